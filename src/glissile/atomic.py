@@ -1,0 +1,116 @@
+"""Files and folders that are either the old one or the new one, never half of each."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Windows refuses to replace a file that a virus scanner or an indexer holds open for a moment.
+_REPLACE_ATTEMPTS = 10
+_REPLACE_PAUSE_S = 0.05
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
+
+    The temporary name keeps the suffix of `path`, so that writers which choose a format by suffix do the
+    same. The file is flushed to disk before it is moved. On an error the temporary file is removed and
+    `path` is as it was.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; its folder is created when missing.
+
+    Yields
+    ------
+    Path
+        Where to write the new content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with line feeds to `path`, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def replace(source: Path, target: Path) -> None:
+    """Move `source` over `target`, tried again for half a second where another program holds `target` open.
+
+    Raises
+    ------
+    PermissionError
+        If `target` stays held.
+    """
+    for attempt in range(_REPLACE_ATTEMPTS):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if attempt == _REPLACE_ATTEMPTS - 1:
+                raise
+            time.sleep(_REPLACE_PAUSE_S)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on leaving without an error it becomes `path`.
+
+    A folder cannot replace another in one step, so the old one is moved aside first and removed last; a
+    crash between the two leaves it as `.replaced-NAME`, from which `recover_folder` brings it back.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write.
+
+    Yields
+    ------
+    Path
+        An empty folder to fill.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        yield temporary
+        recover_folder(path)
+        aside = _aside(path)
+        if path.exists():
+            replace(path, aside)
+        replace(temporary, path)
+        shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def recover_folder(path: Path) -> None:
+    """Undo or finish a `replacing_folder` that was cut short: `path` is whole afterwards, or absent."""
+    aside = _aside(path)
+    if not aside.exists():
+        return
+    if path.exists():
+        shutil.rmtree(aside)
+    else:
+        replace(aside, path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".replaced-{path.name}")

@@ -1,0 +1,46 @@
+"""The classes that are painted, learned and measured."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+BACKGROUND = 0
+
+
+class DefectClass(BaseModel):
+    """One class of crystal defect in a mask.
+
+    Attributes
+    ----------
+    value : int
+        Its value in a mask; 0 is the background.
+    name : str
+        As shown and as written into tables: "stacking fault".
+    color : str
+        "#rrggbb".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: int = Field(ge=1, le=255, title="Value", description="Pixel value of the class in a mask")
+    name: str = Field(min_length=1, title="Name", description="Name of the class, as in tables and legends")
+    color: str = Field(
+        pattern="^#[0-9a-fA-F]{6}$", title="Colour", description="Colour of the class as #rrggbb"
+    )
+
+    @property
+    def key(self) -> str:
+        """The name as a column name: "stacking fault" becomes "stacking_fault"."""
+        return "_".join(self.name.lower().split())
+
+
+# Orange and blue of Okabe and Ito (2008): distinct from each other and from grey for all colour vision.
+DEFAULT_CLASSES = (
+    DefectClass(value=1, name="dislocation", color="#e69f00"),
+    DefectClass(value=2, name="stacking fault", color="#56b4e9"),
+)
+
+
+def class_values(classes: Sequence[DefectClass]) -> tuple[int, ...]:
+    """Mask values of `classes`, background first."""
+    return (BACKGROUND, *(c.value for c in classes))

@@ -1,0 +1,1 @@
+"""Files in, files out: videos, label images, strain logs, model weights."""

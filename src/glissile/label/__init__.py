@@ -1,0 +1,1 @@
+"""The masks of labelled frames, and which of them train and which validate."""

@@ -1,0 +1,1 @@
+"""U-Nets that learn defects from a few labelled frames."""

@@ -1,0 +1,1 @@
+"""From a trained network to the mask of every frame."""

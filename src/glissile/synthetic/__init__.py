@@ -1,0 +1,1 @@
+"""Videos with known truth; draws on nothing but `glissile.video`."""

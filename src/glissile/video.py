@@ -1,0 +1,189 @@
+"""A video as the stages pass it on: lazy frames, and where each of their pixels lies in the source."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import dask.array as da
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from glissile.errors import InputError
+
+
+class Trim(BaseModel):
+    """The part of a video that is studied: a rectangle without burnt-in overlays, and a range of frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top: int = Field(0, ge=0, title="Top (px)", description="First row that is kept")
+    left: int = Field(0, ge=0, title="Left (px)", description="First column that is kept")
+    height: int | None = Field(
+        None, ge=1, title="Height (px)", description="Rows kept; empty keeps all below"
+    )
+    width: int | None = Field(
+        None, ge=1, title="Width (px)", description="Columns kept; empty keeps all to the right"
+    )
+    first: int = Field(0, ge=0, title="First frame", description="First frame that is kept, counted from 0")
+    last: int | None = Field(
+        None, ge=0, title="Last frame", description="Last frame that is kept; empty keeps all"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """Frames of one specimen, lazy, and where they come from.
+
+    Attributes
+    ----------
+    frames : dask array, shape (t, y, x)
+        Grey values, one frame per chunk.
+    times_s : ndarray of float, shape (t,)
+        Time of each frame in seconds after the first frame of the source.
+    frame_numbers : ndarray of int, shape (t,)
+        Number of each frame in the source, counted from 0.
+    origins_px : ndarray of float, shape (t, 2)
+        (y, x) in the source frame, in pixels, of this video's pixel (0, 0). A mask made on one video moves
+        to another of the same source by the difference of their origins.
+    name : str
+        For layers and messages.
+    nm_per_pixel : float, optional
+        Edge length of a pixel in nanometres.
+    provenance : tuple of str
+        What was done to the source, in order.
+    """
+
+    frames: da.Array
+    times_s: NDArray[np.float64]
+    frame_numbers: NDArray[np.int64]
+    origins_px: NDArray[np.float64]
+    name: str
+    nm_per_pixel: float | None = None
+    provenance: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.frames)
+        if self.frames.ndim != 3 or n == 0:
+            raise InputError(
+                f"{self.name}: a video has axes (t, y, x) and a frame, not shape {self.frames.shape}"
+            )
+        for field, shape in (("times_s", (n,)), ("frame_numbers", (n,)), ("origins_px", (n, 2))):
+            if getattr(self, field).shape != shape:
+                raise ValueError(f"{field} has shape {getattr(self, field).shape}, not {shape}")
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: ArrayLike | da.Array,
+        *,
+        name: str,
+        seconds_per_frame: float = 1.0,
+        times_s: ArrayLike | None = None,
+        nm_per_pixel: float | None = None,
+        provenance: tuple[str, ...] = (),
+    ) -> Self:
+        """Video of a whole source, its frame numbers counted from 0 and its origins (0, 0).
+
+        Parameters
+        ----------
+        frames : array, shape (t, y, x)
+            Grey values; an array in memory becomes one chunk per frame.
+        name : str
+            For layers and messages.
+        seconds_per_frame : float
+            Spacing of the frames where `times_s` is not given.
+        times_s : array, shape (t,), optional
+            Time of each frame in seconds.
+        nm_per_pixel : float, optional
+            Edge length of a pixel in nanometres.
+        provenance : tuple of str
+            Where the frames come from.
+
+        Returns
+        -------
+        Video
+        """
+        lazy = frames if isinstance(frames, da.Array) else da.from_array(frames, chunks=(1, -1, -1))
+        n = len(lazy)
+        times = np.asarray(np.arange(n) * seconds_per_frame if times_s is None else times_s, dtype=np.float64)
+        return cls(
+            lazy,
+            times,
+            np.arange(n),
+            np.zeros((n, 2)),
+            name=name,
+            nm_per_pixel=nm_per_pixel,
+            provenance=provenance,
+        )
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(t, y, x)."""
+        t, y, x = self.frames.shape
+        return int(t), int(y), int(x)
+
+    @property
+    def frames_per_second(self) -> float | None:
+        """One over the median time between frames; None for a single frame or equal times."""
+        if len(self) < 2:
+            return None
+        spacing = float(np.median(np.diff(self.times_s)))
+        return 1 / spacing if spacing > 0 else None
+
+    def frame(self, index: int) -> NDArray[Any]:
+        """Grey values (y, x) of frame `index`, read now."""
+        return np.asarray(self.frames[index])
+
+    def index_of(self, frame_number: int) -> int | None:
+        """Index along t of the source's frame `frame_number`; None where it was trimmed away."""
+        found = np.flatnonzero(self.frame_numbers == frame_number)
+        return int(found[0]) if found.size else None
+
+    def trimmed(self, trim: Trim) -> Self:
+        """Keep the rectangle and frame range of `trim`.
+
+        Parameters
+        ----------
+        trim : Trim
+            In pixels and frames of this video.
+
+        Returns
+        -------
+        Video
+            With origins and frame numbers that still refer to the source.
+
+        Raises
+        ------
+        InputError
+            If `trim` reaches beyond the video or keeps nothing of it.
+        """
+        t, y, x = self.shape
+        last = t - 1 if trim.last is None else trim.last
+        if trim.first > last or last >= t:
+            raise InputError(
+                f"{self.name}: trimming to frames {trim.first} to {last} is not possible, the video has "
+                f"frames 0 to {t - 1}; choose a range within them"
+            )
+        bottom = y if trim.height is None else trim.top + trim.height
+        right = x if trim.width is None else trim.left + trim.width
+        if trim.top >= bottom or trim.left >= right or bottom > y or right > x:
+            raise InputError(
+                f"{self.name}: the crop, rows {trim.top} to {bottom} and columns {trim.left} to {right}, "
+                f"does not lie within the {y} x {x} px frame; draw it inside the frame"
+            )
+        kept = slice(trim.first, last + 1)
+        return replace(
+            self,
+            frames=self.frames[kept, trim.top : bottom, trim.left : right],
+            times_s=self.times_s[kept],
+            frame_numbers=self.frame_numbers[kept],
+            origins_px=self.origins_px[kept] + (trim.top, trim.left),
+            provenance=(
+                *self.provenance,
+                f"trimmed to rows {trim.top}:{bottom}, columns {trim.left}:{right}, "
+                f"frames {trim.first} to {last}",
+            ),
+        )

@@ -1,0 +1,1 @@
+"""The napari docks: forms, layers and buttons over the stages; no arithmetic."""
