@@ -1,0 +1,81 @@
+"""Many displacements, some of them wrong -> the one most agree on, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NEIGHBOUR_PX = 1.0
+_ROUNDS = 12
+_SCALE_FLOOR_PX = 0.1
+_SCALE_CEILING_PX = 1.0
+_TILE_PX = 48
+
+
+@dataclass(frozen=True, eq=False)
+class Consensus:
+    """What most corners agree on.
+
+    Attributes
+    ----------
+    shift : ndarray, shape (2,)
+        (dy, dx) in pixels.
+    sigma_px : float
+        Standard error of `shift` per axis, pixels.
+    agreeing : int
+        Corners close to `shift`.
+    """
+
+    shift: NDArray[np.float64]
+    sigma_px: float
+    agreeing: int
+
+
+def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consensus | None:
+    """Find the translation that most corners agree on.
+
+    Starts from the corner with the most others within 1 px, then iteratively reweighted means with Cauchy
+    weights. The standard error comes from the sums of weighted residuals in tiles of 48 px, because the
+    errors of neighbouring corners are alike (same noise, same deformation).
+
+    Parameters
+    ----------
+    start : ndarray, shape (n, 2)
+        Where the corners lie, (y, x) pixels.
+    moved : ndarray, shape (n, 2)
+        How far each moved, (dy, dx) pixels.
+
+    Returns
+    -------
+    Consensus or None
+        None for fewer than three corners.
+    """
+    if len(moved) < 3:
+        return None
+    displacements = moved.astype(np.float64)
+    apart = np.square(displacements[:, None] - displacements).sum(axis=2)
+    near = apart < _NEIGHBOUR_PX**2
+    shift = displacements[near[np.argmax(near.sum(axis=1))]].mean(axis=0)
+    weights = np.ones(len(moved))
+    scale = _SCALE_CEILING_PX
+    for _ in range(_ROUNDS):
+        squared = np.square(displacements - shift).sum(axis=1)
+        close = squared < (3 * _SCALE_CEILING_PX) ** 2
+        # The median of a Rayleigh-distributed length is 1.18 times the deviation per axis.
+        spread = float(np.sqrt(np.median(squared[close]))) / 1.18
+        scale = min(max(2.4 * spread, _SCALE_FLOOR_PX), _SCALE_CEILING_PX)
+        weights = 1 / (1 + squared / scale**2)
+        weights[~close] = 0
+        step = weights @ displacements / weights.sum() - shift
+        shift += step
+        if np.abs(step).max() < 1e-4:
+            break
+    residuals = displacements - shift
+    tiles = (start // _TILE_PX).astype(np.int64) @ np.array([100_000, 1])
+    _, tile = np.unique(tiles, return_inverse=True)
+    sums = np.stack([np.bincount(tile, weights * residuals[:, axis]) for axis in (0, 1)])
+    tile_count = sums.shape[1]
+    variance = np.square(sums).sum(axis=1).mean() / weights.sum() ** 2
+    variance *= tile_count / max(1, tile_count - 1)
+    agreeing = int((np.square(residuals).sum(axis=1) < (2 * scale) ** 2).sum())
+    return Consensus(shift, float(np.sqrt(variance)), agreeing)

@@ -1,0 +1,267 @@
+"""Follow the specimen from frame to frame against keyframes. Imports OpenCV; import this lazily."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile.stabilize.camera_motion import Flag, StabilizeSettings
+from glissile.stabilize.consensus import Consensus, consensus
+from glissile.stabilize.optical_flow import Coarse, Flow, corners, follow, likely_steps, normalised
+from glissile.stabilize.overlay import FixedParts, on_specimen
+from glissile.stabilize.track import Track
+
+# Keyframes held in memory; each new one is measured against all of them, so that errors average out.
+_KEYFRAMES_KEPT = 5
+_LEAST_CORNERS = 8
+# A keyframe is renewed when fewer than this share of its corners is still found.
+_RENEWAL_SHARE = 0.4
+# After so many lost frames in a row the view is taken to have changed for good.
+_PATIENCE = 8
+_JUMP_PX = 5.0
+# The standard error knows noise and deformation, not what all corners of a frame have in common; measured
+# coverage on constructed drift asks for this factor and floor.
+_SIGMA_FACTOR = 2.0
+_SIGMA_FLOOR_PX = 0.01
+# Two links of a keyframe that differ by more than this are not averaged as equals.
+_LINK_SCALE_PX = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class _Keyframe:
+    index: int
+    image: NDArray[np.uint8]
+    corners: NDArray[np.float32]
+    coarse: Coarse
+
+
+@dataclass(frozen=True, eq=False)
+class _Link:
+    """Corners of keyframe `key` found again in frame `frame`."""
+
+    key: int
+    frame: int
+    flow: Flow
+
+
+class SpecimenTracker:
+    """Takes the frames of a video one by one; tells at the end where the specimen went.
+
+    Holds six frames, and the corners found in every frame (16 bytes each): with these the motion is worked
+    out once more at the end, when it is known which parts of the frame never moved with the specimen.
+
+    Parameters
+    ----------
+    settings : StabilizeSettings
+        How to track.
+    """
+
+    def __init__(self, settings: StabilizeSettings) -> None:
+        self._settings = settings
+        self._keys: deque[_Keyframe] = deque(maxlen=_KEYFRAMES_KEPT)
+        self._links: list[_Link] = []
+        self._breaks: list[int] = []
+        self._found: dict[int, NDArray[np.float64]] = {}
+        self._count = 0
+        self._lost_in_a_row = 0
+        self._fixed: FixedParts | None = None
+        self._last: Coarse | None = None
+        self._last_position = np.zeros(2)
+        self._shape = (0, 0)
+
+    def add(self, frame: NDArray[Any]) -> None:
+        """Take the next frame, (y, x)."""
+        index, self._count = self._count, self._count + 1
+        image = normalised(frame)
+        if self._fixed is None:
+            self._shape = image.shape
+            self._fixed = FixedParts(self._shape)
+        coarse = Coarse.of(image, self._fixed.pixels())
+        if not self._keys:
+            self._start_key(index, image, coarse)
+            return
+        link, fit = self._locate(index, image, coarse)
+        if fit is None or link is None:
+            self._lost_in_a_row += 1
+            if self._lost_in_a_row >= _PATIENCE:
+                self._start_key(index, image, coarse)
+            return
+        self._accept(link, fit, image, coarse)
+
+    def _start_key(self, index: int, image: NDArray[np.uint8], coarse: Coarse) -> None:
+        """Begin at a frame that has no relation to any before."""
+        found = self._corners(image)
+        if len(found) < _LEAST_CORNERS:
+            return
+        if self._keys:
+            self._breaks.append(index)
+        self._keys.clear()
+        self._keys.append(_Keyframe(index, image, found, coarse))
+        self._found[index] = self._last_position
+        self._last, self._lost_in_a_row = coarse, 0
+
+    def _accept(self, link: _Link, fit: Consensus, image: NDArray[np.uint8], coarse: Coarse) -> None:
+        """Keep what was measured on a frame, and renew the keyframe where it is due."""
+        assert self._fixed is not None
+        self._links.append(link)
+        position = self._found[link.key] + fit.shift
+        self._found[link.frame] = position
+        self._fixed.vote(link.flow.start, link.flow.moved, fit.shift)
+        self._last, self._last_position, self._lost_in_a_row = coarse, position, 0
+        newest = self._keys[-1]
+        share = fit.agreeing / len(newest.corners)
+        if link.frame - newest.index < self._settings.keyframe_frames and share >= _RENEWAL_SHARE:
+            return
+        found = self._corners(image)
+        if len(found) < _LEAST_CORNERS:
+            return
+        for key in self._keys:
+            if key.index != link.key:
+                other = self._follow(key, link.frame, image, position - self._found[key.index])
+                agreed = self._agreed(other)
+                apart = np.inf if agreed is None else np.abs(self._found[key.index] + agreed.shift - position)
+                if np.all(apart < 1.0):
+                    self._links.append(other)
+        self._keys.append(_Keyframe(link.frame, image, found, coarse))
+
+    def _locate(
+        self, index: int, image: NDArray[np.uint8], coarse: Coarse
+    ) -> tuple[_Link | None, Consensus | None]:
+        """Find the frame relative to the newest keyframe, or else to an older one."""
+        assert self._last is not None
+        newest = self._keys[-1]
+        steps = likely_steps(self._last, coarse)
+        guesses = [self._last_position - self._found[newest.index]]
+        # A jump: the likeliest step is tried beside "went on as before", whichever more corners confirm.
+        if np.hypot(*steps[0]) > 1.5 * coarse.factor:
+            guesses.insert(0, guesses[0] + steps[0])
+        best = self._best(newest, index, image, guesses)
+        if best[1] is None:
+            guesses = [guesses[-1] + step for step in steps[1:]] + likely_steps(newest.coarse, coarse)[:2]
+            best = self._best(newest, index, image, guesses)
+        for key in reversed(list(self._keys)[:-1]):
+            if best[1] is not None:
+                break
+            best = self._best(key, index, image, likely_steps(key.coarse, coarse)[:1])
+        return best
+
+    def _best(
+        self, key: _Keyframe, index: int, image: NDArray[np.uint8], guesses: list[NDArray[np.float64]]
+    ) -> tuple[_Link | None, Consensus | None]:
+        """Choose the guess that most corners confirm; (None, None) where too few confirm any."""
+        link, fit = None, None
+        for guess in guesses:
+            tried = self._follow(key, index, image, guess)
+            agreed = self._agreed(tried)
+            if agreed is not None and (fit is None or agreed.agreeing > fit.agreeing):
+                link, fit = tried, agreed
+        return link, fit
+
+    def _follow(
+        self, key: _Keyframe, index: int, image: NDArray[np.uint8], guess: NDArray[np.float64]
+    ) -> _Link:
+        settings = self._settings
+        flow = follow(
+            key.image,
+            image,
+            key.corners,
+            guess,
+            window_px=settings.window_px,
+            levels=settings.pyramid_levels,
+            round_trip_px=settings.round_trip_px,
+        )
+        return _Link(key.index, index, flow)
+
+    def _agreed(self, link: _Link) -> Consensus | None:
+        """Find what the corners of `link` on the specimen agree on, if enough of them do."""
+        assert self._fixed is not None
+        flow = link.flow
+        own = on_specimen(flow.start, self._fixed.cells)
+        fit = consensus(flow.start[own], flow.moved[own])
+        launched = flow.launched * own.mean() if len(own) else 0
+        enough = max(_LEAST_CORNERS, self._settings.least_agreement * launched)
+        return None if fit is None or fit.agreeing < enough else fit
+
+    def _corners(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert self._fixed is not None
+        fixed = self._fixed.pixels()
+        return corners(image, self._settings.corners, None if fixed is None else ~fixed)
+
+    def track(self) -> Track:
+        """Work out the motion from all corners of all frames taken so far."""
+        n = self._count
+        position = np.zeros((n, 2))
+        sigma = np.full(n, np.nan)
+        if self._found:
+            sigma[min(self._found)] = 0.0
+        unknown = 0.5 * min(self._shape)
+        breaks = set(self._breaks)
+        links = iter([*self._links, None])
+        link = next(links)
+        for frame in sorted(self._found):
+            if frame in breaks:
+                # Where it went in between, nothing tells: it is taken to have stayed.
+                before = np.flatnonzero(np.isfinite(sigma[:frame]))[-1]
+                position[frame], sigma[frame] = position[before], unknown
+            own = []
+            while link is not None and link.frame <= frame:
+                own.append(link)
+                link = next(links)
+            if own:
+                position[frame], sigma[frame] = self._combined(own, position, sigma)
+        return _finished(position, sigma, breaks, unknown)
+
+    def _combined(
+        self, links: list[_Link], position: NDArray[np.float64], sigma: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float]:
+        """Position and standard error of a frame from its links to keyframes."""
+        estimates, errors = [], []
+        for link in links:
+            fit = self._agreed(link)
+            if fit is None:
+                # Most of its corners proved to be fixed later on; what is left is better than nothing.
+                fit = consensus(link.flow.start, link.flow.moved)
+                assert fit is not None
+            estimates.append(position[link.key] + fit.shift)
+            errors.append(np.hypot(sigma[link.key], np.hypot(_SIGMA_FACTOR * fit.sigma_px, _SIGMA_FLOOR_PX)))
+        spread = np.square(np.array(errors)) + _LINK_SCALE_PX**2
+        middle = np.median(estimates, axis=0)
+        weights = 1 / (spread * (1 + np.square(estimates - middle).sum(axis=1) / _LINK_SCALE_PX**2))
+        return weights @ np.array(estimates) / weights.sum(), float(min(errors))
+
+
+def _finished(
+    position: NDArray[np.float64], sigma: NDArray[np.float64], breaks: set[int], unknown: float
+) -> Track:
+    """Fill the frames that could not be measured, and flag what needs a look."""
+    measured = np.flatnonzero(np.isfinite(sigma))
+    n = len(sigma)
+    if not len(measured):
+        none_measured: list[Flag] = ["few features"] * n
+        return Track(np.zeros((n, 2)), np.full(n, unknown), tuple(none_measured))
+    frames = np.arange(n)
+    filled = np.stack([np.interp(frames, measured, position[measured, axis]) for axis in (0, 1)], axis=1)
+    after = measured[np.minimum(np.searchsorted(measured, frames), len(measured) - 1)]
+    before = measured[np.maximum(np.searchsorted(measured, frames, side="right") - 1, 0)]
+    gap = np.linalg.norm(position[after] - position[before], axis=1)
+    doubt = np.maximum(sigma[after], sigma[before])
+    open_end = after == before
+    lost = np.isnan(sigma)
+    # Between two known positions the specimen may be anywhere near; beyond the last one, further off.
+    away = np.where(open_end, np.abs(frames - after), np.minimum(after - frames, frames - before))
+    filled_sigma = np.where(lost, np.hypot(doubt, 1.0 + 0.5 * gap + 0.5 * np.sqrt(away)), sigma)
+    step = np.zeros(n)
+    step[measured[1:]] = np.linalg.norm(np.diff(position[measured], axis=0), axis=1)
+    flags: list[Flag] = []
+    for k in range(n):
+        if lost[k]:
+            flags.append("interpolated")
+        elif k in breaks or step[k] > _JUMP_PX:
+            flags.append("jump")
+        elif 0.5 < sigma[k] < unknown:
+            flags.append("few features")
+        else:
+            flags.append("")
+    return Track(filled - filled[0], np.minimum(filled_sigma, unknown), tuple(flags))
