@@ -1,0 +1,257 @@
+"""Weights and their model card on disk: safetensors and JSON, so that loading a model runs no code of it.
+
+A model is a folder with `model.safetensors` and `model.json`. The weights file carries the card in its
+header, and `model.json` is the same card with the hash of the weights. Where the two do not belong together,
+because the power failed between the two writes, the card in the weights file is the true one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from glissile.atomic import replacing, write_text
+from glissile.defects import DefectClass
+from glissile.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+SCHEMA_VERSION = 1
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+_CARD_KEY = "glissile_card"
+_CARD_LIMIT_BYTES = 4 << 20
+_WEIGHTS_LIMIT_BYTES = 4 << 30
+
+
+class Architecture(BaseModel):
+    """What is needed to build a network; bounded, so that a strange card cannot ask for all the memory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["residual", "ronneberger"]
+    inputs: int = Field(1, ge=1, le=16, description="Channels of the input")
+    outputs: int = Field(ge=2, le=256, description="Classes, background included")
+    widths: tuple[int, ...] = Field(min_length=2, max_length=7, description="Channels, finest level first")
+    stem: int = Field(1, ge=1, le=4, description="Pixels along y and x folded into channels at the entrance")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not all(1 <= w <= 2048 for w in self.widths):
+            raise ValueError(f"widths {self.widths} are not all between 1 and 2048")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Frame sizes that the network takes without padding are multiples of this, in pixels."""
+        return int(self.stem * 2 ** (len(self.widths) - 1))
+
+
+class Normalisation(BaseModel):
+    """How grey values become the input of the network.
+
+    "percentiles": the two percentiles of each frame become 0 and 1; "full range": the smallest and largest
+    value of the pixel type do (of the frame, for floating-point frames).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["percentiles", "full range"] = "percentiles"
+    low: float = Field(1, ge=0, le=50)
+    high: float = Field(99, ge=50, le=100)
+
+
+class FramesUsed(BaseModel):
+    """Source frame numbers that a model was trained on, and those it was scored on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: tuple[int, ...]
+    validation: tuple[int, ...] = ()
+
+
+Scores = dict[str, dict[str, float | None]]
+
+
+class ModelCard(BaseModel):
+    """What a model is, how it came about and how good it is.
+
+    Attributes
+    ----------
+    scores : dict
+        By subject, class key and measure: `scores["holdout"]["dislocation"]["tolerant_f"]`; the subject
+        "copy_nearest" copies the nearest training mask instead. None where a measure has no meaning. Empty
+        where too few frames were labelled to hold any out, which `scores_note` then says.
+    logit_offsets : tuple of float
+        Added to the outputs of the network, background first, so that the areas on the training frames are
+        the labelled ones. Already part of the weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = Field(SCHEMA_VERSION, ge=1)
+    classes: tuple[DefectClass, ...] = Field(min_length=1, max_length=255)
+    architecture: Architecture
+    normalisation: Normalisation
+    recipe: dict[str, Any]
+    frames: FramesUsed
+    data_hash: str
+    scores: dict[str, Scores] = {}
+    scores_note: str = ""
+    logit_offsets: tuple[float, ...] = ()
+    epochs: int = Field(ge=0)
+    created: str
+    seconds: float = Field(ge=0)
+    device: str
+    versions: dict[str, str] = {}
+    weights_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.architecture.outputs != len(self.classes) + 1:
+            raise ValueError(
+                f"the network has {self.architecture.outputs} outputs for {len(self.classes)} classes and "
+                "background"
+            )
+        return self
+
+
+def save_model(folder: Path, tensors: "Mapping[str, torch.Tensor]", card: ModelCard) -> ModelCard:
+    """Write weights and card; at any moment the folder holds the old model or the new one.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder; created when missing.
+    tensors : mapping of str to Tensor
+        State of the network.
+    card : ModelCard
+        `weights_sha256` is filled in.
+
+    Returns
+    -------
+    ModelCard
+        As written.
+    """
+    bare = card.model_copy(update={"weights_sha256": ""})
+    write_tensors(folder / WEIGHTS_FILE, tensors, {_CARD_KEY: bare.model_dump_json()})
+    whole = card.model_copy(update={"weights_sha256": _sha256(folder / WEIGHTS_FILE)})
+    write_text(folder / CARD_FILE, whole.model_dump_json(indent=2) + "\n")
+    return whole
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Card of the model in `folder`, without loading torch.
+
+    Raises
+    ------
+    InputError
+        If there is no model, it is broken, or it comes from a newer version.
+    """
+    weights, card_path = folder / WEIGHTS_FILE, folder / CARD_FILE
+    if not weights.is_file():
+        raise InputError(
+            f"{folder}: there is no trained model here, {WEIGHTS_FILE} is missing; train one first"
+        )
+    embedded = _header(weights).get(_CARD_KEY)
+    digest = _sha256(weights)
+    if card_path.is_file():
+        if card_path.stat().st_size > _CARD_LIMIT_BYTES:
+            raise InputError(f"{card_path}: this is too large for a model card; copy the model again")
+        card = _parsed(card_path, card_path.read_text(encoding="utf-8", errors="replace"))
+        if card.weights_sha256 == digest:
+            return card
+    if embedded is None:
+        raise InputError(
+            f"{folder}: {CARD_FILE} is missing or does not belong to {WEIGHTS_FILE}; copy both files of the "
+            "model together"
+        )
+    return _parsed(weights, embedded).model_copy(update={"weights_sha256": digest})
+
+
+def load_model(folder: Path) -> "tuple[dict[str, torch.Tensor], ModelCard]":
+    """Weights, on the CPU, and card of the model in `folder`.
+
+    Raises
+    ------
+    InputError
+        If there is no model, it is broken, or it comes from a newer version.
+    """
+    card = read_card(folder)
+    tensors, _ = read_tensors(folder / WEIGHTS_FILE)
+    return tensors, card
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]", texts: Mapping[str, str]) -> None:
+    """Write named tensors and texts as one safetensors file, atomically."""
+    from safetensors.torch import save_file
+
+    plain = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata=dict(texts))
+
+
+def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]":
+    """Named tensors and texts of one safetensors file.
+
+    Raises
+    ------
+    InputError
+        If the file is not a whole safetensors file, or larger than 4 GiB.
+    """
+    from safetensors.torch import load_file
+
+    texts = _header(path)
+    try:
+        return load_file(path), texts
+    except Exception as problem:  # safetensors has its own error type, and passes on those of Rust and torch
+        raise _broken(path) from problem
+
+
+def _header(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    if path.stat().st_size > _WEIGHTS_LIMIT_BYTES:
+        raise InputError(f"{path}: this is larger than 4 GiB and no model of this program; choose another")
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            return dict(opened.metadata() or {})
+    except Exception as problem:  # as above
+        raise _broken(path) from problem
+
+
+def _broken(path: Path) -> InputError:
+    return InputError(f"{path}: this is not a whole safetensors file; copy it again or train the model anew")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _parsed(path: Path, text: str) -> ModelCard:
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+    except ValueError as problem:
+        raise InputError(f"{path}: the model card is not readable as JSON; copy the model again") from problem
+    version = content.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: the model card has schema version {version}, this program knows up to "
+            f"{SCHEMA_VERSION}; update napari-glissile"
+        )
+    try:
+        return ModelCard.model_validate(content)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "card"
+        raise InputError(
+            f"{path}: the model card is not usable, {where}: {first['msg']}; copy the model again or "
+            "train anew"
+        ) from problem

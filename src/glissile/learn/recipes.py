@@ -1,0 +1,242 @@
+"""The named settings of training: the published ones, and ours."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from glissile.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class Augmentation(BaseModel):
+    """How far a training frame may be bent before the network sees it.
+
+    One fixed field of view shows its lines in a few orientations only, so the warps are mild and nothing is
+    flipped; every amount is the largest that is drawn, or a standard deviation where it says so.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation_deg: float = Field(6, ge=0, le=180, title="Rotation (deg)", description="Largest rotation")
+    scale: float = Field(0.06, ge=0, le=0.5, title="Scale", description="Largest relative change of size")
+    shift_px: float = Field(16, ge=0, le=256, title="Shift (px)", description="Largest shift along y and x")
+    elastic_px: float = Field(
+        2, ge=0, le=20, title="Elastic (px)", description="Standard deviation of the smooth distortion"
+    )
+    contrast: float = Field(0.2, ge=0, le=0.9, title="Contrast", description="Largest relative change")
+    brightness: float = Field(
+        0.1, ge=0, le=1, title="Brightness", description="Largest change, in units of the grey range"
+    )
+    noise: float = Field(
+        0.04,
+        ge=0,
+        le=0.5,
+        title="Noise",
+        description="Largest standard deviation, in units of the grey range",
+    )
+    blur_px: float = Field(0.8, ge=0, le=5, title="Blur (px)", description="Largest Gaussian sigma")
+
+
+class Recipe(BaseModel):
+    """Everything that decides how a network is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "glissile",
+        min_length=1,
+        title="Recipe",
+        description="Name of the recipe that these settings began as",
+        json_schema_extra={"advanced": True},
+    )
+    epochs: int = Field(
+        50, ge=1, le=100_000, title="Epochs", description="Length of the training where no minutes are given"
+    )
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        le=10_080,
+        title="Minutes",
+        description="Time to train for; replaces the number of epochs. Empty trains for the epochs",
+    )
+    device: Device = Field(
+        "auto", title="Device", description="auto takes the graphics card where there is one"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of all random numbers")
+    holdout_every: int = Field(
+        5,
+        ge=2,
+        le=100,
+        title="Hold out every",
+        description="One labelled frame in so many is kept from training and used to score",
+        json_schema_extra={"advanced": True},
+    )
+    batch_size: int = Field(
+        2,
+        ge=1,
+        le=256,
+        title="Batch size",
+        description="Frames per training step; halved when memory is short",
+        json_schema_extra={"advanced": True},
+    )
+    learning_rate: float = Field(
+        3e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Largest learning rate of the schedule",
+        json_schema_extra={"advanced": True},
+    )
+    weight_decay: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        description="Pull of the weights towards zero",
+        json_schema_extra={"advanced": True},
+    )
+    network: Literal["residual", "ronneberger"] = Field(
+        "residual",
+        title="Network",
+        description="A small residual U-Net, or the U-Net of Ronneberger et al. (2015)",
+        json_schema_extra={"advanced": True},
+    )
+    widths: tuple[int, ...] = Field(
+        (32, 48, 64, 96, 128),
+        min_length=2,
+        max_length=7,
+        title="Channels",
+        description="Channels of the network from the finest to the coarsest level",
+        json_schema_extra={"advanced": True},
+    )
+    stem: int = Field(
+        2,
+        ge=1,
+        le=4,
+        title="Stem",
+        description="Pixels along y and x that the residual network folds into channels at its entrance",
+        json_schema_extra={"advanced": True},
+    )
+    grey: Literal["percentiles", "full range"] = Field(
+        "percentiles",
+        title="Grey range",
+        description="What becomes the unit grey range: percentiles 1 to 99 of each frame, or the whole range "
+        "of the pixel type",
+        json_schema_extra={"advanced": True},
+    )
+    optimizer: Literal["adamw", "rmsprop"] = Field(
+        "adamw", title="Optimizer", description="Update rule", json_schema_extra={"advanced": True}
+    )
+    schedule: Literal["one-cycle", "plateau"] = Field(
+        "one-cycle",
+        title="Schedule",
+        description="Warm-up and cosine, or a tenth of the rate after three validations without a gain",
+        json_schema_extra={"advanced": True},
+    )
+    validations_per_epoch: int = Field(
+        1,
+        ge=1,
+        le=100,
+        title="Validations per epoch",
+        description="How often in an epoch the hold-out is looked at",
+        json_schema_extra={"advanced": True},
+    )
+    epoch_steps: tuple[int, int] | None = Field(
+        (16, 40),
+        title="Steps per epoch",
+        description="Least and most steps of an epoch, which has one per training frame; empty shows every "
+        "frame once an epoch",
+        json_schema_extra={"advanced": True},
+    )
+    dice_over: Literal["present", "all"] = Field(
+        "present",
+        title="Dice over",
+        description="Overlap loss over the defect classes present in a batch, or all classes and background",
+        json_schema_extra={"advanced": True},
+    )
+    average: float = Field(
+        0.995,
+        ge=0,
+        lt=1,
+        title="Weight average",
+        description="Decay of the moving average of the weights that is kept; 0 keeps the weights themselves",
+        json_schema_extra={"advanced": True},
+    )
+    crop_px: int | None = Field(
+        512,
+        ge=32,
+        le=4096,
+        title="Crop (px)",
+        description="Larger frames are trained on crops of this size around defects; empty for whole frames",
+        json_schema_extra={"advanced": True},
+    )
+    augmentation: Augmentation | None = Field(
+        Augmentation(),
+        title="Augmentation",
+        description="Random warps and grey changes of the training frames; empty for none",
+        json_schema_extra={"advanced": True},
+    )
+    calibrate_area: bool = Field(
+        True,
+        title="Calibrate areas",
+        description="Shift each class so that its area on the training frames is the labelled one",
+        json_schema_extra={"advanced": True},
+    )
+    reduced_precision: bool = Field(
+        True,
+        title="Reduced precision",
+        description="Compute in 16 bits where the device is quicker so",
+        json_schema_extra={"advanced": True},
+    )
+
+
+TANAKA2025 = Recipe(
+    name="tanaka2025",
+    epochs=40,
+    batch_size=1,
+    learning_rate=1e-5,
+    weight_decay=0,
+    network="ronneberger",
+    widths=(64, 128, 256, 512, 1024),
+    stem=1,
+    grey="full range",
+    optimizer="rmsprop",
+    schedule="plateau",
+    validations_per_epoch=4,
+    epoch_steps=None,
+    dice_over="all",
+    average=0,
+    crop_px=None,
+    augmentation=None,
+    calibrate_area=False,
+    reduced_precision=False,
+)
+
+RECIPES: dict[str, Recipe] = {"glissile": Recipe(), "tanaka2025": TANAKA2025}
+
+
+def recipe_named(name: str, **changes: object) -> Recipe:
+    """Take the recipe `name` with some settings changed.
+
+    Parameters
+    ----------
+    name : str
+        "glissile" or "tanaka2025".
+    **changes
+        Fields of `Recipe`; they are checked.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe.
+    pydantic.ValidationError
+        If a change is not possible.
+    """
+    if name not in RECIPES:
+        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(RECIPES)}")
+    return Recipe.model_validate({**RECIPES[name].model_dump(), **changes})

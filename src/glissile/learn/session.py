@@ -1,0 +1,385 @@
+"""A training between its beginning and its end: position, best weights, checkpoint, short memory."""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glissile import __version__
+from glissile.defects import DefectClass
+from glissile.errors import InputError
+from glissile.io.checkpoint import (
+    Architecture,
+    FramesUsed,
+    ModelCard,
+    Normalisation,
+    read_tensors,
+    save_model,
+    write_tensors,
+)
+from glissile.learn.agreement import ClassScore, Tally
+from glissile.learn.calibrate import area_offsets
+from glissile.learn.device import choose, describe, out_of_memory
+from glissile.learn.intensity import normalised
+from glissile.learn.labelled import gathered
+from glissile.learn.patches import Batch, draw_batch
+from glissile.learn.recipes import Recipe
+from glissile.learn.schedule import Plan, steps_within
+from glissile.learn.trainer import Trainer
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+_NOTE_NO_HOLDOUT = (
+    "Too few labelled frames to hold any out, so there are no scores: label at least three that differ."
+)
+# Pixels on which areas are calibrated; about 100 frames of 400 x 330.
+_CALIBRATION_PX = 12_000_000
+_STREAM_ORDER, _STREAM_SAMPLE = 1, 2
+
+T = TypeVar("T")
+
+
+class Session:
+    """A training in progress.
+
+    Every random number is drawn from the seed and the number of the step, so that a resumed training draws
+    the same.
+
+    Parameters
+    ----------
+    frames, masks, frame_numbers, classes, recipe, folder, validation
+        As in `glissile.learn.train.TrainingJob`.
+    started : float
+        `time.monotonic` when the work began, for the time budget.
+    """
+
+    def __init__(
+        self,
+        frames: NDArray[Any],
+        masks: NDArray[np.integer],
+        frame_numbers: Sequence[int],
+        classes: Sequence[DefectClass],
+        recipe: Recipe,
+        folder: Path,
+        validation: Sequence[int],
+        *,
+        started: float,
+    ) -> None:
+        self._normalisation = Normalisation(kind=recipe.grey)
+        self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation)
+        self._recipe = recipe
+        self._folder = folder
+        self._started = started
+        self._device = choose(recipe.device)
+        architecture = Architecture(
+            kind=recipe.network, outputs=len(classes) + 1, widths=recipe.widths, stem=recipe.stem
+        )
+        self._trainer = Trainer(architecture, recipe, self._device)
+        self._batch_size = min(recipe.batch_size, max(len(self._data.training), 1))
+        self._best: dict[str, Tensor] = self._trainer.kept_weights()
+        self._best_quality = (-1.0, -np.inf)
+        self._best_epoch = 0
+        self._earlier_s = 0.0
+        self._remark = ""
+        self._saved_step = -1
+        self._pace_s = 0.0
+        self.step = 0
+        self.plan = self._full_plan()
+
+    def _full_plan(self) -> Plan:
+        per_epoch = -(-len(self._data.training) // self._batch_size)
+        if self._recipe.epoch_steps is not None:
+            least, most = self._recipe.epoch_steps
+            per_epoch = int(np.clip(len(self._data.training), least, most))
+        return Plan(
+            steps=per_epoch * self._recipe.epochs,
+            steps_per_epoch=per_epoch,
+            validations_per_epoch=self._recipe.validations_per_epoch,
+        )
+
+    def begin(self) -> None:
+        """Start anew; where minutes are given, find out how many steps fit into them."""
+        if self._recipe.minutes is None:
+            return
+        state = self._trainer.state()
+        step_s, look_s = self._paces()
+        self._trainer.restore(*state)
+        left = 60 * self._recipe.minutes - self._elapsed_s() - 2 * look_s
+        steps = steps_within(left, step_s=step_s, look_s=look_s, plan=self.plan)
+        self.plan = Plan(steps, min(self.plan.steps_per_epoch, steps), self.plan.validations_per_epoch)
+
+    def _paces(self) -> tuple[float, float]:
+        """Seconds of a training step and of a look, from a few steps that are undone afterwards."""
+        for _ in range(2):
+            self._take_step(self._batch(0), 0, 1)
+        begun = time.monotonic()
+        for step in range(4):
+            self._take_step(self._batch(step), 0, 1)
+        self._synchronise()
+        step_s = (time.monotonic() - begun) / 4
+        begun = time.monotonic()
+        write_tensors(self._folder / CHECKPOINT_FILE, self._trainer.state()[0], {})
+        (self._folder / CHECKPOINT_FILE).unlink()
+        for index in (self._data.validation or self._data.training)[:2]:
+            self._validate([index])
+        look_s = (time.monotonic() - begun) * max(1, len(self._data.validation) / 2)
+        return step_s, look_s
+
+    def _synchronise(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    # -- learning ---------------------------------------------------------------------------------------
+
+    def learn_until(self, stop: int) -> dict[str, float]:
+        """Train until `stop` steps are done, look at the hold-out, keep the best; metrics for a curve."""
+        begun, first, losses = time.monotonic(), self.step, []
+        while self.step < stop:
+            losses.append(self._take_step(self._batch(self.step), self.step, self.plan.steps))
+            self.step += 1
+        loss = float(torch.stack(losses).mean())
+        if not isfinite(loss):
+            raise InputError(
+                f"Training diverged in epoch {self.epoch}; start anew with a smaller learning rate than "
+                f"{self._recipe.learning_rate:g}"
+            )
+        metrics = {"epoch": float(self.epoch), "loss": loss} | self._look()
+        if self.step % self.plan.steps_per_epoch == 0 or self.step == self.plan.steps:
+            self.save()
+        pace = (time.monotonic() - begun) / (self.step - first)
+        self._pace_s = pace if not self._pace_s else 0.7 * self._pace_s + 0.3 * pace
+        return metrics | {"seconds_left": self._pace_s * (self.plan.steps - self.step)}
+
+    @property
+    def epoch(self) -> int:
+        """Epoch that the last step belongs to, counted from 1."""
+        return self.plan.epoch_of(self.step)
+
+    def _batch(self, step: int) -> Callable[[], Batch]:
+        """How to draw the batch of a step; not the batch, because its size may shrink meanwhile."""
+
+        def draw() -> Batch:
+            epoch, place = divmod(step, self.plan.steps_per_epoch)
+            order = np.random.default_rng((self._recipe.seed, _STREAM_ORDER, epoch))
+            needed = self.plan.steps_per_epoch * self._batch_size
+            rounds = -(-needed // len(self._data.training))
+            picks = np.concatenate([order.permutation(self._data.training) for _ in range(rounds)])
+            if self._recipe.epoch_steps is None:
+                picks = picks[: len(self._data.training)]
+            chosen = picks[place * self._batch_size : (place + 1) * self._batch_size]
+            return draw_batch(
+                [self._data.frames[i] for i in chosen],
+                [self._data.truths[i] for i in chosen],
+                crop_px=self._recipe.crop_px,
+                augmentation=self._recipe.augmentation,
+                random=np.random.default_rng((self._recipe.seed, _STREAM_SAMPLE, step)),
+            )
+
+        return draw
+
+    def _take_step(self, draw: Callable[[], Batch], step: int, steps: int) -> Tensor:
+        """One training step, with half the batch where memory does not suffice for it."""
+        while True:
+            try:
+                return self._trainer.learn(draw(), step=step, steps=steps)
+            except (RuntimeError, MemoryError) as problem:
+                if not out_of_memory(problem):
+                    raise
+                shape = self._data.frames.shape[1:]
+                if self._batch_size == 1:
+                    raise InputError(
+                        f"Memory of the {describe(self._device)} does not suffice to train on one frame of "
+                        f"{shape[0]} x {shape[1]} px; choose a smaller crop, or the CPU"
+                    ) from problem
+                self._batch_size //= 2
+                self._remark = f"; memory was short, the batch is now {self._batch_size}"
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    # -- looking ----------------------------------------------------------------------------------------
+
+    def _look(self) -> dict[str, float]:
+        if not self._data.validation:
+            self._best, self._best_epoch = self._trainer.kept_weights(), self.epoch
+            return {}
+        scores, loss = self._validate(self._data.validation)
+        self._trainer.plateau.see(loss)
+        values = [v for s in scores.values() for v in (s.f, s.tolerant_f) if not isnan(v)]
+        quality = (float(np.mean(values)) if values else 0.0, -loss)
+        if quality > self._best_quality:
+            self._best, self._best_epoch = self._trainer.kept_weights(), self.epoch
+            self._best_quality = quality
+        metrics = {"validation_loss": loss}
+        for key, score in scores.items():
+            metrics |= {f"f_{key}": score.f, f"tolerant_f_{key}": score.tolerant_f}
+        return metrics
+
+    def _validate(self, indices: Sequence[int]) -> tuple[dict[str, ClassScore], float]:
+        tally, losses = Tally(self._data.classes), []
+        for i in indices:
+            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frames[i]))  # type: ignore[misc]
+            losses.append(self._trainer.loss(logits, self._data.truths[i]))
+            tally.add(self._masked(logits), self._data.mask(i))
+        return tally.scores(), float(np.mean(losses))
+
+    def _whole_frame(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as problem:
+            if not out_of_memory(problem):
+                raise
+            y, x = self._data.frames.shape[1:]
+            raise InputError(
+                f"Memory of the {describe(self._device)} does not suffice to look at a whole frame of {y} x "
+                f"{x} px; crop the video, or train on the CPU"
+            ) from problem
+
+    def predicted(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
+        """Mask (y, x), in class values, of a frame (y, x) of grey values, by the weights as they are now."""
+        grey = normalised(frame, self._normalisation)
+        logits = self._whole_frame(lambda: self._trainer.logits(grey))
+        return self._masked(logits)
+
+    def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
+        return np.asarray(self._data.values[logits.argmax(dim=0).cpu().numpy()])
+
+    def message(self) -> str:
+        """Where the training stands, for a person."""
+        left = self._pace_s * (self.plan.steps - self.step)
+        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+        epoch = f"epoch {self.epoch} of {self.plan.epochs}"
+        return f"Training on {describe(self._device)}, {epoch}, {time_left} left{self._remark}"
+
+    def _elapsed_s(self) -> float:
+        return self._earlier_s + time.monotonic() - self._started
+
+    # -- keeping ----------------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        """Give what must be the same for a training to go on; the device and its time may differ."""
+        return {
+            "data": self._data.data_hash,
+            "recipe": self._recipe.model_dump(mode="json", exclude={"device"}),
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is anything new since the last."""
+        if self._saved_step == self.step:
+            return
+        tensors, numbers = self._trainer.state()
+        tensors |= {f"best.{name}": t for name, t in self._best.items()}
+        position = {
+            "identity": self._identity(),
+            "trainer": numbers,
+            "step": self.step,
+            "steps": self.plan.steps,
+            "steps_per_epoch": self.plan.steps_per_epoch,
+            "batch_size": self._batch_size,
+            "best_quality": self._best_quality,
+            "best_epoch": self._best_epoch,
+            "elapsed_s": self._elapsed_s(),
+        }
+        write_tensors(self._folder / CHECKPOINT_FILE, tensors, {"position": json.dumps(position)})
+        self._saved_step = self.step
+
+    def resume(self) -> None:
+        """Go back to where the checkpoint was written.
+
+        Raises
+        ------
+        InputError
+            If there is none, it is broken, or labels or recipe are other than they were.
+        """
+        path = self._folder / CHECKPOINT_FILE
+        if not path.is_file():
+            raise InputError(f"{self._folder}: there is no interrupted training to resume; start a new one")
+        tensors, texts = read_tensors(path)
+        unusable = f"{path}: this checkpoint does not fit this program; start a new training"
+        try:
+            position = json.loads(texts["position"])
+            identity, own = position["identity"], self._identity()
+            changed = next((key for key in own if identity[key] != own[key]), None)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise InputError(unusable) from problem
+        if changed is not None:
+            subject = {"data": "the labelled frames", "recipe": "the training settings"}[changed]
+            raise InputError(
+                f"{self._folder}: {subject} changed since the training was interrupted; start a new training"
+            )
+        try:
+            self._trainer.restore(tensors, position["trainer"])
+            self.step = self._saved_step = int(position["step"])
+            self.plan = Plan(
+                int(position["steps"]), int(position["steps_per_epoch"]), self._recipe.validations_per_epoch
+            )
+            self._batch_size = int(position["batch_size"])
+            quality, loss = position["best_quality"]
+            self._best_quality = (float(quality), float(loss))
+            self._best_epoch = int(position["best_epoch"])
+            self._earlier_s = float(position["elapsed_s"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+            raise InputError(unusable) from problem
+        self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
+
+    def end(self) -> ModelCard:
+        """Calibrate and score the best weights, write the model, remove the checkpoint."""
+        self._trainer.use_weights(self._best)
+        offsets: tuple[float, ...] = ()
+        if self._recipe.calibrate_area:
+            offsets = self._calibrated()
+        scores: dict[str, dict[str, ClassScore]] = {}
+        if self._data.validation:
+            scores = {
+                "holdout": self._validate(self._data.validation)[0],
+                "copy_nearest": self._data.copy_nearest(),
+            }
+        card = ModelCard(
+            classes=self._data.classes,
+            architecture=self._trainer.architecture,
+            normalisation=self._normalisation,
+            recipe=self._recipe.model_dump(mode="json"),
+            frames=FramesUsed(
+                training=tuple(self._data.frame_numbers[i] for i in self._data.training),
+                validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
+            ),
+            data_hash=self._data.data_hash,
+            scores={
+                subject: {key: score.as_numbers() for key, score in by_class.items()}
+                for subject, by_class in scores.items()
+            },
+            scores_note="" if scores else _NOTE_NO_HOLDOUT,
+            logit_offsets=offsets,
+            epochs=self._best_epoch,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=self._elapsed_s(),
+            device=describe(self._device),
+            versions={
+                "glissile": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+        )
+        card = save_model(self._folder, self._trainer.kept_weights(), card)
+        (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        return card
+
+    def _calibrated(self) -> tuple[float, ...]:
+        """Fit the area offsets on the training frames, put them into the weights, and return them."""
+        most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
+        stride = -(-len(self._data.training) // most)
+        used = self._data.training[::stride]
+        logits = [self._trainer.logits(self._data.frames[i]).cpu().numpy() for i in used]
+        offsets = area_offsets(logits, [self._data.truths[i] for i in used])
+        weights = self._trainer.kept_weights()
+        # The head of the network gives `stem` x `stem` pixels of one class after the other.
+        weights["head.bias"] += torch.from_numpy(np.repeat(offsets, self._trainer.architecture.stem**2))
+        self._trainer.use_weights(weights)
+        return tuple(float(v) for v in offsets)

@@ -1,0 +1,147 @@
+"""Labelled frames -> a trained network on disk, epoch by epoch."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile.defects import DefectClass
+from glissile.io.checkpoint import ModelCard
+from glissile.learn.recipes import Recipe
+from glissile.learn.session import Session
+from glissile.progress import Step, Steps
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingJob:
+    """What a training needs, as plain values that can travel to another process.
+
+    Attributes
+    ----------
+    frames : ndarray of any number type, shape (n, y, x)
+        Grey values of the labelled frames.
+    masks : ndarray of uint8, shape (n, y, x)
+        Class values.
+    frame_numbers : sequence of int, length n
+        Number of each frame in the source.
+    classes : tuple of DefectClass
+        Without background.
+    recipe : Recipe
+        How to train.
+    folder : Path
+        Where the model goes.
+    validation : tuple of int
+        Indices along n of the frames that are held out, as `glissile.label.split.split` chooses them.
+    preview : ndarray, shape (y, x), optional
+        A frame whose predicted mask is shown as the training goes on.
+    preview_frame : int, optional
+        Index along t of `preview`, passed on in the steps.
+    resume : bool
+        Go on from the checkpoint in `folder`.
+    """
+
+    frames: NDArray[Any]
+    masks: NDArray[np.uint8]
+    frame_numbers: tuple[int, ...]
+    classes: tuple[DefectClass, ...]
+    recipe: Recipe
+    folder: Path
+    validation: tuple[int, ...]
+    preview: NDArray[Any] | None = None
+    preview_frame: int | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Sent to a training: finish now and keep the best weights so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Sent to a training: show the prediction of this frame from now on.
+
+    Attributes
+    ----------
+    frame : ndarray, shape (y, x)
+        Grey values.
+    frame_number : int, optional
+        Index along t, passed on in the steps.
+    """
+
+    frame: NDArray[Any]
+    frame_number: int | None = None
+
+
+def train(job: TrainingJob) -> Steps[ModelCard]:
+    """Train a network and write it to `job.folder`.
+
+    Closing the generator leaves a checkpoint from which a job with `resume` goes on exactly as if it had
+    never stopped; so does killing the process, from the last full epoch. The model of an earlier training
+    in the folder stays until this one has ended.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        Frames, masks and settings.
+
+    Yields
+    ------
+    Step
+        After every look at the hold-out, which is once an epoch (four times for "tanaka2025"). The message
+        names the device. Metrics: `epoch`, `loss`, `seconds_left`; with a hold-out `validation_loss`, and for
+        each class key `f_KEY` and `tolerant_f_KEY`. `preview` is the predicted mask (y, x) of the preview
+        frame, and `frame` its index. Understands `Stop` and `Preview` sent to it.
+
+    Returns
+    -------
+    ModelCard
+        Of the best network: that with the highest mean of F and tolerant F on the hold-out, or the last
+        where nothing is held out.
+
+    Raises
+    ------
+    InputError
+        If the labels cannot be learned from, memory does not suffice for one frame, or there is nothing
+        that fits to resume.
+    """
+    session = Session(
+        job.frames,
+        job.masks,
+        job.frame_numbers,
+        job.classes,
+        job.recipe,
+        job.folder,
+        job.validation,
+        started=time.monotonic(),
+    )
+    if job.resume:
+        session.resume()
+    else:
+        session.begin()
+    shown = None if job.preview is None else Preview(job.preview, job.preview_frame)
+    for index, stop in enumerate(session.plan.stops()):
+        if stop <= session.step:
+            continue
+        metrics = session.learn_until(stop)
+        step = Step(
+            index=index + 1,
+            total=len(session.plan.stops()),
+            message=session.message(),
+            metrics=metrics,
+            preview=None if shown is None else session.predicted(shown.frame),
+            frame=None if shown is None else shown.frame_number,
+        )
+        try:
+            order = yield step
+        except GeneratorExit:
+            session.save()
+            raise
+        if isinstance(order, Stop):
+            break
+        if isinstance(order, Preview):
+            shown = order
+    return session.end()
