@@ -1,8 +1,8 @@
 """Files and folders that are either the old one or the new one, never half of each."""
 
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,8 @@ from pathlib import Path
 # Windows refuses to replace a file that a virus scanner or an indexer holds open for a moment.
 _REPLACE_ATTEMPTS = 10
 _REPLACE_PAUSE_S = 0.05
+_WRITING = ".writing-"
+_REPLACED = ".replaced-"
 
 
 @contextmanager
@@ -32,9 +34,8 @@ def replacing(path: Path) -> Iterator[Path]:
         Where to write the new content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         with temporary.open("rb+") as written:
@@ -87,7 +88,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         An empty folder to fill.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    temporary = _beside(path)
+    temporary.mkdir()
     try:
         yield temporary
         recover_folder(path)
@@ -112,5 +114,24 @@ def recover_folder(path: Path) -> None:
         replace(aside, path)
 
 
+def tidy(folder: Path) -> None:
+    """Recover or remove what a killed process left half done in `folder`; nothing where it is missing.
+
+    Only for a folder that nobody is writing to: what is being written would be lost.
+    """
+    for aside in folder.glob(f"{_REPLACED}*"):
+        recover_folder(folder / aside.name.removeprefix(_REPLACED))
+    for left in folder.glob(f"{_WRITING}*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    # Not by `tempfile`, whose files nobody but their owner may read: studies lie in shared folders.
+    return path.with_name(f"{_WRITING}{secrets.token_hex(6)}{path.suffix}")
+
+
 def _aside(path: Path) -> Path:
-    return path.with_name(f".replaced-{path.name}")
+    return path.with_name(f"{_REPLACED}{path.name}")

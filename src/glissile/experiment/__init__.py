@@ -1,0 +1,8 @@
+"""One study on disk: its document, its lock, its masks."""
+
+from glissile.experiment.document import Calibration, Document, StrainLogSettings
+from glissile.experiment.mask_store import MaskStore
+from glissile.experiment.source import Source
+from glissile.experiment.study import Experiment
+
+__all__ = ["Calibration", "Document", "Experiment", "MaskStore", "Source", "StrainLogSettings"]

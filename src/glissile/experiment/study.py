@@ -1,0 +1,394 @@
+"""An experiment folder, opened."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel
+
+from glissile import atomic
+from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.errors import InputError
+from glissile.experiment.document import (
+    Calibration,
+    Document,
+    migrate_file,
+    plain,
+    read_document,
+    used_versions,
+    validated,
+    write_document,
+)
+from glissile.experiment.lock import StudyLock
+from glissile.experiment.mask_store import MaskStore
+from glissile.experiment.source import Source, fingerprint
+
+M = TypeVar("M", bound=BaseModel)
+
+SUFFIX = ".glissile"
+_DOCUMENT = "experiment.toml"
+
+
+class Experiment:
+    """One study on disk; made by `create` or `open`, given back by `close` or by leaving a `with` block.
+
+    The first to open a folder may write, all others, in this process too, only read. One object may be used
+    by several threads.
+
+    Attributes
+    ----------
+    folder : Path
+        `NAME.glissile`.
+    read_only : bool
+        Whether writing is refused.
+    locked_by : str or None
+        Who has the study open for writing, where this object has not: "host, process 123".
+    """
+
+    def __init__(
+        self, folder: Path, document: Document, lock: StudyLock | None, locked_by: str | None
+    ) -> None:
+        self.folder = folder
+        self.locked_by = locked_by
+        self._document = document
+        self._lock = lock
+        self._changing = threading.RLock()
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        source: Source,
+        calibration: Calibration | None = None,
+        classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+    ) -> Self:
+        """Start a study.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder to make; `.glissile` is appended where it is missing.
+        source : Source
+            The video.
+        calibration : Calibration, optional
+            Scale, time base and strain, as far as they are known.
+        classes : sequence of DefectClass
+            What will be labelled and measured.
+
+        Returns
+        -------
+        Experiment
+            Open for writing.
+
+        Raises
+        ------
+        InputError
+            If the folder is used already or cannot be made, or two classes share a value or a name.
+        """
+        folder = folder.absolute()
+        if not folder.name.endswith(SUFFIX):  # not by Path.suffix: that of "8.4μm" is ".4μm"
+            folder = folder.with_name(folder.name + SUFFIX)
+        if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
+            raise InputError(f"{folder}: exists already; open it, or choose another name")
+        fields = {
+            "source": source.seen_from(folder),
+            "calibration": calibration or Calibration(),
+            "classes": tuple(classes),
+            "versions": used_versions(),
+        }
+        document = validated(Document, fields, str(folder / _DOCUMENT))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
+        lock = StudyLock(folder)
+        holder = lock.acquire()
+        if holder is not None:
+            raise InputError(f"{folder}: cannot be written to, it is held by {holder}")
+        try:
+            write_document(folder / _DOCUMENT, document)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(folder, document, lock, None)
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Self:
+        """Open a study.
+
+        Parameters
+        ----------
+        folder : Path
+            `NAME.glissile`.
+        read_only : bool
+            Do not lock it. Without this, a study that is open elsewhere is opened for reading, too.
+
+        Returns
+        -------
+        Experiment
+
+        Raises
+        ------
+        InputError
+            If it is not a study, is damaged, or was written by a newer version.
+        """
+        folder = folder.absolute()
+        document = read_document(
+            folder / _DOCUMENT
+        )  # before anything is written: a newer one stays untouched
+        if read_only:
+            return cls(folder, document, None, None)
+        lock = StudyLock(folder)
+        holder = lock.acquire()
+        if holder is not None:
+            return cls(folder, document, None, holder)
+        try:
+            migrate_file(folder / _DOCUMENT)
+            opened = cls(folder, read_document(folder / _DOCUMENT), lock, None)
+            opened._clean()
+        except BaseException:
+            lock.release()
+            raise
+        return opened
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writing is refused."""
+        return self._lock is None
+
+    @property
+    def document(self) -> Document:
+        """The present content of `experiment.toml`."""
+        return self._document
+
+    @property
+    def motion_path(self) -> Path:
+        """Motion of the specimen, CSV."""
+        return self.folder / "motion.csv"
+
+    @property
+    def models_folder(self) -> Path:
+        """One folder per trained model."""
+        return self.folder / "models"
+
+    @property
+    def measurements_path(self) -> Path:
+        """Table with one row per frame, CSV."""
+        return self.folder / "measurements.csv"
+
+    @property
+    def labels_path(self) -> Path:
+        """Masks of the labelled frames, Zarr."""
+        return self.folder / "labels.zarr"
+
+    @property
+    def segmentation_path(self) -> Path:
+        """Predicted masks, Zarr."""
+        return self.folder / "segmentation.zarr"
+
+    def update(self, **changes: Any) -> None:
+        """Change parts of the document, in memory and on disk.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `Document`: `calibration`, `classes`.
+
+        Raises
+        ------
+        InputError
+            If the study is read-only, or a change is invalid; then nothing changes.
+        """
+        self.require_writable()
+        with self._changing:
+            present = {name: getattr(self._document, name) for name in Document.model_fields}
+            path = self.folder / _DOCUMENT
+            document = validated(Document, {**present, "versions": used_versions(), **changes}, str(path))
+            write_document(path, document)
+            self._document = document
+
+    def settings(self, stage: str, model: type[M]) -> M:
+        """Give the settings of a stage, its defaults where none are kept.
+
+        Raises
+        ------
+        InputError
+            Naming file, stage and setting, where one does not exist or is invalid.
+        """
+        kept = self._document.stages.get(stage, {})
+        return validated(model, kept, f"{self.folder / _DOCUMENT}, [stages.{stage}]")
+
+    def save_settings(self, stage: str, settings: BaseModel) -> None:
+        """Keep the settings of a stage.
+
+        Raises
+        ------
+        InputError
+            If the study is read-only.
+        """
+        with self._changing:
+            self.update(stages={**self._document.stages, stage: plain(settings)})
+
+    def labels_or_none(self) -> MaskStore | None:
+        """Labels, None where there are none yet."""
+        return self._store_or_none(self.labels_path)
+
+    def labels(self, shape: tuple[int, int, int], attributes: Mapping[str, Any] | None = None) -> MaskStore:
+        """Labels, made where there are none yet.
+
+        `glissile.label.annotations.follow` also fits them to a changed field of view.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (t, y, x): frames of the source; rows and columns of the working video.
+        attributes : Mapping, optional
+            For a new store.
+
+        Returns
+        -------
+        MaskStore
+
+        Raises
+        ------
+        InputError
+            If there are labels of another shape, or none and the study is read-only.
+        """
+        kept = self.labels_or_none()
+        if kept is None:
+            self.require_writable()
+            return MaskStore.create(self.labels_path, shape, {**(attributes or {}), **self.label_attributes})
+        if kept.shape != tuple(shape):
+            raise InputError(
+                f"{kept.path}: the labels are {kept.shape[1]} x {kept.shape[2]} px, the video "
+                f"{shape[1]} x {shape[2]} px; restore its trim, or let the labels follow it"
+            )
+        return kept
+
+    @property
+    def label_attributes(self) -> dict[str, Any]:
+        """Attributes that every label store of this study carries: `source_px`, size (y, x) of the source."""
+        return {"source_px": [self._document.source.height, self._document.source.width]}
+
+    def segmentation_or_none(self) -> MaskStore | None:
+        """Predicted masks, None where there are none yet."""
+        return self._store_or_none(self.segmentation_path)
+
+    def new_segmentation(self, shape: tuple[int, int, int], attributes: Mapping[str, Any]) -> MaskStore:
+        """Empty store for predicted masks (t, y, x) in place of what was there.
+
+        Raises
+        ------
+        InputError
+            If the study is read-only.
+        """
+        self.require_writable()
+        with atomic.replacing_folder(self.segmentation_path) as temporary:
+            MaskStore.create(temporary, shape, attributes)
+        return MaskStore.open(self.segmentation_path)
+
+    def source_path(self) -> Path:
+        """Where the source video is: at its absolute path, or where it was relative to this folder.
+
+        Raises
+        ------
+        InputError
+            If it is at neither.
+        """
+        source = self._document.source
+        absolute = Path(source.path)
+        if absolute.is_absolute() and absolute.exists():
+            return absolute
+        if source.relative_path is not None:
+            beside = (self.folder / source.relative_path).resolve()
+            if beside.exists():
+                return beside
+        raise InputError(
+            f"{self.folder.name}: the source video is no longer at {source.path}; move it back, or tell the "
+            "study where it is now"
+        )
+
+    def source_changed(self) -> str | None:
+        """Why the video at `source_path` is not the one the study was made from; None where it is.
+
+        Raises
+        ------
+        InputError
+            If the video is missing or cannot be read.
+        """
+        path = self.source_path()
+        return self._difference(path)
+
+    def relocate_source(self, path: Path) -> None:
+        """Refer to the source video at its new place.
+
+        Raises
+        ------
+        InputError
+            If it is not the same video, or the study is read-only.
+        """
+        difference = self._difference(path)
+        if difference is not None:
+            raise InputError(difference)
+        kept = self._document.source
+        moved = Source.of(path, frames=kept.frames, height=kept.height, width=kept.width)
+        self.update(source=moved.seen_from(self.folder))
+
+    def require_writable(self) -> None:
+        """Refuse in one sentence where this study may only be read.
+
+        Raises
+        ------
+        InputError
+            If it is read-only.
+        """
+        reason = self._why_read_only()
+        if reason is not None:
+            raise InputError(reason)
+
+    def close(self) -> None:
+        """Let others write; from now on this object only reads."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _why_read_only(self) -> str | None:
+        if self._lock is not None:
+            return None
+        if self.locked_by is None:
+            return f"{self.folder.name}: was opened for reading only, so nothing can be changed"
+        return f"{self.folder.name}: can only be read, it is held by {self.locked_by}; close it there first"
+
+    def _store_or_none(self, path: Path) -> MaskStore | None:
+        if not (path / "zarr.json").exists():
+            return None
+        return MaskStore.open(path, read_only=self._why_read_only() or False)
+
+    def _difference(self, path: Path) -> str | None:
+        source = self._document.source
+        try:
+            size, digest = fingerprint(path)
+        except OSError as error:
+            raise InputError(f"{path}: the source video cannot be read ({error.strerror})") from error
+        if size != source.size_bytes:
+            how = f"it has {size} bytes and had {source.size_bytes}"
+        elif digest != source.sampled_sha256:
+            how = "its content differs"
+        else:
+            return None
+        return (
+            f"{path}: is not the video that {self.folder.name} was made from, {how}; labels and results may "
+            "not fit it"
+        )
+
+    def _clean(self) -> None:
+        for folder in (self.folder, self.labels_path, self.segmentation_path, *self.models_folder.glob("*/")):
+            atomic.tidy(folder)

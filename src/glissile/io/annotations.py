@@ -1,0 +1,346 @@
+"""Label images in their on-disk conventions, and masks."""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile import atomic
+from glissile.defects import DefectClass, class_values
+from glissile.errors import InputError
+
+_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
+_TIFF = frozenset({".tif", ".tiff"})
+# Sub-folders that hold the frames beside the class folders.
+_FRAMES = frozenset({"image", "frame", "original"})
+
+
+class MaskFolder(Mapping[str, NDArray[np.uint8]]):
+    """Masks (y, x) of a folder by file stem, in natural order, each read when it is asked for.
+
+    A mask that cannot be used raises an `InputError` naming its file then.
+
+    Parameters
+    ----------
+    files : Mapping
+        By stem: the class value, or None for an index image, and the file, for each image of a mask; on
+        pixels of two classes the first wins.
+    classes : sequence of DefectClass
+        Class table.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Sequence[tuple[int | None, Path]]], classes: Sequence[DefectClass]
+    ) -> None:
+        self._files = {stem: tuple(files[stem]) for stem in sorted(files, key=_natural_order)}
+        self._classes = tuple(classes)
+
+    def __getitem__(self, stem: str) -> NDArray[np.uint8]:
+        mask: NDArray[np.uint8] | None = None
+        first: Path | None = None
+        for value, path in self._files[stem]:
+            if value is None:
+                return read_index_image(path, self._classes)
+            drawn = read_class_image(path)
+            if mask is None or first is None:
+                mask, first = np.zeros(drawn.shape, np.uint8), path
+            if drawn.shape != mask.shape:
+                raise InputError(
+                    f"{path}: is {_size(drawn.shape)} px, but {first} of the same frame is "
+                    f"{_size(mask.shape)} px"
+                )
+            mask[drawn & (mask == 0)] = value
+        if mask is None:
+            raise KeyError(stem)
+        return mask
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder:
+    """Masks in `folder`, by file stem.
+
+    Two layouts are known. Index images lie in the folder itself: `read_index_image`. Or there is a
+    sub-folder for each class, named after it or by its initials ("dislocations", "stacking_fault", "SF"),
+    with an image for each frame in which the class is drawn: `read_class_image`; where two classes cover a
+    pixel, the first of `classes` wins (Tanaka et al. 2025 let dislocations win), and a frame that one class
+    has no image of has no pixel of it. Other sub-folders are left out with a warning, unless they are named
+    after frames or images. Hidden files and folders are skipped.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of PNG, TIFF or BMP images.
+    classes : sequence of DefectClass
+        Class table.
+
+    Returns
+    -------
+    MaskFolder
+        Stem to mask (y, x) of uint8, in natural order.
+
+    Raises
+    ------
+    InputError
+        If there are no images, two of the same stem, or two folders for one class.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; choose the folder of label images")
+    by_value = _class_folders(folder, classes)
+    files: dict[str, list[tuple[int | None, Path]]] = {}
+    if by_value:
+        for value in (c.value for c in classes if c.value in by_value):
+            for stem, path in _images(by_value[value]).items():
+                files.setdefault(stem, []).append((value, path))
+    else:
+        files = {stem: [(None, path)] for stem, path in _images(folder).items()}
+    if not files:
+        names = ", ".join(f'"{c.name}"' for c in classes)
+        raise InputError(
+            f"{folder}: has neither label images (PNG, TIFF or BMP) nor sub-folders of them named after the "
+            f"classes {names}"
+        )
+    return MaskFolder(files, classes)
+
+
+def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.uint8]:
+    """Read an image whose pixel values are class values.
+
+    Of a palette image the indices count, not the colours; of an RGB image whose channels are equal, the
+    grey values.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, TIFF or BMP.
+    classes : sequence of DefectClass
+        Class table.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is a colour image, or holds a value that is neither 0 nor a class.
+    """
+    pixels, _ = _read(path)
+    if pixels.ndim == 3:
+        colours = pixels[..., :3]
+        if (colours != colours[..., :1]).any():
+            raise InputError(
+                f"{path}: is a colour image, not one of class values; put the images of one class into a "
+                "sub-folder named after it"
+            )
+        pixels = colours[..., 0]
+    known = class_values(classes)
+    strange = np.setdiff1d(pixels, known)
+    if strange.size:
+        raise InputError(
+            f"{path}: has the value {strange[0]}, but the classes are "
+            f"{', '.join(str(v) for v in known)}; add a class, or put the images of one class into a "
+            "sub-folder named after it"
+        )
+    return pixels.astype(np.uint8)
+
+
+def read_class_image(path: Path) -> NDArray[np.bool_]:
+    """Read an image in which one class is drawn.
+
+    - Palette image: every index but 0 is the class, so that the rim of an anti-aliased pen counts.
+    - Grey or RGB(A), black and white: split at half of the full range after averaging the colours and laying
+      transparent pixels on white; the side with fewer pixels is the class (a defect never fills half of a
+      frame), so that a dark pen on white and a bright one on black both work.
+    - Grey image of 0 and one more value below half of the range, as index images have: every value but 0.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, TIFF or BMP.
+
+    Returns
+    -------
+    ndarray of bool, shape (y, x)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or nothing in it is bright and its values are no index.
+    """
+    pixels, palette = _read(path)
+    if palette:
+        return np.asarray(pixels != 0)
+    if pixels.ndim == 3:
+        pixels = _grey(pixels)
+    full = 255 if pixels.max() <= 255 else 65535
+    if pixels.max() < full / 2:
+        if len(np.unique(pixels)) > 2 or (pixels.min() > 0):
+            raise InputError(
+                f"{path}: is neither black and white nor an index image, its values are {pixels.min()} to "
+                f"{pixels.max()}; draw the class in black on white"
+            )
+        return np.asarray(pixels > 0)
+    bright = np.asarray(pixels >= full / 2)
+    return bright if bright.mean() < 0.5 else ~bright
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
+    """Write `mask` (y, x) as a grey image of class values, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        `.png`, `.tif` or `.tiff`.
+    mask : ndarray of uint8, shape (y, x)
+        Class values.
+
+    Raises
+    ------
+    InputError
+        If the suffix is of no lossless label image.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"{path}: label images are written as .png or .tif")
+    from PIL import Image
+
+    with atomic.replacing(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8)).save(temporary)
+
+
+def write_mask_folder(folder: Path, masks: Mapping[int, NDArray[np.uint8]]) -> None:
+    """Write masks as `NNNN.png`, named by their frame number.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing; other files in it stay.
+    masks : Mapping of int to ndarray, shape (y, x)
+        Frame number to class values.
+    """
+    digits = max(4, *(len(str(number)) for number in masks)) if masks else 4
+    for number in masks:
+        write_mask(folder / f"{number:0{digits}d}.png", masks[number])
+
+
+def frame_number(stem: str) -> int:
+    """Frame number at the end of a file's stem: 50 of "video7_img_0050".
+
+    Raises
+    ------
+    InputError
+        If it does not end in digits.
+    """
+    found = re.search(r"\d+$", stem, re.ASCII)
+    if found is None:
+        raise InputError(f"{stem}: does not end in a frame number; rename it to something like {stem}_0050")
+    return int(found.group())
+
+
+def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    left_out = []
+    for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        if not _images(sub):
+            continue
+        matching = [c for c in classes if _words(sub.name) in _names(c)]
+        if not matching:
+            if _words(sub.name) not in _FRAMES:
+                left_out.append(sub.name)
+            continue
+        value = matching[0].value
+        if value in found:
+            raise InputError(
+                f'{folder}: both "{found[value].name}" and "{sub.name}" are folders of the class '
+                f'"{matching[0].name}"; keep one of them'
+            )
+        found[value] = sub
+    if found and left_out:
+        names = ", ".join(c.name for c in classes)
+        warnings.warn(
+            f'{folder}: the sub-folder "{left_out[0]}" matches no class ({names}) and is left out',
+            stacklevel=3,
+        )
+    return found
+
+
+def _words(name: str) -> str:
+    """Strip a name of case, separators and plural: "Stacking_faults" and "stacking fault" are one."""
+    return "".join(re.findall(r"[^\W_]+", name.casefold())).removesuffix("s")
+
+
+def _names(defect: DefectClass) -> set[str]:
+    initials = "".join(word[0] for word in defect.key.split("_") if word)
+    return {_words(defect.name), initials}
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in found:
+            raise InputError(f"{path}: has the same stem as {found[path.stem].name}; keep one of them")
+        found[path.stem] = path
+    return found
+
+
+def _read(path: Path) -> tuple[NDArray[Any], bool]:
+    """Pixels (y, x) or (y, x, 3 or 4), and whether they are palette indices."""
+    try:
+        return _read_tiff(path) if path.suffix.lower() in _TIFF else _read_with_pillow(path)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever damaged bytes make them
+        raise InputError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def _read_with_pillow(path: Path) -> tuple[NDArray[Any], bool]:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        palette = image.mode == "P"
+        if image.mode in {"P", "L", "I", "I;16", "RGB", "RGBA"}:
+            return np.asarray(image), palette
+        return np.asarray(image.convert("L" if image.mode == "1" else "RGBA")), palette
+
+
+def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        pixels = page.asarray()
+        palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            raise InputError(f"{path}: stores white as 0; save it again with black as 0")
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8)
+    if pixels.dtype.kind not in "ui" or not (pixels.ndim == 2 or pixels.shape[2:] in {(3,), (4,)}):
+        raise InputError(f"{path}: is not a label image, it has {pixels.dtype} of shape {pixels.shape}")
+    return pixels, palette
+
+
+def _grey(pixels: NDArray[Any]) -> NDArray[np.float64]:
+    colours = pixels[..., :3].astype(np.float64).mean(axis=2)
+    if pixels.shape[2] == 3:
+        return np.asarray(colours)
+    full = 255.0 if pixels.max() <= 255 else 65535.0
+    return np.asarray(np.where(pixels[..., 3] >= full / 2, colours, full))
+
+
+def _natural_order(name: str) -> tuple[tuple[int, int | str], ...]:
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)
