@@ -191,7 +191,7 @@ def read_table(path: Path) -> pd.DataFrame:
         If the file is absent, is no such table or holds something that is not a number.
     """
     try:
-        table = pd.read_csv(path, float_precision="round_trip", encoding="utf-8")
+        table = pd.read_csv(path, encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such table; measure the masks first") from None
     except (OSError, UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
