@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 # Steps on their way to the window. A work that is quicker than the window waits, else the window would lag
 # further and further behind and the previews fill the memory.
 _STEPS_UNDERWAY = 4
+_PROGRESS_EVERY_MS = 100
 
 # Keeps works alive while they run.
 _works: set[Work] = set()
@@ -96,6 +97,7 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.description = description
         self._on_step, self._on_done, self._on_error, self._on_stop = callbacks
         self._progress: progress | None = None
+        self._latest: Step | None = None
         self._worker: _Worker = create_worker(
             _Task(steps, description), _worker_class=_Worker, _ignore_errors=True
         )
@@ -105,8 +107,11 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         if owner is not None:
             owner.destroyed.connect(self._abandon)
         _works.add(self)
-        # Not now: a new progress bar lets napari process events, and the caller is not ready for any.
-        QTimer.singleShot(0, self._show_progress)
+        # napari processes events whenever a progress bar changes. In a timer that does no harm; here, or in
+        # the midst of a step, the next callback would come before this one has returned.
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._show_progress)
+        self._timer.start(_PROGRESS_EVERY_MS)
         self._worker.start()
 
     @property
@@ -123,18 +128,25 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._worker.requests.values.put(value)
 
     def _show_progress(self) -> None:
-        if self.running:
-            self._progress = progress(total=0, desc=self.description)
+        if self._progress is None:
+            bar = progress(total=0, desc=self.description)
+            if not self.running:  # it ended while napari processed events
+                bar.close()
+                return
+            self._progress = bar
+        if (step := self._latest) is None:
+            return
+        self._latest = None
+        self._progress.set_description(step.message)
+        if self._progress.total != step.total:
+            self._progress.total = step.total
+        self._progress.update(step.index - self._progress.n)
 
     def _step(self, step: Step) -> None:
         self._worker.step_arrived()
         if self._worker.requests.close.is_set():
             return
-        if self._progress is not None:
-            if self._progress.total != step.total:
-                self._progress.total = step.total
-            self._progress.set_description(step.message)
-            self._progress.update(step.index - self._progress.n)
+        self._latest = step
         if self._on_step is not None:
             self._on_step(step)
 
@@ -150,6 +162,7 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _finish(self) -> None:
         _works.discard(self)
+        self._timer.stop()
         if self._progress is not None:
             self._progress.close()
         outcome = self._worker.take_outcome()
