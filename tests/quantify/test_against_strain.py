@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from pathlib import Path
 
@@ -194,6 +195,19 @@ def test_neither_the_style_of_the_user_nor_ours_leaks(tmp_path):
     assert (
         "matplotlib.pyplot" not in sys.modules or "glissile" not in sys.modules["matplotlib.pyplot"].__file__
     )
+
+
+def test_figures_need_no_pyplot_and_overlays_load_no_cv2_before_they_are_drawn(tmp_path):
+    code = (
+        "import sys, glissile.quantify.measure, glissile.quantify.overlay\n"
+        "from glissile.quantify.against_strain import *\n"
+        "import pandas as pd\n"
+        "from glissile.defects import DEFAULT_CLASSES as classes\n"
+        "table = pd.DataFrame({'frame': [0], 'strain': [0.1], 'dislocation_area_fraction': [0.1]})\n"
+        "draw_area_fractions(table, classes[:1]).savefig(sys.argv[1])\n"
+        "assert not {'matplotlib.pyplot', 'torch', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "figure.svg"], check=True)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the published data set is not there")
