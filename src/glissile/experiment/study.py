@@ -390,5 +390,7 @@ class Experiment:
         )
 
     def _clean(self) -> None:
-        for folder in (self.folder, self.labels_path, self.segmentation_path, *self.models_folder.glob("*/")):
+        for folder in (self.folder, self.labels_path, self.segmentation_path, self.models_folder):
             atomic.tidy(folder)
+        for model in self.models_folder.glob("*/"):
+            atomic.tidy(model)
