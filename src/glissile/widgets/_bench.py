@@ -1,0 +1,261 @@
+"""The study that the sections of one dock work on: opening it, running its stages, keeping its labels."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from glissile import workflow
+from glissile.defects import DefectClass
+from glissile.progress import Step, Steps
+from glissile.widgets import _study
+from glissile.widgets._display import Display
+from glissile.widgets._label_keeper import LabelKeeper
+from glissile.widgets._resolve import Facts
+from glissile.widgets._runner import Runner
+from glissile.widgets._state import state_of
+from glissile.widgets._study import Study
+
+# Masks that come quicker than this are not each drawn.
+_REDRAW_EVERY_MS = 100
+
+
+class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
+    """What the sections share.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where the study is shown.
+    parent : QObject
+        The dock; ends with it.
+
+    Attributes
+    ----------
+    study : Study, optional
+        What is open.
+    keeper : LabelKeeper, optional
+        Its labels.
+    display : Display
+        Its layers.
+    runner : Runner
+        The long work.
+    state : ViewerState
+        Shared with the other docks of the viewer.
+    """
+
+    study_changed = Signal()  # another study, or another working video, or none
+    facts_changed = Signal()
+    frame_changed = Signal(int)  # index along t of the video that is shown
+
+    def __init__(self, viewer: Any, parent: QObject) -> None:
+        super().__init__(parent)
+        self.state = state_of(viewer)
+        self.runner = Runner(self.state, self)
+        self.runner.begun.connect(self.facts_changed)
+        self.runner.ended.connect(self._on_ended)
+        self.display = Display(viewer)
+        self.study: Study | None = None
+        self.keeper: LabelKeeper | None = None
+        self._viewer = viewer
+        self._segmented: set[int] = set()
+        self._current = True
+        self._measured = False
+        self._closed = False
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(_REDRAW_EVERY_MS)
+        self._redraw.timeout.connect(self.display.refresh_masks)
+        viewer.dims.events.current_step.connect(self._on_frame)
+
+    def open_video(self, path: Path) -> None:
+        """Open the experiment of a video file or folder of frames, or start it."""
+        self._open(lambda: _study.opened_video(path), f"Opening {path.name}")
+
+    def open_folder(self, folder: Path) -> None:
+        """Open an experiment folder."""
+        if self.study is not None and folder.absolute() == self.study.experiment.folder:
+            show_info(f"{folder.name} is open already")
+            return
+        self._open(lambda: _study.opened_folder(folder), f"Opening {folder.name}")
+
+    def _open(self, steps: Callable[[], Steps[Study]], description: str) -> None:
+        self.runner.run("opening", steps, description=description, on_done=self.take)
+
+    def take(self, study: Study) -> None:
+        """Show `study` in place of what was open."""
+        if self._closed:
+            study.experiment.close()
+            return
+        self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
+        self.study = study
+        self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
+        self.keeper.saved.connect(self._on_saved)
+        self._segmented, self._current = set(study.segmented), study.current
+        self._measured = study.experiment.measurements_path.exists()
+        self.display.show(study, self.keeper.layer)
+        self.keeper.show_frame(self.display.index())
+        self.state.experiment = study.experiment
+        self.state.source, self.state.video = study.source, study.video
+        self.state.table = pd.DataFrame()
+        for notice in study.notices:
+            show_warning(notice)
+        self.study_changed.emit()
+        self.facts_changed.emit()
+        self.read_table()
+
+    def read_table(self) -> None:
+        """Measure what is segmented already, for the curves."""
+        study = self.study
+        if study is not None and self._segmented:
+            self.runner.run(
+                "opening",
+                workflow.measured(study.experiment, study.video),
+                description="Reading the segmentation",
+                on_done=self._take_table,
+            )
+
+    def change(self, stage: str, steps: Callable[[Study], Steps[Study]], description: str) -> None:
+        """Run what gives the study another working video; the labels are saved before and follow it."""
+        study, keeper = self.study, self.keeper
+        assert study is not None
+        assert keeper is not None
+        keeper.flush()
+        self.runner.run(stage, lambda: steps(study), description=description, on_done=self.take)
+
+    def close(self) -> None:
+        """Stop the work, save the labels and give the experiment back."""
+        if self._closed:
+            return
+        self._closed = True
+        self.runner.cancel()
+        self._redraw.stop()
+        self._viewer.dims.events.current_step.disconnect(self._on_frame)
+        self._let_go(closing=True)
+        self.state.experiment = self.state.source = self.state.video = None
+        self.state.table = pd.DataFrame()
+        self.state.running = None
+
+    def save(self) -> None:
+        """Write the labels to disk now."""
+        if self.keeper is not None:
+            self.keeper.flush()
+
+    def _let_go(self, *, closing: bool) -> None:
+        if self.keeper is not None:
+            self.keeper.close()
+            self.keeper.deleteLater()
+            self.keeper = None
+        self.display.clear()
+        if self.study is not None and closing:
+            self.study.experiment.close()
+        self.study = None
+
+    def facts(self) -> Facts:
+        """Gather what is known, for `resolve`."""
+        study, keeper = self.study, self.keeper
+        if study is None or keeper is None:
+            return Facts(running=self.state.running)
+        return Facts(
+            source_shape=study.source.shape,
+            shape=study.video.shape,
+            frames_per_second=study.source.frames_per_second,
+            read_only=study.experiment.read_only,
+            trimmed="trim" in study.experiment.document.stages,
+            drift_px=study.drift_px,
+            doubtful_frames=len(study.doubtful_frames),
+            labelled=len(keeper.labelled),
+            saved_at=keeper.saved_at,
+            scores=study.scores,
+            resumable=_study.resumable(study.experiment),
+            segmented=len(self._segmented),
+            outdated=bool(self._segmented) and not self._current,
+            measured=self._measured,
+            running=self.state.running,
+        )
+
+    def set_classes(self, classes: tuple[DefectClass, ...]) -> None:
+        """Keep other names and colours, or more classes."""
+        assert self.study is not None
+        self.study.experiment.update(classes=classes)
+        self.display.set_classes(classes)
+        self.state.experiment_changed.emit()
+        if self._segmented:
+            self.read_table()
+
+    def set_trained(self) -> None:
+        """Take over the network that was just trained."""
+        assert self.study is not None
+        self.study = replace(self.study, card=_study.trained_card(self.study.experiment))
+        self._current = False
+        self.facts_changed.emit()
+
+    def show_prediction(self, index: int, mask: Any) -> None:
+        """Show a mask (y, x) over frame `index` that is not part of the segmentation."""
+        if self.display.masks is not None:
+            self.display.masks.previews[index] = mask
+            self._redraw_if(index)
+
+    def begin_segmentation(self) -> None:
+        """Show and count what is segmented from now on."""
+        if not self._current:
+            self._segmented.clear()
+            self.state.table = pd.DataFrame()
+        self._measured = False
+        if self.display.masks is not None:
+            self.display.masks.previews.clear()
+        self.display.show_segmentation()
+
+    def add_segmented(self, step: Step) -> None:
+        """Take in one more segmented frame and its row."""
+        assert self.study is not None
+        if step.frame is None:
+            return
+        self._current = True
+        self._segmented.add(step.frame)
+        self.state.add_row(step.metrics)
+        self._look_at_masks(only=step.frame)
+
+    def set_measured(self, table: pd.DataFrame) -> None:
+        """Take over the table that was written."""
+        self._measured = True
+        self._take_table(table)
+
+    def _on_ended(self) -> None:
+        self._look_at_masks()
+        self.facts_changed.emit()
+
+    def _look_at_masks(self, only: int | None = None) -> None:
+        """Let the Segmentation layer see what was written, at once or when frame `only` is looked at."""
+        masks = self.display.masks
+        if masks is None or self.study is None:
+            return
+        if masks.store is None or only is None:
+            masks.store = self.study.experiment.segmentation_or_none()
+        if only is not None:
+            self._redraw_if(only)
+        else:
+            self.display.refresh_masks()
+
+    def _redraw_if(self, index: int) -> None:
+        if index == self.display.working_index() and not self._redraw.isActive():
+            self._redraw.start()
+
+    def _take_table(self, table: pd.DataFrame) -> None:
+        self.state.table = table
+        self.facts_changed.emit()
+
+    def _on_saved(self, index: int) -> None:
+        self.state.labels_changed.emit()
+        self.facts_changed.emit()
+
+    def _on_frame(self, event: Any = None) -> None:
+        index = self.display.index()
+        working = self.display.working_index()
+        if self.keeper is not None and working is not None:
+            self.keeper.show_frame(working)
+        self.frame_changed.emit(index)

@@ -1,0 +1,221 @@
+"""The layers of the open study in a viewer, and which frame of it is looked at."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer, Shapes
+from numpy.typing import NDArray
+
+from glissile.defects import DefectClass
+from glissile.video import Video
+from glissile.widgets._layers import (
+    StoredMasks,
+    class_colormap,
+    experiment_of,
+    mask_layer,
+    placement,
+    video_layer,
+    video_of,
+)
+from glissile.widgets._study import Study
+
+_RECTANGLE_COLOR = "#f0e442"
+
+
+class Display:
+    """The layers of one study.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where they are shown.
+
+    Attributes
+    ----------
+    masks : StoredMasks, optional
+        What the Segmentation layer shows.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.masks: StoredMasks | None = None
+        self._study: Study | None = None
+        self._video: Image | None = None
+        self._source: Image | None = None
+        self._labels: Labels | None = None
+        self._segmentation: Labels | None = None
+        self._rectangle: Shapes | None = None
+        self._hidden: list[Layer] = []
+
+    def show(self, study: Study, labels: Labels) -> None:
+        """Show the working video of `study` with its segmentation and `labels`."""
+        number = self.frame_number()
+        self.clear()
+        self._take_over(study)
+        folder, classes = study.experiment.folder, study.experiment.document.classes
+        self._study = study
+        self.masks = StoredMasks(study.experiment.segmentation_or_none(), study.video)
+        self._video = Image(**video_layer(study.video, "video", folder, study.limits))
+        self._segmentation = Labels(
+            **mask_layer(self.masks, "Segmentation", "segmentation", study.video, folder, classes)
+        )
+        self._segmentation.editable = False
+        self._labels = labels
+        for layer in (self._video, self._segmentation, self._labels):
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection = {self._video}
+        index = None if number is None else study.video.index_of(number)
+        self.go_to(index or 0)
+
+    def _take_over(self, study: Study) -> None:
+        """Take out what napari's readers have shown of the same video or experiment."""
+        source = Path(study.experiment.document.source.path)
+        for layer in list(self.viewer.layers):
+            if study.experiment.folder == experiment_of(layer) or source == video_of(layer):
+                self.viewer.layers.remove(layer)
+
+    def clear(self) -> None:
+        """Take the layers of the study out of the viewer."""
+        self.hide_rectangle()
+        for layer in (self._source, self._labels, self._segmentation, self._video):
+            self._remove(layer)
+        self._source = self._labels = self._segmentation = self._video = None
+        self._study = self.masks = None
+
+    def owns(self, layer: Layer) -> bool:
+        """Whether `layer` is one of the study's."""
+        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle)
+        return any(layer is one for one in mine)
+
+    @property
+    def shows_source(self) -> bool:
+        """Whether the video is shown as recorded."""
+        return self._source is not None
+
+    def index(self) -> int:
+        """Index along t of the frame that is looked at, in the video that is shown."""
+        return int(self.viewer.dims.current_step[0])
+
+    def video(self) -> Video | None:
+        """Return the video that is shown: the working video, or the one as recorded."""
+        if self._study is None:
+            return None
+        return self._study.source if self.shows_source else self._study.video
+
+    def frame_number(self) -> int | None:
+        """Return the number in the source of the frame that is looked at."""
+        video = self.video()
+        if video is None or not 0 <= self.index() < len(video):
+            return None
+        return int(video.frame_numbers[self.index()])
+
+    def working_index(self) -> int | None:
+        """Index along t, in the working video, of the frame that is looked at."""
+        number = self.frame_number()
+        return None if number is None or self._study is None else self._study.video.index_of(number)
+
+    def go_to(self, index: int) -> None:
+        """Look at frame `index` along t of the video that is shown."""
+        self.viewer.dims.set_current_step(0, index)
+
+    def go_to_working(self, index: int) -> None:
+        """Look at frame `index` of the working video."""
+        self.show_source(False)
+        self.go_to(index)
+
+    def show_labels(self) -> None:
+        """Make the Labels layer the one that is painted on."""
+        assert self._labels is not None
+        self.show_source(False)
+        if self._labels not in self.viewer.layers:
+            self.viewer.add_layer(self._labels)
+        self._labels.visible = True
+        self.viewer.layers.selection = {self._labels}
+        self._labels.mode = "paint"
+
+    def show_segmentation(self) -> None:
+        """Bring the Segmentation layer back where it was closed or hidden."""
+        assert self._segmentation is not None
+        if self._segmentation not in self.viewer.layers:
+            self.viewer.add_layer(self._segmentation)
+        self._segmentation.visible = True
+
+    def refresh_masks(self) -> None:
+        """Read the mask of the frame that is looked at again."""
+        if self._segmentation is not None:
+            self._segmentation.refresh()
+
+    def set_classes(self, classes: tuple[DefectClass, ...]) -> None:
+        """Show masks in the colours of `classes`."""
+        for layer in (self._labels, self._segmentation):
+            if layer is not None:
+                layer.colormap = class_colormap(classes)
+
+    def show_source(self, shown: bool) -> None:
+        """Show the video as recorded in place of the working video, or the other way round."""
+        study = self._study
+        if study is None or shown == self.shows_source:
+            return
+        number = self.frame_number()
+        if shown:
+            self._hidden = [
+                layer for layer in (self._video, self._labels, self._segmentation) if layer and layer.visible
+            ]
+            source = Image(**video_layer(study.source, "source", study.experiment.folder, study.limits))
+            for layer in self._hidden:
+                layer.visible = False
+            self.viewer.add_layer(source)
+            self.viewer.layers.move(self.viewer.layers.index(source), 0)
+            self._source = source
+        else:
+            self.hide_rectangle()
+            source, self._source = self._source, None
+            self._remove(source)
+            for layer in self._hidden:
+                layer.visible = True
+        video = self.video()
+        index = video.index_of(number) if video is not None and number is not None else None
+        if index is not None:
+            self.go_to(index)
+
+    def show_rectangle(self, name: str, corners: NDArray[np.float64]) -> Shapes:
+        """Draw one rectangle over the video as recorded.
+
+        Parameters
+        ----------
+        name : str
+            Of the layer.
+        corners : ndarray, shape (4, 2)
+            (y, x) in pixels of the source.
+
+        Returns
+        -------
+        napari.layers.Shapes
+        """
+        assert self._study is not None
+        self.show_source(True)
+        self.hide_rectangle()
+        place = placement(self._study.source)
+        self._rectangle = Shapes(
+            [corners],
+            shape_type="rectangle",
+            name=name,
+            edge_color=_RECTANGLE_COLOR,
+            face_color="transparent",
+            edge_width=2,
+            metadata={"glissile": {"role": "rectangle"}},
+            **{key: value[1:] for key, value in place.items()},
+        )
+        self.viewer.add_layer(self._rectangle)
+        self.viewer.layers.selection = {self._rectangle}
+        return self._rectangle
+
+    def hide_rectangle(self) -> None:
+        """Take the rectangle away."""
+        rectangle, self._rectangle = self._rectangle, None
+        self._remove(rectangle)
+
+    def _remove(self, layer: Layer | None) -> None:
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)

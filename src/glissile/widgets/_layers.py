@@ -1,0 +1,202 @@
+"""Videos, masks and rectangles as napari layers: scale, units, axis labels, colours, provenance."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+
+from glissile.defects import DefectClass
+from glissile.experiment import MaskStore
+from glissile.video import Trim, Video
+
+# Masks lie over the video so that the defects below stay visible.
+MASK_OPACITY = 0.6
+BRUSH_SIZE_PX = 3
+# A mask value that belongs to no class should be noticed.
+_UNKNOWN_COLOR = "#ff00ff"
+
+
+def placement(video: Video) -> dict[str, Any]:
+    """Where the pixels of `video` lie in napari's world, which is the source's first frame.
+
+    Parameters
+    ----------
+    video : Video
+        Frames (t, y, x).
+
+    Returns
+    -------
+    dict
+        `scale`, `translate`, `units` and `axis_labels`, each for (t, y, x). One step along t is one frame.
+    """
+    nm = video.nm_per_pixel
+    top, left = video.origins_px[0]
+    size = 1.0 if nm is None else nm
+    unit = "pixel" if nm is None else "nm"
+    return {
+        "scale": (1.0, size, size),
+        "translate": (0.0, float(top) * size, float(left) * size),
+        "units": ("pixel", unit, unit),
+        "axis_labels": ("t", "y", "x"),
+    }
+
+
+def video_layer(video: Video, role: str, experiment: Path, limits: tuple[float, float]) -> dict[str, Any]:
+    """Arguments of `viewer.add_image` that show `video`.
+
+    Parameters
+    ----------
+    video : Video
+        What to show.
+    role : str
+        "video" or "source", kept in the metadata.
+    experiment : Path
+        Folder of the experiment it belongs to.
+    limits : tuple of float
+        Grey values shown black and white.
+    """
+    return {
+        "data": video.frames,
+        "name": video.name if role == "video" else f"{video.name} (as recorded)",
+        "contrast_limits": limits,
+        "colormap": "gray",
+        "metadata": {
+            "glissile": {"experiment": str(experiment), "role": role, "provenance": video.provenance}
+        },
+        **placement(video),
+    }
+
+
+def mask_layer(
+    data: Any, name: str, role: str, video: Video, experiment: Path, classes: Sequence[DefectClass]
+) -> dict[str, Any]:
+    """Arguments of `viewer.add_labels` that show masks (t, y, x) over `video`."""
+    return {
+        "data": data,
+        "name": name,
+        "opacity": MASK_OPACITY,
+        "colormap": class_colormap(classes),
+        "metadata": {"glissile": {"experiment": str(experiment), "role": role}},
+        **placement(video),
+    }
+
+
+def class_colormap(classes: Sequence[DefectClass]) -> DirectLabelColormap:
+    """Colours of `classes`; the background is transparent."""
+    colors: dict[int | None, str] = {c.value: c.color for c in classes}
+    return DirectLabelColormap(color_dict={None: _UNKNOWN_COLOR, 0: "transparent", **colors})
+
+
+class StoredMasks:
+    """Masks (t, y, x) uint8 of a store as napari reads them: a frame when it is shown.
+
+    Parameters
+    ----------
+    store : MaskStore, optional
+        Indexed along t by source frame number; None as long as there is none.
+    video : Video
+        The working video the masks lie on; its frames are those of this array.
+
+    Attributes
+    ----------
+    previews : dict of int to ndarray (y, x)
+        Masks by index along t that are shown in place of those in the store.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(self, store: MaskStore | None, video: Video) -> None:
+        self.store = store
+        self.shape = video.shape
+        self.previews: dict[int, NDArray[np.uint8]] = {}
+        self._frame_numbers = video.frame_numbers
+
+    @property
+    def size(self) -> int:
+        """Number of pixels of all frames."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            return np.asarray(self._stack(range(len(self)))[key])
+        if isinstance(first, int | np.integer):
+            found = self._frame(int(first))[tuple(rest)]
+        else:
+            found = self._stack(np.arange(len(self))[first])[(slice(None), *rest)]
+        return np.asarray(found)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self._stack(range(len(self))).astype(dtype or self.dtype, copy=False)
+
+    def _stack(self, indices: Any) -> NDArray[np.uint8]:
+        frames = [self._frame(int(i)) for i in indices]
+        return np.stack(frames) if frames else np.zeros((0, *self.shape[1:]), np.uint8)
+
+    def _frame(self, index: int) -> NDArray[np.uint8]:
+        index %= len(self)
+        if index in self.previews:
+            return self.previews[index]
+        if self.store is None:
+            return np.zeros(self.shape[1:], np.uint8)
+        return self.store.read(int(self._frame_numbers[index]))
+
+
+def rectangle_corners(top: float, left: float, height: float, width: float) -> NDArray[np.float64]:
+    """Corners (4, 2) of the pixels that a crop keeps, as a napari rectangle.
+
+    A pixel's centre lies at its index, so that its edges are half a pixel away.
+    """
+    low, high = np.array([top, left]) - 0.5, np.array([top + height, left + width]) - 0.5
+    return np.array([low, (low[0], high[1]), high, (high[0], low[1])])
+
+
+def cropped(trim: Trim, corners: NDArray[np.float64], shape: tuple[int, int]) -> Trim:
+    """Take the crop of `trim` from a drawn rectangle.
+
+    Parameters
+    ----------
+    trim : Trim
+        Its frame range is kept.
+    corners : ndarray, shape (4, 2 or more)
+        The rectangle; the last two columns are (y, x) in pixels.
+    shape : tuple of int
+        (y, x) of the frame; what sticks out is cut off.
+
+    Returns
+    -------
+    Trim
+        At least one pixel high and wide.
+    """
+    edges = np.asarray(corners)[:, -2:] + 0.5
+    low = np.clip(np.round(edges.min(axis=0)), 0, np.array(shape) - 1).astype(int)
+    high = np.clip(np.round(edges.max(axis=0)), low + 1, shape).astype(int)
+    (top, left), (height, width) = low, high - low
+    return trim.model_copy(
+        update={"top": int(top), "left": int(left), "height": int(height), "width": int(width)}
+    )
+
+
+def kept_corners(video: Video, index: int) -> NDArray[np.float64]:
+    """Corners (4, 2), in pixels of the source, of the area that frame `index` of `video` shows."""
+    top, left = video.origins_px[index]
+    return rectangle_corners(float(top), float(left), *video.shape[1:])
+
+
+def experiment_of(layer: Any) -> Path | None:
+    """Experiment folder that a layer was read from; None for other layers."""
+    folder = dict(layer.metadata.get("glissile", {})).get("experiment")
+    return None if folder is None else Path(folder)
+
+
+def video_of(layer: Any) -> Path | None:
+    """Video that a layer was read from; None for other layers, and for those of an experiment."""
+    origin = dict(layer.metadata.get("glissile", {}))
+    return None if "experiment" in origin or "path" not in origin else Path(origin["path"])

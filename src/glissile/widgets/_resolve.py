@@ -1,0 +1,299 @@
+"""What each section of the dock says and allows, from the state of the study; no Qt, no files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+STAGES = ("trim", "stabilize", "label", "train", "segment", "measure")
+# From this many on, some labelled frames are held out to score the network.
+LABELS_ENOUGH = 5
+LABELS_ADVISED = 10
+
+_START = "Open a video first"
+_READ_ONLY = "Read only: this experiment is open elsewhere"
+_TITLES = {
+    "opening": "a video is being opened",
+    "trim": "the trim is being applied",
+    "stabilize": "the video is being stabilized",
+    "label": "labels are being imported",
+    "train": "the network is training",
+    "segment": "frames are being segmented",
+    "measure": "frames are being measured",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about the open study.
+
+    Attributes
+    ----------
+    source_shape : tuple of int, optional
+        (t, y, x) of the video as recorded; None while no study is open.
+    shape : tuple of int, optional
+        (t, y, x) of the working video: trimmed, and of one fixed area once stabilized.
+    frames_per_second : float, optional
+        None where unknown.
+    read_only : bool
+        Another program has the study open.
+    trimmed : bool
+        The trim was applied, even if it keeps everything.
+    drift_px : float, optional
+        Largest drift removed; None where the video is not stabilized.
+    doubtful_frames : int
+        Frames whose motion is flagged.
+    labelled : int
+        Labelled frames of the working video.
+    saved_at : str
+        Time of the last saved stroke, "14:03:12"; empty before the first.
+    scores : tuple of (str, float), optional
+        Class name and tolerant F-score of the trained network, empty where too few frames were labelled to
+        score it; None before it is trained.
+    resumable : bool
+        A training was cut short and can go on.
+    segmented : int
+        Frames segmented.
+    outdated : bool
+        They were segmented by an earlier network.
+    measured : bool
+        The table has been written.
+    running : str, optional
+        The stage that works now, or "opening".
+    """
+
+    source_shape: tuple[int, int, int] | None = None
+    shape: tuple[int, int, int] | None = None
+    frames_per_second: float | None = None
+    read_only: bool = False
+    trimmed: bool = False
+    drift_px: float | None = None
+    doubtful_frames: int = 0
+    labelled: int = 0
+    saved_at: str = ""
+    scores: tuple[tuple[str, float], ...] | None = None
+    resumable: bool = False
+    segmented: int = 0
+    outdated: bool = False
+    measured: bool = False
+    running: str | None = None
+
+
+@dataclass(frozen=True)
+class SectionState:
+    """How one section looks.
+
+    Attributes
+    ----------
+    text : str
+        State line under the title.
+    button : str
+        Text of the primary button.
+    enabled : bool
+        Whether the primary button works.
+    reason : str
+        Why it does not, for its tooltip; empty where it does.
+    editable : bool
+        Whether the rest of the section can be used.
+    done : bool
+        Gets a check mark.
+    next : bool
+        The sensible section to go on with.
+    running : bool
+        Shows progress and a Cancel button.
+    """
+
+    text: str
+    button: str
+    enabled: bool
+    reason: str
+    editable: bool
+    done: bool
+    next: bool
+    running: bool
+
+
+def resolve(facts: Facts) -> Mapping[str, SectionState]:
+    """State of every section, keyed by stage, in order.
+
+    Parameters
+    ----------
+    facts : Facts
+        What is known about the study.
+
+    Returns
+    -------
+    mapping of str to SectionState
+    """
+    done = done_stages(facts)
+    blocked = {stage: _blocked(stage, facts) for stage in STAGES}
+    following = _next(done, blocked) if facts.source_shape is not None else None
+    return {
+        stage: SectionState(
+            text=f"Blocked: {_lower(blocked[stage])}" if blocked[stage] else _text(stage, facts),
+            button=_button(stage, facts, done[stage]),
+            enabled=not (reason := blocked[stage] or _refused(stage, facts, done[stage])),
+            reason=reason,
+            editable=facts.source_shape is not None and not _refused_now(stage, facts),
+            done=done[stage],
+            next=stage == following,
+            running=facts.running == stage,
+        )
+        for stage in STAGES
+    }
+
+
+def done_stages(facts: Facts) -> dict[str, bool]:
+    """Tell which stages are done."""
+    frames = facts.shape[0] if facts.shape else 0
+    return {
+        "trim": facts.trimmed,
+        "stabilize": facts.drift_px is not None,
+        "label": facts.labelled >= LABELS_ENOUGH,
+        "train": facts.scores is not None,
+        "segment": 0 < frames <= facts.segmented and not facts.outdated,
+        "measure": facts.measured and facts.segmented > 0,
+    }
+
+
+def _next(done: Mapping[str, bool], blocked: Mapping[str, str]) -> str | None:
+    """Give the first open stage after the last finished one, else the first open one that is not blocked."""
+    last = max((n for n, stage in enumerate(STAGES) if done[stage]), default=-1)
+    open_stages = [stage for stage in STAGES if not done[stage]]
+    after = [stage for stage in open_stages if STAGES.index(stage) > last]
+    return next((stage for stage in (*after, *open_stages) if not blocked[stage]), None)
+
+
+def _blocked(stage: str, facts: Facts) -> str:
+    """Name what is missing before `stage` can be done; empty where nothing is."""
+    if facts.source_shape is None:
+        return _START
+    if stage == "train" and facts.labelled == 0:
+        return "No labelled frame yet"
+    if stage == "segment" and facts.scores is None:
+        return "No trained network yet"
+    if stage == "measure" and facts.segmented == 0:
+        return "No segmented frame yet"
+    return ""
+
+
+def _refused(stage: str, facts: Facts, done: bool) -> str:
+    """Why a button that is not blocked is greyed all the same."""
+    if reason := _refused_now(stage, facts):
+        return reason
+    if stage == "segment" and done:
+        return "Every frame is segmented by this network; label more frames and train again to improve it"
+    return ""
+
+
+def _refused_now(stage: str, facts: Facts) -> str:
+    """Why nothing in a section can be changed at the moment; labelling goes on while the network works."""
+    if facts.read_only:
+        return _READ_ONLY
+    if facts.running is None or (stage == "label" and facts.running in ("train", "segment", "measure")):
+        return ""
+    return f"Please wait: {_TITLES[facts.running]}"
+
+
+def _button(stage: str, facts: Facts, done: bool) -> str:
+    if stage == "segment" and facts.shape and not facts.outdated and 0 < facts.segmented < facts.shape[0]:
+        return "Segment the remaining frames"
+    first, again = {
+        "trim": ("Apply trim", "Apply trim"),
+        "stabilize": ("Stabilize", "Stabilize again"),
+        "label": ("Start labelling", "Label this frame"),
+        "train": ("Train", "Train again"),
+        "segment": ("Segment all frames", "Segment all frames"),
+        "measure": ("Measure", "Measure again"),
+    }[stage]
+    return again if done else first
+
+
+def _text(stage: str, facts: Facts) -> str:
+    return {
+        "trim": _trim_text,
+        "stabilize": _stabilize_text,
+        "label": _label_text,
+        "train": _train_text,
+        "segment": _segment_text,
+        "measure": _measure_text,
+    }[stage](facts)
+
+
+def video_text(shape: tuple[int, int, int], frames_per_second: float | None = None) -> str:
+    """Write (t, y, x) as people do: "326 frames, 700 x 362, 20 fps"."""
+    t, y, x = shape
+    text = f"{_count(t, 'frame')}, {x} x {y}"
+    return text if frames_per_second is None else f"{text}, {frames_per_second:.3g} fps"
+
+
+def _trim_text(facts: Facts) -> str:
+    assert facts.source_shape is not None
+    return video_text(facts.source_shape, facts.frames_per_second)
+
+
+def _stabilize_text(facts: Facts) -> str:
+    if facts.drift_px is None:
+        return "Not stabilized yet"
+    doubtful = f", {_count(facts.doubtful_frames, 'frame')} to check" if facts.doubtful_frames else ""
+    return f"Drift up to {facts.drift_px:.1f} px removed{doubtful}"
+
+
+def _label_text(facts: Facts) -> str:
+    if facts.labelled == 0:
+        return f"No labelled frame yet; about {LABELS_ADVISED}, spread over the video, are a good start"
+    saved = f", saved {facts.saved_at}" if facts.saved_at else ""
+    return f"{_count(facts.labelled, 'labelled frame')}{saved}"
+
+
+def _train_text(facts: Facts) -> str:
+    resumable = "a training was cut short: resume it or start anew"
+    if facts.scores is None:
+        ready = f"Ready: {_count(facts.labelled, 'labelled frame')}"
+        return f"{ready}; {resumable}" if facts.resumable else ready
+    scores = ", ".join(f"{name} {score:.2f}" for name, score in facts.scores)
+    text = f"Trained. F within 2 px: {scores}" if scores else "Trained, on too few frames to score it"
+    return f"{text}; {resumable}" if facts.resumable else text
+
+
+def _segment_text(facts: Facts) -> str:
+    assert facts.shape is not None
+    if facts.segmented == 0:
+        return f"Ready: {_count(facts.shape[0], 'frame')} to segment"
+    if facts.outdated:
+        return f"{_count(facts.segmented, 'frame')} segmented by an earlier network"
+    if facts.segmented < facts.shape[0]:
+        return f"{facts.segmented} of {_count(facts.shape[0], 'frame')} segmented"
+    return f"All {_count(facts.shape[0], 'frame')} segmented"
+
+
+def _measure_text(facts: Facts) -> str:
+    if facts.measured:
+        return "Table and figures written"
+    return f"Ready: {_count(facts.segmented, 'segmented frame')}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
+    """Say how much of a frame is left: "Kept 300 x 280 of 362 x 330 px (70 %)".
+
+    Parameters
+    ----------
+    kept, of : tuple of int
+        (t, y, x) after and before.
+    """
+    share = kept[1] * kept[2] / (of[1] * of[2])
+    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share:.0f} %)"
+
+
+def time_text(seconds: float) -> str:
+    """Write a duration as people say it: "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,97 @@
+"""The one long work that a dock runs at a time."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject, Signal
+
+from glissile.progress import Step, Steps
+from glissile.widgets._state import ViewerState
+from glissile.widgets._worker import Work, start
+
+T = TypeVar("T")
+
+
+class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
+    """Starts long works, one at a time, and tells how they go.
+
+    Parameters
+    ----------
+    state : ViewerState
+        Its `running` is kept up to date.
+    parent : QObject
+        Ends with it.
+    """
+
+    begun = Signal()
+    stepped = Signal(str, object)  # stage, Step
+    ended = Signal()
+
+    def __init__(self, state: ViewerState, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._work: Work | None = None
+
+    def run(
+        self,
+        stage: str,
+        steps: Steps[T] | Callable[[], Steps[T]],
+        *,
+        description: str,
+        on_done: Callable[[T], object],
+        on_step: Callable[[Step], object] = lambda step: None,
+    ) -> None:
+        """Run a long work of `stage`.
+
+        Parameters
+        ----------
+        stage : str
+            Section that shows its progress, or "opening".
+        steps : Steps or callable
+            The work.
+        description : str
+            For napari's activity dock.
+        on_done : callable
+            Gets the result.
+        on_step : callable
+            Gets each step.
+        """
+        if self._state.running is not None:
+            show_info(f"Please wait, or cancel what is running ({self._state.running})")
+            return
+
+        def ended() -> None:
+            self._work = None
+            self._state.running = None
+            self.ended.emit()
+
+        def done(result: T) -> None:
+            ended()
+            on_done(result)
+
+        def stepped(step: Step) -> None:
+            on_step(step)
+            self.stepped.emit(stage, step)
+
+        self._state.running = stage
+        self._work = start(
+            steps,
+            description=description,
+            on_step=stepped,
+            on_done=done,
+            on_error=lambda message: ended(),
+            on_stop=ended,
+            owner=self,
+        )
+        self.begun.emit()
+
+    def cancel(self) -> None:
+        """Ask the running work to end; what it has done is kept."""
+        if self._work is not None:
+            self._work.cancel()
+
+    def send(self, value: object) -> None:
+        """Send `value` to the running work."""
+        if self._work is not None:
+            self._work.send(value)

@@ -1,0 +1,322 @@
+"""An open experiment as the dock shows it, and the works that open or change it; no Qt."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile import workflow
+from glissile.errors import InputError
+from glissile.experiment import Calibration, Experiment, MaskStore
+from glissile.io.checkpoint import WEIGHTS_FILE, ModelCard, read_card
+from glissile.label import annotations
+from glissile.progress import Step, Steps
+from glissile.quantify.overlay import contrast_limits
+from glissile.stabilize.camera_motion import Motion
+from glissile.synthetic.sample import sample_folder
+from glissile.video import Trim, Video
+
+SUFFIX = ".glissile"
+# As `glissile.learn.session` names it, which loads torch.
+_CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """An open experiment and what the dock shows of it.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        Open, for writing where it could be locked.
+    source : Video
+        The calibrated video as recorded.
+    trimmed : Video
+        Its part that is studied.
+    video : Video
+        The working video: that part, of one fixed area once it is stabilized.
+    limits : tuple of float
+        Grey values shown black and white.
+    motion : Motion, optional
+        What was removed from the working video.
+    card : ModelCard, optional
+        The trained network of the chosen recipe.
+    store : MaskStore, optional
+        Labels on the pixels of `video`.
+    labels : mapping of int to ndarray (y, x)
+        Masks of the labelled frames, by index along t of `video`.
+    segmented : tuple of int
+        Indices along t of the frames that are segmented.
+    current : bool
+        They were segmented by the network of `card`.
+    notices : tuple of str
+        What the user should be told about opening it.
+    """
+
+    experiment: Experiment
+    source: Video
+    trimmed: Video
+    video: Video
+    limits: tuple[float, float]
+    motion: Motion | None
+    card: ModelCard | None
+    store: MaskStore | None
+    labels: Mapping[int, NDArray[np.uint8]]
+    segmented: tuple[int, ...]
+    current: bool
+    notices: tuple[str, ...] = ()
+
+    @property
+    def drift_px(self) -> float | None:
+        """Largest distance of the specimen from where it was at first; None where that is not known."""
+        if self.motion is None:
+            return None
+        return float(np.hypot(*self.motion.displacements_px.T).max())
+
+    @property
+    def doubtful_frames(self) -> tuple[tuple[int, str], ...]:
+        """Source number and flag of each frame whose motion is flagged."""
+        if self.motion is None:
+            return ()
+        flagged = zip(self.motion.frame_numbers.tolist(), self.motion.flags, strict=True)
+        return tuple((number, flag) for number, flag in flagged if flag)
+
+    @property
+    def scores(self) -> tuple[tuple[str, float], ...] | None:
+        """Class name and F-score within 2 px on the held-out frames; None before there is a network."""
+        if self.card is None:
+            return None
+        held_out = self.card.scores.get("holdout", {})
+        found = ((c.name, held_out.get(c.key, {}).get("tolerant_f")) for c in self.card.classes)
+        return tuple((name, score) for name, score in found if score is not None)
+
+
+def experiment_folder(video: Path) -> Path:
+    """Choose where the experiment of `video` lies: beside it, or else in the user's documents.
+
+    An experiment of that name that studies another video, such as the same recording in another format,
+    is not taken; the whole file name then tells them apart.
+    """
+    bundled = _is_bundled(video)
+    stem = "Glissile sample" if bundled else video.name if video.is_dir() else video.stem
+    documents = Path.home() / "Documents"
+    home = documents if documents.is_dir() else Path.home()
+    places = [home] if bundled else [video.parent, home]
+    candidates = [place / f"{name}{SUFFIX}" for place in places for name in (stem, video.name)]
+    for folder in candidates:
+        if folder.exists() and _studies(folder, video):
+            return folder
+    return next(
+        (folder for folder in candidates if not folder.exists() and _writable(folder.parent)), candidates[0]
+    )
+
+
+def _is_bundled(video: Path) -> bool:
+    """Whether `video` is the sample, beside which nothing should be written."""
+    try:
+        return video.parent == sample_folder()
+    except InputError:
+        return False
+
+
+def _studies(folder: Path, video: Path) -> bool:
+    with Experiment.open(folder, read_only=True) as experiment:
+        return Path(experiment.document.source.path).name == video.name
+
+
+def _writable(folder: Path) -> bool:
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder):
+        return True
+    return False
+
+
+def opened_video(video: Path) -> Steps[Study]:
+    """Open the experiment of a video, or start it.
+
+    Parameters
+    ----------
+    video : Path
+        File, or folder of frames.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        If the video cannot be read.
+    """
+    yield Step(0, 2, f"Reading {video.name}")
+    folder = experiment_folder(video)
+    if folder.exists():
+        return (yield from opened_folder(folder))
+    return (yield from _read(workflow.create(video, folder)))
+
+
+def opened_folder(folder: Path) -> Steps[Study]:
+    """Open an experiment folder; steps, result and errors as those of `opened_video`."""
+    yield Step(0, 2, f"Opening {folder.name}")
+    return (yield from _read(Experiment.open(folder)))
+
+
+def _read(experiment: Experiment) -> Steps[Study]:
+    try:
+        changed = experiment.source_changed()
+        study = yield from refreshed(experiment)
+    except BaseException:
+        experiment.close()
+        raise
+    return replace(study, notices=(changed, *study.notices)) if changed else study
+
+
+def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None) -> Steps[Study]:
+    """Read the videos of an open experiment again.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    prepare : callable
+        What to change before.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        If the source was moved, or `prepare` refuses.
+    """
+    yield Step(1, 2, "Reading the video")
+    prepare()
+    source = workflow.source_video(experiment)
+    cut = source.trimmed(experiment.settings("trim", Trim))
+    video = workflow.fixed(experiment, source)
+    store, moved = _followed(experiment, video)
+    card = trained_card(experiment)
+    segmentation = experiment.segmentation_or_none()
+    return Study(
+        experiment=experiment,
+        source=source,
+        trimmed=cut,
+        video=video,
+        limits=contrast_limits(source),
+        motion=workflow.motion(experiment, cut),
+        card=card,
+        store=store,
+        labels={} if store is None else read_labels(store, video),
+        segmented=workflow.segmented_frames(experiment, video),
+        current=card is not None
+        and segmentation is not None
+        and segmentation.attributes.get("model") == card.weights_sha256,
+        notices=(moved,) if moved else (),
+    )
+
+
+def _followed(experiment: Experiment, video: Video) -> tuple[MaskStore | None, str]:
+    """Labels on the pixels of `video`, and what the user should know if they were moved there."""
+    if experiment.read_only:
+        kept = experiment.labels_or_none()
+        return (kept, "") if kept is not None and kept.shape[1:] == video.shape[1:] else (None, "")
+    before = set(experiment.folder.glob("labels-before-*"))
+    store = annotations.follow(experiment, video)
+    for backup in set(experiment.folder.glob("labels-before-*")) - before:
+        count = len(store.frames)
+        return store, (
+            f"The labels of {count} frames moved to the new field of view; as they were, they stay in "
+            f"{backup.name}"
+        )
+    return store, ""
+
+
+def read_labels(store: MaskStore, video: Video) -> dict[int, NDArray[np.uint8]]:
+    """Masks (y, x) of the labelled frames of `video`, by index along t."""
+    indices = annotations.labelled_indices(store, video)
+    return {index: annotations.read_label(store, video, index) for index in indices}
+
+
+def trimmed(experiment: Experiment, source: Video, trim: Trim) -> Steps[Study]:
+    """Set the trim of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    source : Video
+        Its video as recorded.
+    trim : Trim
+        What to keep of it.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        If `trim` keeps nothing of the video.
+    """
+
+    def set_trim() -> None:
+        source.trimmed(trim)  # refuses what does not fit, before it is written down
+        experiment.save_settings("trim", trim)
+
+    return (yield from refreshed(experiment, set_trim))
+
+
+def imported(
+    experiment: Experiment, folder: Path, first: float, step: float
+) -> Steps[tuple[workflow.ImportedLabels, Study]]:
+    """Take over label images, then read the study again; arguments and errors as `workflow.import_labels`.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    tuple of ImportedLabels and Study
+    """
+    yield Step(0, 2, f"Importing labels from {folder.name}")
+    taken = workflow.import_labels(experiment, folder, first=first, step=step)
+    return taken, (yield from refreshed(experiment))
+
+
+def calibrated(experiment: Experiment, calibration: Calibration) -> Steps[Study]:
+    """Set the calibration of an experiment; steps and result as those of `refreshed`."""
+    return (yield from refreshed(experiment, lambda: experiment.update(calibration=calibration)))
+
+
+def stabilized(experiment: Experiment) -> Steps[Study]:
+    """Stabilize the video of an experiment; steps as those of `workflow.stabilize`, then `refreshed`."""
+    yield from workflow.stabilize(experiment)
+    return (yield from refreshed(experiment))
+
+
+def trained_card(experiment: Experiment) -> ModelCard | None:
+    """Card of the network of the chosen recipe; None before it is trained."""
+    folder = workflow.model_folder(experiment)
+    return read_card(folder) if (folder / WEIGHTS_FILE).exists() else None
+
+
+def resumable(experiment: Experiment) -> bool:
+    """Whether a training of the chosen recipe was cut short and can go on."""
+    return (workflow.model_folder(experiment) / _CHECKPOINT_FILE).exists()

@@ -1,0 +1,140 @@
+"""The classes of defects: number key, colour and name of each."""
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QColorDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from glissile.defects import DefectClass
+
+# After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
+_FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
+_MOST_CLASSES = 9  # one number key each
+
+
+class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
+    """Rows to choose the class that is painted, and to edit its colour and name.
+
+    Signals
+    -------
+    value_changed
+        With the classes, after an edit.
+    chosen
+        With the mask value of the class to paint.
+    """
+
+    value_changed = Signal(tuple)
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._classes: tuple[DefectClass, ...] = ()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(4)
+        outer.addLayout(self._grid)
+        self.add = QPushButton("Add class")
+        self.add.clicked.connect(self._add)
+        self.remove = QPushButton("Remove last")
+        self.remove.clicked.connect(lambda: self._edit(self._classes[:-1]))
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.add)
+        buttons.addWidget(self.remove)
+        outer.addLayout(buttons)
+        self._group = QButtonGroup(self)
+        self._group.idClicked.connect(self.chosen)
+        self.names: list[QLineEdit] = []
+        self.colors: list[QToolButton] = []
+
+    def value(self) -> tuple[DefectClass, ...]:
+        """Return the classes as shown."""
+        return self._classes
+
+    def set_value(self, classes: Sequence[DefectClass], *, removable: bool = False) -> None:
+        """Show `classes`.
+
+        Parameters
+        ----------
+        classes : sequence of DefectClass
+            In order of their values.
+        removable : bool
+            Whether the last one is painted nowhere, so that it may go.
+        """
+        self._classes = tuple(classes)
+        chosen = self._group.checkedId()
+        while self._grid.count():
+            item = self._grid.takeAt(0)
+            item.widget().deleteLater()
+        self.names, self.colors = [], []
+        for row, defect in enumerate(self._classes):
+            self._add_row(row, defect)
+        self.choose(chosen if chosen > 0 else 1)
+        self.add.setEnabled(len(self._classes) < _MOST_CLASSES)
+        self.remove.setEnabled(removable and len(self._classes) > 1)
+        self.remove.setToolTip(
+            "" if self.remove.isEnabled() else "Only a last class that is painted on no frame can be removed"
+        )
+
+    def choose(self, value: int) -> None:
+        """Show that the class of mask value `value` is painted."""
+        button = self._group.button(value)
+        if button is not None:
+            button.setChecked(True)
+
+    def _add_row(self, row: int, defect: DefectClass) -> None:
+        key = QToolButton()
+        key.setText(str(defect.value))
+        key.setCheckable(True)
+        key.setToolTip(f"Paint {defect.name}: key {defect.value} while the Labels layer is selected")
+        self._group.addButton(key, defect.value)
+        color = QToolButton()
+        color.setStyleSheet(f"background-color: {defect.color}; border-radius: 3px; min-width: 22px;")
+        color.setToolTip("Change the colour")
+        color.setAccessibleName(f"Colour of {defect.name}")
+        color.clicked.connect(lambda: self._ask_color(row))
+        name = QLineEdit(defect.name)
+        name.setAccessibleName(f"Name of class {defect.value}")
+        name.editingFinished.connect(lambda: self._rename(row, name.text()))
+        for column, widget in enumerate((key, color, name)):
+            self._grid.addWidget(widget, row, column)
+        self._grid.setColumnStretch(2, 1)
+        self.names.append(name)
+        self.colors.append(color)
+
+    def _ask_color(self, row: int) -> None:
+        color = QColorDialog.getColor(QColor(self._classes[row].color), self, self._classes[row].name)
+        if color.isValid():
+            self._replace(row, color=color.name())
+
+    def _rename(self, row: int, name: str) -> None:
+        name = " ".join(name.split())
+        taken = {c.key for n, c in enumerate(self._classes) if n != row}
+        if not name or "_".join(name.lower().split()) in taken:
+            self.names[row].setText(self._classes[row].name)
+        elif name != self._classes[row].name:
+            self._replace(row, name=name)
+
+    def _replace(self, row: int, **changes: str) -> None:
+        changed = DefectClass(**{**self._classes[row].model_dump(), **changes})
+        self._edit((*self._classes[:row], changed, *self._classes[row + 1 :]))
+
+    def _add(self) -> None:
+        value = self._classes[-1].value + 1
+        used = {c.color for c in self._classes}
+        color = next((c for c in _FURTHER_COLORS if c not in used), _FURTHER_COLORS[0])
+        self._edit((*self._classes, DefectClass(value=value, name=f"class {value}", color=color)))
+
+    def _edit(self, classes: tuple[DefectClass, ...]) -> None:
+        self.value_changed.emit(classes)

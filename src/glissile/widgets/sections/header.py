@@ -1,0 +1,158 @@
+"""The top of the dock: what is open, and opening another."""
+
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from glissile.progress import Step
+from glissile.widgets._bench import Bench
+from glissile.widgets._study import experiment_folder
+from glissile.widgets.sections.calibration import CalibrationFold
+from glissile.widgets.sections.section import words
+
+_VIDEOS = "Videos (*.mp4 *.avi *.mov *.mkv *.wmv *.m4v *.webm *.tif *.tiff);;All files (*)"
+
+
+class ElidedLabel(QLabel):  # type: ignore[misc]  # qtpy brings no types
+    """One line of text whose middle gives way; the whole of it is the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = ""
+        self.setMinimumWidth(40)
+
+    def set_whole_text(self, text: str) -> None:
+        """Show `text`, as far as there is room."""
+        self._whole = text
+        self.setToolTip(text)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Fit the text into the new width."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        elided = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width())
+        self.setText(elided)
+
+
+class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
+    """Buttons to open, name and place of the experiment, calibration."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self._bench = bench
+        self._offered: Path | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        self.open_video = QPushButton("Open video…")
+        menu = QMenu(self.open_video)
+        menu.addAction("Video file…", self._ask_video)
+        menu.addAction("Folder of frames…", self._ask_frames)
+        self.open_video.setMenu(menu)
+        self.open_experiment = QPushButton("Open experiment…")
+        self.open_experiment.clicked.connect(self._ask_experiment)
+        row = QHBoxLayout()
+        row.addWidget(self.open_video, 1)
+        row.addWidget(self.open_experiment, 1)
+        layout.addLayout(row)
+        self.offer = QPushButton()
+        self.offer.setProperty("next", True)
+        self.offer.clicked.connect(self._take_offer)
+        layout.addWidget(self.offer)
+        self.name = QLabel()
+        self.name.setStyleSheet("font-weight: bold;")
+        self.path = ElidedLabel()
+        self.read_only = words("")
+        self.read_only.setStyleSheet("color: #d55e00; font-weight: bold;")
+        self.hint = words(
+            "Open a video of your in-situ test, or drop it on the window. Its experiment folder, made beside "
+            "it, remembers every step."
+        )
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(8)
+        self.message = words("")
+        for widget in (self.hint, self.name, self.path, self.read_only, self.progress, self.message):
+            layout.addWidget(widget)
+        self.calibration = CalibrationFold(bench)
+        layout.addWidget(self.calibration)
+        bench.study_changed.connect(self.show_study)
+        bench.facts_changed.connect(self._facts_changed)
+        self.show_study()
+        self.offer_video(None)
+        self._facts_changed()
+
+    def show_study(self) -> None:
+        """Show what is open."""
+        study = self._bench.study
+        self.hint.setVisible(study is None)
+        for widget in (self.name, self.path, self.calibration):
+            widget.setVisible(study is not None)
+        self.read_only.setVisible(study is not None and study.experiment.read_only)
+        if study is None:
+            return
+        experiment = study.experiment
+        self.name.setText(experiment.folder.name)
+        self.path.set_whole_text(str(experiment.folder))
+        held = f"it is held by {experiment.locked_by}" if experiment.locked_by else "it was opened so"
+        self.read_only.setText(f"Read only: {held}. Nothing you change here is kept.")
+        if self._offered is not None and self._offered.name == Path(experiment.document.source.path).name:
+            self.offer_video(None)
+
+    def offer_video(self, path: Path | None) -> None:
+        """Offer to study a video that is shown in napari already; None takes the offer back."""
+        self._offered = path
+        self.offer.setVisible(path is not None)
+        if path is not None:
+            known = experiment_folder(path).exists()
+            self.offer.setText(f"Open the experiment of {path.name}" if known else f"Study {path.name}")
+            self.offer.setToolTip(str(path))
+
+    def show_step(self, step: Step) -> None:
+        """Show what is being opened."""
+        self.message.setText(step.message)
+
+    def _facts_changed(self) -> None:
+        opening = self._bench.state.running == "opening"
+        self.progress.setVisible(opening)
+        self.message.setVisible(opening)
+        free = self._bench.state.running is None
+        for button in (self.open_video, self.open_experiment, self.offer):
+            button.setEnabled(free)
+            button.setToolTip("" if free else "Please wait, or cancel what is running")
+
+    def _take_offer(self) -> None:
+        path = self._offered
+        if path is not None:
+            self.offer_video(None)
+            self._bench.open_video(path)
+
+    def _ask_video(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open video", "", _VIDEOS)
+        if name:
+            self._bench.open_video(Path(name))
+
+    def _ask_frames(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open a folder of frames")
+        if name:
+            self._bench.open_video(Path(name))
+
+    def _ask_experiment(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open an experiment folder (NAME.glissile)")
+        if name:
+            self._bench.open_folder(Path(name))

@@ -1,0 +1,217 @@
+"""Section 3: painted masks of some frames."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+)
+
+from glissile.defects import DefectClass
+from glissile.errors import InputError
+from glissile.quantify.measure import area_counts
+from glissile.widgets import _study
+from glissile.widgets._bench import Bench
+from glissile.widgets.sections.class_table import ClassTable
+from glissile.widgets.sections.import_labels import ImportLabelsDialog
+from glissile.widgets.sections.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TABLE_HEIGHT_PX = 150
+
+
+class LabelSection(Section):
+    """Classes, the Labels layer, and the list of labelled frames."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(
+            3,
+            "Label",
+            "Paint the defects on a few frames, spread over the video. Number keys choose the class, every "
+            "stroke is saved at once.",
+        )
+        self._bench = bench
+        self._keys: list[str] = []
+        self._counts: dict[int, Mapping[str, int]] = {}  # by index along t, pixels by class key
+        self.classes = ClassTable()
+        self.classes.value_changed.connect(self._set_classes)
+        self.classes.chosen.connect(self._paint_with)
+        self.settings_layout.addWidget(self.classes)
+        self.table = QTableWidget(0, 1)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.setFixedHeight(_TABLE_HEIGHT_PX)
+        self.table.setToolTip("Labelled frames, with the pixels of each class; click one to look at it")
+        self.table.cellClicked.connect(self._go_to_row)
+        self.results.addWidget(self.table)
+        self.mark = QPushButton("This frame has no defects")
+        self.mark.setToolTip("Counts the frame as labelled although nothing is painted on it")
+        self.mark.clicked.connect(self._mark)
+        self.clear = QPushButton("Remove labels of this frame")
+        self.clear.clicked.connect(self._clear)
+        self.load = QPushButton("Import label images…")
+        self.load.setToolTip("A folder of mask images, or one sub-folder per class")
+        self.load.clicked.connect(self._import)
+        for button in (self.mark, self.clear, self.load):
+            self.results.addWidget(button)
+        bench.study_changed.connect(self.study_changed)
+        bench.frame_changed.connect(self._show_frame)
+
+    def study_changed(self) -> None:
+        """Take over the labels of the study."""
+        study, keeper = self._bench.study, self._bench.keeper
+        self._keys, self._counts = [], {}
+        if study is None or keeper is None:
+            self.table.setRowCount(0)
+            return
+        for index in keeper.labelled:
+            self._recount(index)
+        keeper.saved.connect(self._on_saved)
+        keeper.layer.events.selected_label.connect(self._on_selected_label)
+        self._show_classes(study.experiment.document.classes)
+        self._fill_table()
+
+    def start(self) -> None:
+        """Paint on the Labels layer."""
+        self._bench.display.show_labels()
+
+    def set_state(self, state: Any) -> None:
+        """Show `state`."""
+        super().set_state(state)
+        for button in (self.mark, self.clear, self.load):
+            button.setEnabled(state.enabled)
+
+    def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:
+        painted = {key for counts in self._counts.values() for key, pixels in counts.items() if pixels}
+        self.classes.set_value(classes, removable=classes[-1].key not in painted)
+        self._bind_keys(classes)
+
+    def _bind_keys(self, classes: tuple[DefectClass, ...]) -> None:
+        """Bind the number keys of `classes` on the layer, so that they end with it."""
+        assert self._bench.keeper is not None
+        layer = self._bench.keeper.layer
+        for key in self._keys:
+            layer.bind_key(key, None)
+        self._keys = [str(c.value) for c in classes if c.value <= 9]
+        for key in self._keys:
+            layer.bind_key(key, lambda layer, value=int(key): self._paint_with(value), overwrite=True)
+
+    def _set_classes(self, classes: tuple[DefectClass, ...]) -> None:
+        self._bench.set_classes(classes)
+        for index in tuple(self._counts):
+            self._recount(index)
+        self._show_classes(classes)
+        self._fill_table()
+
+    def _paint_with(self, value: int) -> None:
+        if self._bench.keeper is not None:
+            self._bench.keeper.layer.selected_label = value
+            self._bench.display.show_labels()
+
+    def _on_selected_label(self, event: Any) -> None:
+        if self._bench.keeper is not None:
+            self.classes.choose(self._bench.keeper.layer.selected_label)
+
+    def _recount(self, index: int) -> None:
+        """Count the pixels of frame `index` again."""
+        study, keeper = self._bench.study, self._bench.keeper
+        if study is None or keeper is None:
+            return
+        self._counts.pop(index, None)
+        if index in keeper.labelled:
+            try:
+                found = area_counts(keeper.mask(index), study.experiment.document.classes)
+            except InputError:  # a value of no class; the overlay shows it in a colour of its own
+                found = {}
+            self._counts[index] = found
+
+    def _on_saved(self, index: int) -> None:
+        self._recount(index)
+        self._fill_table()
+
+    def _fill_table(self) -> None:
+        study = self._bench.study
+        if study is None:
+            return
+        classes = study.experiment.document.classes
+        counts = sorted(self._counts.items())
+        self.table.setColumnCount(1 + len(classes))
+        self.table.setHorizontalHeaderLabels(["frame", *(c.name for c in classes)])
+        self.table.setRowCount(len(counts))
+        for row, (index, pixels) in enumerate(counts):
+            number = QTableWidgetItem(str(study.video.frame_numbers[index]))
+            number.setData(256, index)  # Qt.ItemDataRole.UserRole
+            self.table.setItem(row, 0, number)
+            for column, defect in enumerate(classes, start=1):
+                self.table.setItem(row, column, QTableWidgetItem(str(pixels.get(defect.key, "?"))))
+        self._show_frame()
+
+    def _show_frame(self, index: int = 0) -> None:
+        shown = self._bench.display.working_index()
+        rows = [row for row in range(self.table.rowCount()) if self._index_of_row(row) == shown]
+        if rows:
+            self.table.selectRow(rows[0])
+        else:
+            self.table.clearSelection()
+
+    def _index_of_row(self, row: int) -> int:
+        return int(self.table.item(row, 0).data(256))
+
+    def _go_to_row(self, row: int) -> None:
+        self._bench.display.go_to_working(self._index_of_row(row))
+
+    def _mark(self) -> None:
+        index = self._bench.display.working_index()
+        if self._bench.keeper is not None and index is not None:
+            self._bench.keeper.mark(index)
+
+    def _clear(self) -> None:
+        index = self._bench.display.working_index()
+        if self._bench.keeper is not None and index is not None:
+            self._bench.keeper.remove(index)
+
+    def _import(self) -> None:
+        dialog = ImportLabelsDialog(self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.import_from(*dialog.value())
+
+    def import_from(self, folder: Path, first: float, step: float) -> None:
+        """Take over the label images in `folder`, the first of which belongs to frame 0 of the video."""
+        study, keeper = self._bench.study, self._bench.keeper
+        assert study is not None
+        assert keeper is not None
+        keeper.flush()
+        self._bench.runner.run(
+            "label",
+            _study.imported(study.experiment, folder, first, step),
+            description="Importing labels",
+            on_done=self._take_imported,
+        )
+
+    def _take_imported(self, found: Any) -> None:
+        taken, study = found
+        self._bench.take(study)
+        self._bench.state.labels_changed.emit()
+        show_info(imported_text(len(taken.frames), taken.nearest, len(taken.outside), taken.kept))
+
+
+def imported_text(frames: int, nearest: int, outside: int, kept: int) -> str:
+    """Say what became of a folder of label images."""
+    notes = [
+        (nearest, "lay between two frames and went to the nearer one"),
+        (outside, "belong to no frame of the video"),
+        (kept, "were left out, as their frames are labelled already"),
+    ]
+    further = "; ".join(f"{count} {what}" for count, what in notes if count)
+    return f"{frames} labelled frames imported" + (f"; {further}" if further else "")

@@ -1,0 +1,195 @@
+"""What all sections share: a numbered title that folds, a state line, one primary button, progress."""
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from glissile.errors import InputError
+from glissile.progress import Step
+from glissile.widgets._resolve import SectionState
+
+# Blue of Okabe and Ito (2008) under white text reads on napari's dark and light themes alike.
+STYLE = """
+QPushButton { padding: 4px 8px; }
+QPushButton[next="true"]:enabled { background-color: #0072b2; color: white; font-weight: bold; }
+QPushButton[next="true"]:enabled:hover { background-color: #0087d2; }
+QToolButton[fold="true"] { border: none; background: transparent; text-align: left; padding: 2px; }
+QToolButton[title="true"] { font-weight: bold; }
+QToolButton[fold="true"]:hover { background-color: rgba(127, 127, 127, 60); }
+QFrame[rule="true"] { background-color: rgba(127, 127, 127, 90); border: none; max-height: 1px; }
+QLabel { background: transparent; }
+"""
+
+
+class Fold(QWidget):  # type: ignore[misc]  # qtpy brings no types
+    """A title that shows and hides what is below it.
+
+    Parameters
+    ----------
+    title : str
+        Text of the fold.
+    is_section : bool
+        Printed bold, as the title of a section.
+    """
+
+    toggled = Signal(bool)
+
+    def __init__(self, title: str, *, is_section: bool = False) -> None:
+        super().__init__()
+        self.button = QToolButton()
+        self.button.setText(title)
+        self.button.setCheckable(True)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setIconSize(QSize(10, 10))
+        self.button.setProperty("fold", True)
+        self.button.setProperty("title", is_section)
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.mark = QLabel()
+        self.content = QWidget()
+        self.body = QVBoxLayout(self.content)
+        self.body.setContentsMargins(14, 0, 2, 4)
+        self.body.setSpacing(6)
+        heading = QHBoxLayout()
+        heading.addWidget(self.button, 1)
+        heading.addWidget(self.mark)
+        self.layout_ = QVBoxLayout(self)
+        self.layout_.setContentsMargins(0, 0, 0, 0)
+        self.layout_.setSpacing(2)
+        self.layout_.addLayout(heading)
+        self.layout_.addWidget(self.content)
+        self.button.toggled.connect(self._show)
+        self._show(False)
+
+    def _show(self, shown: bool) -> None:
+        self.button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self.content.setVisible(shown)
+        self.toggled.emit(shown)
+
+    def set_open(self, opened: bool) -> None:
+        """Show or hide the content."""
+        self.button.setChecked(opened)
+
+    def is_open(self) -> bool:
+        """Whether the content is shown."""
+        return bool(self.button.isChecked())
+
+
+class Section(Fold):
+    """One stage of the work.
+
+    Sub-classes fill `body` with `add`, and override `start` (the primary button) and `study_changed`.
+
+    Parameters
+    ----------
+    number : int
+        Place in the order of work.
+    title : str
+        "Trim".
+    purpose : str
+        One or two sentences for someone who does this for the first time.
+    """
+
+    cancel_requested = Signal()
+
+    def __init__(self, number: int, title: str, purpose: str) -> None:
+        super().__init__(f"{number}  {title}", is_section=True)
+        self.state_line = words("")
+        self.state_line.setContentsMargins(18, 0, 2, 0)
+        self.layout_.insertWidget(1, self.state_line)
+        explanation = words(purpose)
+        explanation.setStyleSheet("font-style: italic;")
+        self.body.addWidget(explanation)
+        self.settings = QWidget()
+        self.settings_layout = QVBoxLayout(self.settings)
+        self.settings_layout.setContentsMargins(0, 0, 0, 0)
+        self.settings_layout.setSpacing(6)
+        self.body.addWidget(self.settings)
+
+        self.primary = QPushButton()
+        self.primary.clicked.connect(self._start)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.clicked.connect(self.cancel_requested)
+        self.buttons = QHBoxLayout()
+        self.buttons.addWidget(self.primary, 1)
+        self.buttons.addWidget(self.cancel)
+        self.body.addLayout(self.buttons)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(8)
+        self.message = words("")
+        self.body.addWidget(self.progress)
+        self.body.addWidget(self.message)
+        self.results = QVBoxLayout()
+        self.body.addLayout(self.results)
+        rule = QWidget()
+        rule.setProperty("rule", True)
+        rule.setFixedHeight(1)
+        self.layout_.addWidget(rule)
+        self._show_running(False)
+
+    def _start(self) -> None:
+        try:
+            self.start()
+        except InputError as error:
+            show_error(str(error))
+
+    def start(self) -> None:
+        """Do what the primary button says.
+
+        Raises
+        ------
+        InputError
+            If the form holds something that is not possible; the user is told.
+        """
+        raise NotImplementedError
+
+    def study_changed(self) -> None:
+        """Take over a study that was opened, closed or given another working video."""
+
+    def set_state(self, state: SectionState) -> None:
+        """Show `state`."""
+        self.state_line.setText(state.text)
+        self.mark.setText("✓ " if state.done else "")
+        self.mark.setToolTip("Done" if state.done else "")
+        self.primary.setText(state.button)
+        self.primary.setEnabled(state.enabled)
+        self.primary.setToolTip(state.reason)
+        self.settings.setEnabled(state.editable)
+        if self.primary.property("next") != state.next:
+            self.primary.setProperty("next", state.next)
+            self.primary.style().unpolish(self.primary)
+            self.primary.style().polish(self.primary)
+        self._show_running(state.running)
+
+    def show_step(self, step: Step) -> None:
+        """Show how far the work is."""
+        self.progress.setMaximum(step.total)
+        self.progress.setValue(step.index)
+        self.message.setText(step.message)
+
+    def _show_running(self, running: bool) -> None:
+        if not running:
+            self.message.setText("")
+            self.progress.setRange(0, 0)
+        self.primary.setVisible(not running)
+        for widget in (self.cancel, self.progress, self.message):
+            widget.setVisible(running)
+
+
+def words(text: str) -> QLabel:
+    """Text that wraps and can be selected, for a narrow dock."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setMinimumWidth(40)
+    return label

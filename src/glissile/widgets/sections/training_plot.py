@@ -1,0 +1,77 @@
+"""Curves of a training while it runs: losses, and the score of each class."""
+
+from collections.abc import Mapping, Sequence
+
+import pyqtgraph as pg
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from glissile.defects import DefectClass
+
+_HEIGHT_PX = 120
+_LOSS_COLOR = "#999999"
+_VALIDATION_COLOR = "#d55e00"
+_SCORE = "tolerant_f_"
+
+
+class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
+    """Two small plots against the epoch: losses above, F-scores within 2 px below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        self.losses = _plot("loss")
+        self.scores = _plot("F within 2 px")
+        self.scores.setYRange(0, 1)
+        self.scores.setLabel("bottom", "epoch")
+        layout.addWidget(self.losses)
+        layout.addWidget(self.scores)
+        self._points: dict[str, tuple[list[float], list[float]]] = {}
+        self._curves: dict[str, pg.PlotDataItem] = {}
+
+    def begin(self, classes: Sequence[DefectClass]) -> None:
+        """Start with empty curves for `classes`."""
+        for plot in (self.losses, self.scores):
+            plot.clear()
+        self._points.clear()
+        self._curves = {
+            "loss": self.losses.plot(name="training", pen=pg.mkPen(_LOSS_COLOR, width=2)),
+            "validation_loss": self.losses.plot(name="held out", pen=pg.mkPen(_VALIDATION_COLOR, width=2)),
+            **{
+                f"{_SCORE}{c.key}": self.scores.plot(name=c.name, pen=pg.mkPen(c.color, width=2))
+                for c in classes
+            },
+        }
+
+    def add(self, metrics: Mapping[str, float]) -> None:
+        """Add the numbers of one step, at `epoch` of `metrics`; others than the shown ones are left out."""
+        for name, curve in self._curves.items():
+            if name in metrics:
+                epochs, values = self._points.setdefault(name, ([], []))
+                epochs.append(metrics["epoch"])
+                values.append(metrics[name])
+                # A single point has no line to be seen by.
+                curve.setData(epochs, values, symbol="o" if len(epochs) == 1 else None, symbolSize=5)
+
+    def set_colors(self, background: str, text: str) -> None:
+        """Follow napari's theme."""
+        for plot in (self.losses, self.scores):
+            plot.setBackground(background)
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(text)
+                axis.setTextPen(text)
+            plot.getPlotItem().legend.setLabelTextColor(text)
+
+
+def _plot(title: str) -> pg.PlotWidget:
+    plot = pg.PlotWidget()
+    plot.setFixedHeight(_HEIGHT_PX)
+    plot.setLabel("left", title)
+    plot.getAxis("left").setWidth(48)
+    plot.addLegend(offset=(-4, 4), labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
+    plot.setMouseEnabled(x=False, y=False)
+    plot.hideButtons()
+    plot.setMenuEnabled(False)
+    return plot

@@ -1,0 +1,185 @@
+"""Section 1: the part of the video that is studied."""
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSpinBox
+
+from glissile.video import Trim
+from glissile.widgets import _study
+from glissile.widgets._bench import Bench
+from glissile.widgets._layers import cropped, rectangle_corners
+from glissile.widgets._resolve import SectionState
+from glissile.widgets.sections.section import Section
+
+if TYPE_CHECKING:
+    from napari.layers import Shapes
+
+_CROP = ("top", "left", "height", "width")
+
+
+class TrimSection(Section):
+    """Crop rectangle, drawn or typed, and frame range."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(
+            1,
+            "Trim",
+            "Leave out a clock, scale bar or dark border burnt into the picture, and frames you do not need. "
+            "The video file stays as it is.",
+        )
+        self._bench = bench
+        self._rectangle: Shapes | None = None
+        self._busy = False
+        self.draw = QPushButton("Draw crop")
+        self.draw.setCheckable(True)
+        self.draw.setToolTip("Shows the video as recorded with a rectangle whose corners you can drag")
+        self.draw.toggled.connect(self._toggle_drawing)
+        self.whole = QPushButton("Whole frame")
+        self.whole.clicked.connect(self._take_whole)
+        self.boxes = {name: QSpinBox() for name in (*_CROP, "first", "last")}
+        self.from_here = QPushButton("From this frame")
+        self.from_here.clicked.connect(lambda: self._take_frame("first"))
+        self.to_here = QPushButton("To this frame")
+        self.to_here.clicked.connect(lambda: self._take_frame("last"))
+        self._arrange()
+        for box in self.boxes.values():
+            box.setKeyboardTracking(False)
+            box.valueChanged.connect(self._on_typed)
+        bench.study_changed.connect(self.study_changed)
+
+    def _arrange(self) -> None:
+        grid = QGridLayout()
+        grid.setSpacing(6)
+        grid.addWidget(self.draw, 0, 0, 1, 2)
+        grid.addWidget(self.whole, 0, 2, 1, 2)
+        for n, name in enumerate(_CROP):
+            row, column = 1 + n // 2, 2 * (n % 2)
+            self._add_box(grid, name, row, column)
+        for row, name, button in ((3, "first", self.from_here), (4, "last", self.to_here)):
+            self._add_box(grid, name, row, 0)
+            grid.addWidget(button, row, 2, 1, 2)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
+        self.settings_layout.addLayout(grid)
+
+    def _add_box(self, grid: QGridLayout, name: str, row: int, column: int) -> None:
+        field = Trim.model_fields[name]
+        label = QLabel((field.title or name).removesuffix(" (px)"))
+        label.setToolTip(field.description or "")
+        box = self.boxes[name]
+        box.setToolTip(field.description or "")
+        if name in _CROP:
+            box.setSuffix(" px")
+        grid.addWidget(label, row, column)
+        grid.addWidget(box, row, column + 1)
+
+    def study_changed(self) -> None:
+        """Show the trim of the study."""
+        self.draw.setChecked(False)
+        study = self._bench.study
+        if study is None:
+            return
+        t, y, x = study.source.shape
+        limits = {
+            "top": (0, y - 1),
+            "left": (0, x - 1),
+            "height": (1, y),
+            "width": (1, x),
+            "first": (0, t - 1),
+            "last": (0, t - 1),
+        }
+        self._busy = True
+        for name, (low, high) in limits.items():
+            self.boxes[name].setRange(low, high)
+        self._busy = False
+        self.set_value(study.experiment.settings("trim", Trim))
+
+    def value(self) -> Trim:
+        """Read the trim as shown; edges that keep all are left open."""
+        shown = {name: box.value() for name, box in self.boxes.items()}
+        assert self._bench.study is not None
+        t, y, x = self._bench.study.source.shape
+        height = None if shown["top"] + shown["height"] >= y else shown["height"]
+        width = None if shown["left"] + shown["width"] >= x else shown["width"]
+        last = None if shown["last"] == t - 1 else shown["last"]
+        return Trim.model_validate({**shown, "height": height, "width": width, "last": last})
+
+    def set_value(self, trim: Trim) -> None:
+        """Show `trim`, in the boxes and as the rectangle."""
+        assert self._bench.study is not None
+        t, y, x = self._bench.study.source.shape
+        shown = {
+            "top": trim.top,
+            "left": trim.left,
+            "height": y - trim.top if trim.height is None else trim.height,
+            "width": x - trim.left if trim.width is None else trim.width,
+            "first": trim.first,
+            "last": t - 1 if trim.last is None else trim.last,
+        }
+        self._busy = True
+        for name, value in shown.items():
+            self.boxes[name].setValue(value)
+        self._busy = False
+        self._draw_boxes()
+
+    def set_state(self, state: SectionState) -> None:
+        """Show `state`."""
+        super().set_state(state)
+        if not state.editable:
+            self.draw.setChecked(False)
+
+    def start(self) -> None:
+        """Apply the trim."""
+        trim = self.value()
+        self.draw.setChecked(False)
+        self._bench.change(
+            "trim", lambda study: _study.trimmed(study.experiment, study.source, trim), "Trimming the video"
+        )
+
+    def _take_whole(self) -> None:
+        self.set_value(Trim(first=self.boxes["first"].value(), last=self.boxes["last"].value()))
+
+    def _take_frame(self, name: str) -> None:
+        number = self._bench.display.frame_number()
+        if number is not None:
+            self.boxes[name].setValue(number)
+
+    def _toggle_drawing(self, drawing: bool) -> None:
+        self.draw.setText("Stop drawing" if drawing else "Draw crop")
+        display = self._bench.display
+        if drawing:
+            self._rectangle = display.show_rectangle("Crop", self._corners())
+            self._rectangle.mode = "select"
+            self._rectangle.selected_data = {0}
+            self._rectangle.events.data.connect(self._on_drawn)
+        elif self._rectangle is not None:
+            self._rectangle.events.data.disconnect(self._on_drawn)
+            self._rectangle = None
+            display.show_source(False)
+
+    def _corners(self) -> Any:
+        return rectangle_corners(*(self.boxes[name].value() for name in _CROP))
+
+    def _on_typed(self) -> None:
+        if not self._busy:
+            self._draw_boxes()
+
+    def _draw_boxes(self) -> None:
+        if self._rectangle is not None:
+            self._busy = True
+            self._rectangle.data = [self._corners()]
+            self._busy = False
+
+    def _on_drawn(self, event: Any) -> None:
+        """Take over what was drawn, once napari has done with it: of several rectangles the latest counts."""
+        if not self._busy:
+            QTimer.singleShot(0, self._take_drawn)
+
+    def _take_drawn(self) -> None:
+        if self._rectangle is None or self._bench.study is None:
+            return
+        drawn = self._rectangle.data
+        if len(drawn):
+            shape = self._bench.study.source.shape[1:]
+            self.set_value(cropped(self.value(), drawn[-1], shape))

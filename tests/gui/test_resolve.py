@@ -1,0 +1,110 @@
+"""What the sections say and allow, as a table of named cases; needs no window."""
+
+from dataclasses import replace
+
+import pytest
+
+from glissile.widgets._resolve import STAGES, Facts, kept_text, resolve, time_text, video_text
+
+NOTHING = Facts()
+OPENED = Facts(source_shape=(326, 362, 700), shape=(326, 362, 700), frames_per_second=20.0)
+TRIMMED = replace(OPENED, trimmed=True)
+STABLE = replace(TRIMMED, shape=(326, 300, 600), drift_px=12.34, doubtful_frames=3)
+LABELLED = replace(STABLE, labelled=12, saved_at="14:03:12")
+TRAINED = replace(LABELLED, scores=(("dislocation", 0.612), ("stacking fault", 0.9)))
+PARTLY = replace(TRAINED, segmented=100)
+SEGMENTED = replace(TRAINED, segmented=326)
+MEASURED = replace(SEGMENTED, measured=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "following"),
+    [
+        pytest.param(NOTHING, None, id="nothing open"),
+        pytest.param(OPENED, "trim", id="just opened"),
+        pytest.param(TRIMMED, "stabilize", id="trimmed"),
+        pytest.param(STABLE, "label", id="stabilized"),
+        pytest.param(replace(STABLE, labelled=3), "label", id="too few labels to score with"),
+        pytest.param(LABELLED, "train", id="labelled"),
+        pytest.param(replace(OPENED, labelled=12), "train", id="labelled without trim and stabilization"),
+        pytest.param(TRAINED, "segment", id="trained"),
+        pytest.param(PARTLY, "segment", id="partly segmented"),
+        pytest.param(SEGMENTED, "measure", id="segmented"),
+        pytest.param(replace(SEGMENTED, outdated=True), "segment", id="segmented by an earlier network"),
+        pytest.param(MEASURED, None, id="all done"),
+    ],
+)
+def test_next_section(facts, following):
+    states = resolve(facts)
+    assert [stage for stage in STAGES if states[stage].next] == ([following] if following else [])
+    if following:
+        assert states[following].enabled
+
+
+@pytest.mark.parametrize(
+    ("facts", "stage", "text"),
+    [
+        (NOTHING, "label", "Blocked: open a video first"),
+        (OPENED, "trim", "326 frames, 700 x 362, 20 fps"),
+        (OPENED, "train", "Blocked: no labelled frame yet"),
+        (OPENED, "segment", "Blocked: no trained network yet"),
+        (OPENED, "measure", "Blocked: no segmented frame yet"),
+        (STABLE, "stabilize", "Drift up to 12.3 px removed, 3 frames to check"),
+        (LABELLED, "label", "12 labelled frames, saved 14:03:12"),
+        (replace(LABELLED, labelled=1, saved_at=""), "label", "1 labelled frame"),
+        (TRAINED, "train", "Trained. F within 2 px: dislocation 0.61, stacking fault 0.90"),
+        (replace(TRAINED, scores=()), "train", "Trained, on too few frames to score it"),
+        (PARTLY, "segment", "100 of 326 frames segmented"),
+        (SEGMENTED, "segment", "All 326 frames segmented"),
+        (replace(SEGMENTED, outdated=True), "segment", "326 frames segmented by an earlier network"),
+        (MEASURED, "measure", "Table and figures written"),
+    ],
+)
+def test_state_line(facts, stage, text):
+    assert resolve(facts)[stage].text == text
+
+
+def test_every_greyed_button_says_why():
+    for facts in (NOTHING, OPENED, PARTLY, MEASURED, replace(LABELLED, running="train")):
+        for state in resolve(facts).values():
+            assert state.enabled == (not state.reason)
+
+
+def test_one_labelled_frame_is_enough_to_train():
+    assert resolve(replace(OPENED, labelled=1))["train"].enabled
+
+
+def test_labelling_goes_on_while_the_network_works():
+    states = resolve(replace(TRAINED, running="train"))
+    assert states["label"].enabled
+    assert states["label"].editable
+    assert not states["trim"].editable
+    assert "training" in states["segment"].reason
+    assert [stage for stage in STAGES if states[stage].running] == ["train"]
+
+
+def test_labelling_waits_while_the_video_changes():
+    assert not resolve(replace(LABELLED, running="stabilize"))["label"].enabled
+
+
+def test_read_only_study_allows_nothing():
+    for state in resolve(replace(SEGMENTED, read_only=True)).values():
+        assert not state.enabled
+        assert not state.editable
+
+
+def test_complete_segmentation_is_not_repeated_in_vain():
+    assert not resolve(SEGMENTED)["segment"].enabled
+    assert resolve(replace(SEGMENTED, outdated=True))["segment"].enabled
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (59, "59 s"), (61, "1 min"), (3590, "1 h 0 min"), (7500, "2 h 5 min")]
+)
+def test_time_text(seconds, text):
+    assert time_text(seconds) == text
+
+
+def test_sizes_are_width_by_height():
+    assert video_text((1, 20, 30)) == "1 frame, 30 x 20"
+    assert kept_text((5, 280, 300), (5, 330, 362)) == "Kept 300 x 280 of 362 x 330 px (70 %)"
