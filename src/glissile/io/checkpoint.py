@@ -203,11 +203,12 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]"
     InputError
         If the file is not a whole safetensors file, or larger than 4 GiB.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     texts = _header(path)
     try:
-        return load_file(path), texts
+        # Not mapped into memory: Windows could not replace a file that is.
+        return load(path.read_bytes()), texts
     except Exception as problem:  # safetensors has its own error type, and passes on those of Rust and torch
         raise _broken(path) from problem
 

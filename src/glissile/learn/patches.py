@@ -35,8 +35,8 @@ def draw_batch(
     frames: Sequence[NDArray[np.float32]],
     truths: Sequence[NDArray[np.uint8]],
     *,
-    crop_px: int | None,
-    augmentation: Augmentation | None,
+    crop_px: int,
+    augmentation: Augmentation,
     random: np.random.Generator,
 ) -> Batch:
     """One sample of each frame.
@@ -47,9 +47,9 @@ def draw_batch(
         Normalised frames of one size.
     truths : sequence of ndarray of uint8, each of shape (y, x)
         Class indices.
-    crop_px : int, optional
-        Largest height and width of a sample; None for whole frames.
-    augmentation : Augmentation, optional
+    crop_px : int
+        Largest height and width of a sample; 0 for whole frames.
+    augmentation : Augmentation
         How far samples are bent.
     random : numpy Generator
         Source of all that is random here.
@@ -61,19 +61,16 @@ def draw_batch(
     samples = []
     for frame, truth in zip(frames, truths, strict=True):
         rows, columns = _crop(truth, crop_px, random)
-        sample = frame[rows, columns], truth[rows, columns]
-        if augmentation is not None:
-            sample = bent(*sample, augmentation, random)
-        samples.append(sample)
+        samples.append(bent(frame[rows, columns], truth[rows, columns], augmentation, random))
     return Batch(
         frames=np.stack([f for f, _ in samples])[:, None].astype(np.float32),
         truth=np.stack([t for _, t in samples]).astype(np.int64),
     )
 
 
-def _crop(truth: NDArray[np.uint8], crop_px: int | None, random: np.random.Generator) -> tuple[slice, slice]:
+def _crop(truth: NDArray[np.uint8], crop_px: int, random: np.random.Generator) -> tuple[slice, slice]:
     """Rows and columns of a crop; around a pixel of a class drawn at random, so that rare ones are seen."""
-    sizes = [s if crop_px is None else min(s, crop_px) for s in truth.shape]
+    sizes = [min(s, crop_px) if crop_px else s for s in truth.shape]
     if list(truth.shape) == sizes:
         return slice(None), slice(None)
     centre = [float(random.uniform(0, s)) for s in truth.shape]

@@ -1,8 +1,8 @@
 """The named settings of training: the published ones, and ours."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glissile.errors import InputError
 
@@ -36,6 +36,11 @@ class Augmentation(BaseModel):
         description="Largest standard deviation, in units of the grey range",
     )
     blur_px: float = Field(0.8, ge=0, le=5, title="Blur (px)", description="Largest Gaussian sigma")
+
+
+UNBENT = Augmentation(
+    rotation_deg=0, scale=0, shift_px=0, elastic_px=0, contrast=0, brightness=0, noise=0, blur_px=0
+)
 
 
 class Recipe(BaseModel):
@@ -142,11 +147,28 @@ class Recipe(BaseModel):
         description="How often in an epoch the hold-out is looked at",
         json_schema_extra={"advanced": True},
     )
-    epoch_steps: tuple[int, int] | None = Field(
-        (16, 40),
-        title="Steps per epoch",
-        description="Least and most steps of an epoch, which has one per training frame; empty shows every "
-        "frame once an epoch",
+    passes_per_epoch: int = Field(
+        2,
+        ge=1,
+        le=100,
+        title="Passes per epoch",
+        description="How often an epoch shows each training frame",
+        json_schema_extra={"advanced": True},
+    )
+    least_epoch_steps: int = Field(
+        16,
+        ge=1,
+        le=100_000,
+        title="Least steps per epoch",
+        description="With few labelled frames an epoch shows them more often, to have so many steps",
+        json_schema_extra={"advanced": True},
+    )
+    most_epoch_steps: int = Field(
+        40,
+        ge=1,
+        le=100_000,
+        title="Most steps per epoch",
+        description="With many labelled frames an epoch shows part of them, to have no more steps",
         json_schema_extra={"advanced": True},
     )
     dice_over: Literal["present", "all"] = Field(
@@ -163,18 +185,18 @@ class Recipe(BaseModel):
         description="Decay of the moving average of the weights that is kept; 0 keeps the weights themselves",
         json_schema_extra={"advanced": True},
     )
-    crop_px: int | None = Field(
+    crop_px: int = Field(
         512,
-        ge=32,
+        ge=0,
         le=4096,
         title="Crop (px)",
-        description="Larger frames are trained on crops of this size around defects; empty for whole frames",
+        description="Larger frames are trained on crops of this size around defects; 0 for whole frames",
         json_schema_extra={"advanced": True},
     )
-    augmentation: Augmentation | None = Field(
+    augmentation: Augmentation = Field(
         Augmentation(),
         title="Augmentation",
-        description="Random warps and grey changes of the training frames; empty for none",
+        description="Random warps and grey changes of the training frames",
         json_schema_extra={"advanced": True},
     )
     calibrate_area: bool = Field(
@@ -190,6 +212,15 @@ class Recipe(BaseModel):
         json_schema_extra={"advanced": True},
     )
 
+    @model_validator(mode="after")
+    def _some_steps(self) -> Self:
+        if self.least_epoch_steps > self.most_epoch_steps:
+            raise ValueError(
+                f"an epoch cannot have at least {self.least_epoch_steps} and at most {self.most_epoch_steps} "
+                "steps"
+            )
+        return self
+
 
 TANAKA2025 = Recipe(
     name="tanaka2025",
@@ -204,11 +235,13 @@ TANAKA2025 = Recipe(
     optimizer="rmsprop",
     schedule="plateau",
     validations_per_epoch=4,
-    epoch_steps=None,
+    passes_per_epoch=1,
+    least_epoch_steps=1,
+    most_epoch_steps=100_000,
     dice_over="all",
     average=0,
-    crop_px=None,
-    augmentation=None,
+    crop_px=0,
+    augmentation=UNBENT,
     calibrate_area=False,
     reduced_precision=False,
 )

@@ -37,6 +37,7 @@ from glissile.learn.schedule import Plan, steps_within
 from glissile.learn.trainer import Trainer
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+_PACE_FILE = "pace.safetensors"
 _NOTE_NO_HOLDOUT = (
     "Too few labelled frames to hold any out, so there are no scores: label at least three that differ."
 )
@@ -95,10 +96,9 @@ class Session:
         self.plan = self._full_plan()
 
     def _full_plan(self) -> Plan:
-        per_epoch = -(-len(self._data.training) // self._batch_size)
-        if self._recipe.epoch_steps is not None:
-            least, most = self._recipe.epoch_steps
-            per_epoch = int(np.clip(len(self._data.training), least, most))
+        shown = len(self._data.training) * self._recipe.passes_per_epoch
+        steps = -(-shown // self._batch_size)
+        per_epoch = int(np.clip(steps, self._recipe.least_epoch_steps, self._recipe.most_epoch_steps))
         return Plan(
             steps=per_epoch * self._recipe.epochs,
             steps_per_epoch=per_epoch,
@@ -126,8 +126,8 @@ class Session:
         self._synchronise()
         step_s = (time.monotonic() - begun) / 4
         begun = time.monotonic()
-        write_tensors(self._folder / CHECKPOINT_FILE, self._trainer.state()[0], {})
-        (self._folder / CHECKPOINT_FILE).unlink()
+        write_tensors(self._folder / _PACE_FILE, self._trainer.state()[0], {})
+        (self._folder / _PACE_FILE).unlink()
         for index in (self._data.validation or self._data.training)[:2]:
             self._validate([index])
         look_s = (time.monotonic() - begun) * max(1, len(self._data.validation) / 2)
@@ -172,8 +172,6 @@ class Session:
             needed = self.plan.steps_per_epoch * self._batch_size
             rounds = -(-needed // len(self._data.training))
             picks = np.concatenate([order.permutation(self._data.training) for _ in range(rounds)])
-            if self._recipe.epoch_steps is None:
-                picks = picks[: len(self._data.training)]
             chosen = picks[place * self._batch_size : (place + 1) * self._batch_size]
             return draw_batch(
                 [self._data.frames[i] for i in chosen],

@@ -34,7 +34,8 @@ class TrainingJob:
     folder : Path
         Where the model goes.
     validation : tuple of int
-        Indices along n of the frames that are held out, as `glissile.label.split.split` chooses them.
+        Indices along n of the frames that are held out, as `glissile.label.split.split` chooses them;
+        empty to train on all and score on none.
     preview : ndarray, shape (y, x), optional
         A frame whose predicted mask is shown as the training goes on.
     preview_frame : int, optional

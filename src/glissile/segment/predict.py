@@ -145,7 +145,7 @@ def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) ->
             f"{folder}: the weights do not fit the network that the model card describes; copy both files "
             "of the model together or train anew"
         ) from problem
-    return network.eval().requires_grad_(False)
+    return network.float().eval().requires_grad_(False)
 
 
 def segment(

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glissile.errors import InputError
+from glissile.label.split import split
+
+
+def masks(*places):
+    """One line per mask; equal places are equal masks, neighbouring ones have nothing in common."""
+    result = np.zeros((len(places), 10, 100), np.uint8)
+    for mask, place in zip(result, places, strict=True):
+        mask[:, place] = 1
+    return result
+
+
+def test_every_fifth_is_held_out_and_the_ends_train():
+    s = split(range(0, 200, 10), masks(*range(20)))
+    assert s.validation == (2, 7, 12, 17)
+    assert sorted(s.training + s.validation) == list(range(20))
+
+
+def test_order_of_the_frames_does_not_matter():
+    numbers = [50, 10, 40, 0, 20, 30]
+    s = split(numbers, masks(5, 1, 4, 0, 2, 3))
+    assert [numbers[i] for i in s.validation] == [20]
+    assert [numbers[i] for i in s.training] == [0, 10, 30, 40, 50]
+
+
+def test_near_duplicates_stay_on_one_side():
+    places = [0, 0, 0, 1, 1, 2, 3, 4, 4, 5]
+    s = split(range(10), masks(*places))
+    held = {places[i] for i in s.validation}
+    assert held.isdisjoint(places[i] for i in s.training)
+    assert held
+
+
+def test_copies_with_a_few_strokes_changed_are_near_duplicates():
+    m = masks(3, 3, 50, 60)
+    m[1, 0, 3], m[1, 0, 4] = 0, 1
+    assert split(range(4), m, every=2).validation in ((2,), (0, 1))
+
+
+def test_slow_change_does_not_make_one_group_of_all():
+    wide = np.zeros((30, 10, 100), np.uint8)
+    for i, mask in enumerate(wide):
+        mask[:, i : i + 20] = 1  # each differs from the one before by a tenth
+    assert split(range(30), wide).validation
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1), (0, 0, 0, 0), (0, 0, 0, 1, 1)])
+def test_too_few_that_differ_are_all_trained_on(places):
+    s = split(range(len(places)), masks(*places))
+    assert s.validation == ()
+    assert s.training == tuple(range(len(places)))
+
+
+def test_of_three_the_middle_is_held_out():
+    assert split([0, 10, 20], masks(0, 1, 2)).validation == (1,)
+
+
+def test_empty_masks_are_equal():
+    assert split(range(6), np.zeros((6, 4, 4), np.uint8)).validation == ()
+
+
+def test_what_cannot_be_split():
+    with pytest.raises(InputError, match="label one first"):
+        split([], masks())
+    with pytest.raises(InputError, match="labelled twice"):
+        split([3, 3], masks(0, 1))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(2, 12))
+def test_always_a_partition_that_divides_no_run(places, every):
+    s = split(range(len(places)), masks(*places), every=every)
+    assert sorted(s.training + s.validation) == list(range(len(places)))
+    assert s.training
+    held = set(s.validation)
+    for i in range(1, len(places)):
+        if places[i] == places[i - 1]:
+            assert (i in held) == (i - 1 in held)

@@ -1,0 +1,216 @@
+import numpy as np
+import pytest
+import torch
+from drawings import drawings, job_of, small_recipe
+
+from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.errors import InputError
+from glissile.io.checkpoint import load_model, read_card
+from glissile.learn.recipes import recipe_named
+from glissile.learn.train import Preview, Stop, TrainingJob, train
+from glissile.learn.trainer import Trainer
+from glissile.progress import finish
+
+
+def run(job, on_step=None):
+    steps = []
+    card = finish(train(job), lambda s: (steps.append(s), on_step(s) if on_step else None))
+    return card, steps
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A network that was trained for long enough to know the drawings."""
+    folder = tmp_path_factory.mktemp("learned")
+    return run(job_of(folder, n=10, validation=(2, 7), epochs=8, least_epoch_steps=15, most_epoch_steps=15))
+
+
+def test_it_learns(learned):
+    card, steps = learned
+    untrained = steps[0].metrics
+    for key in ("dislocation", "stacking_fault"):
+        score = card.scores["holdout"][key]
+        assert score["f"] > 0.8, card.scores
+        assert score["tolerant_f"] > 0.95, card.scores
+        assert score["f"] > card.scores["copy_nearest"][key]["f"] + 0.3
+        assert abs(score["area_error"]) < 0.25
+    assert steps[-1].metrics["loss"] < 0.3 * untrained["loss"]
+
+
+def test_steps_tell_what_a_dock_shows(learned):
+    card, steps = learned
+    assert [s.index for s in steps] == list(range(1, 9))
+    assert {s.total for s in steps} == {8}
+    names = {"epoch", "loss", "validation_loss", "seconds_left"}
+    names |= {f"{m}_{k}" for m in ("f", "tolerant_f") for k in ("dislocation", "stacking_fault")}
+    assert all(set(s.metrics) == names for s in steps)
+    assert steps[0].message.startswith("Training on CPU (")
+    assert "epoch 3 of 8" in steps[2].message
+    assert steps[-1].metrics["seconds_left"] == 0
+
+
+def test_the_card_tells_where_it_came_from(learned):
+    card, _ = learned
+    assert card.frames.training == (0, 10, 30, 40, 50, 60, 80, 90)
+    assert card.frames.validation == (20, 70)
+    assert card.recipe["name"] == "glissile"
+    assert card.classes == DEFAULT_CLASSES
+    assert len(card.logit_offsets) == 3
+    assert card.seconds > 0
+    assert card.versions["torch"] == torch.__version__
+    assert card.scores_note == ""
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path):
+    weights = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run(job_of(tmp_path / name, epochs=2, seed=seed))
+        weights.append(load_model(tmp_path / name)[0])
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert not all(torch.equal(weights[0][k], weights[2][k]) for k in weights[0])
+
+
+def test_global_random_numbers_are_left_alone(tmp_path):
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    run(job_of(tmp_path, epochs=1))
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_the_previews_are_masks_of_the_frame_asked_for(tmp_path):
+    frames, _ = drawings(2, seed=9, size=70)
+    steps = train(job_of(tmp_path, epochs=3, preview=frames[0][:50], preview_frame=5))
+    first = next(steps)
+    assert first.frame == 5
+    assert first.preview.shape == (50, 70)
+    assert first.preview.dtype == np.uint8
+    second = steps.send(Preview(frames[1], 8))
+    assert (second.frame, second.preview.shape) == (8, (70, 70))
+    assert next(steps).frame == 8
+    steps.close()
+
+
+def test_stop_keeps_the_best_so_far(tmp_path):
+    steps = train(job_of(tmp_path, epochs=5))
+    next(steps)
+    with pytest.raises(StopIteration) as stopped:
+        steps.send(Stop())
+    assert stopped.value.value.epochs == 1
+    assert read_card(tmp_path) == stopped.value.value
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_the_best_epoch_is_kept_not_the_last(tmp_path, monkeypatch):
+    ruined = []
+
+    def learn_then_ruin(self, batch, *, step, steps):
+        loss = learn(self, batch, step=step, steps=steps)
+        if step >= 24:
+            with torch.no_grad():
+                for weights in self.kept.parameters():
+                    weights.zero_()
+            ruined.append(step)
+        return loss
+
+    learn = Trainer.learn
+    monkeypatch.setattr(Trainer, "learn", learn_then_ruin)
+    card, steps = run(job_of(tmp_path, epochs=5, least_epoch_steps=12, most_epoch_steps=12))
+    assert ruined
+    assert card.epochs <= 2
+    best = max(s.metrics["f_dislocation"] + s.metrics["f_stacking_fault"] for s in steps)
+    assert best > 0
+    assert sum(card.scores["holdout"][k]["predicted_px"] for k in ("dislocation", "stacking_fault")) > 0
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_or_two_labelled_frames_train_without_scores(tmp_path, n):
+    card, steps = run(job_of(tmp_path, n=n, validation=(), epochs=2))
+    assert card.scores == {}
+    assert "no scores" in card.scores_note
+    assert card.epochs == 2
+    assert "validation_loss" not in steps[0].metrics
+
+
+def test_no_defects_at_all_train(tmp_path):
+    masks = np.zeros((6, 64, 64), np.uint8)
+    card, steps = run(job_of(tmp_path, masks=masks, epochs=2))
+    assert np.isfinite(steps[-1].metrics["loss"])
+    assert card.logit_offsets == (0, 0, 0)
+    assert card.scores["holdout"]["dislocation"]["truth_px"] == 0
+
+
+def test_a_class_that_is_never_painted_stays_empty(tmp_path):
+    classes = (*DEFAULT_CLASSES, DefectClass(value=9, name="twin", color="#000000"))
+    card, _ = run(job_of(tmp_path, classes=classes, epochs=6, least_epoch_steps=12, most_epoch_steps=12))
+    assert card.scores["holdout"]["twin"]["f"] is None
+    assert card.scores["holdout"]["dislocation"]["f"] > 0.3
+
+
+@pytest.mark.parametrize("dtype", ["uint16", ">i2", "float32"])
+def test_pixel_types(tmp_path, dtype):
+    frames, _ = drawings(6)
+    card, _ = run(job_of(tmp_path, frames=frames.astype(dtype), epochs=1))
+    assert card.epochs == 1
+
+
+def test_large_frames_are_learned_from_crops(tmp_path):
+    frames, masks = drawings(3, size=150)
+    card, _ = run(job_of(tmp_path, frames=frames, masks=masks, frame_numbers=(0, 1, 2), crop_px=64, epochs=1))
+    assert card.epochs == 1
+
+
+def test_minutes_bound_the_length(tmp_path):
+    steps = train(job_of(tmp_path, minutes=0.02))
+    assert next(steps).total < 200
+    assert finish(steps).seconds < 30
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_a_budget_only_decides_the_number_of_steps(tmp_path):
+    """What is timed first leaves no trace in the network."""
+    timed = train(job_of(tmp_path / "timed", minutes=0.02))
+    total = next(timed).total
+    card = finish(timed)
+    assert total >= 1
+    assert card.epochs >= 1
+
+
+def test_divergence_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "learn", lambda self, batch, *, step, steps: torch.tensor(float("nan")))
+    with pytest.raises(InputError, match="smaller learning rate"):
+        finish(train(job_of(tmp_path)))
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_the_published_recipe_runs(tmp_path):
+    recipe = recipe_named("tanaka2025", widths=(4, 8, 16), epochs=2, device="cpu", learning_rate=1e-3)
+    frames, masks = drawings(6)
+    job = TrainingJob(frames, masks, tuple(range(6)), DEFAULT_CLASSES, recipe, tmp_path, (2,))
+    card, steps = run(job)
+    assert len(steps) == 8  # four looks at the hold-out in each of two epochs
+    assert card.normalisation.kind == "full range"
+    assert card.logit_offsets == ()
+    assert [s.metrics["epoch"] for s in steps] == [1] * 4 + [2] * 4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA card with a CUDA build of torch")
+def test_it_learns_on_cuda(tmp_path):
+    card, steps = run(
+        job_of(
+            tmp_path,
+            n=10,
+            validation=(2, 7),
+            epochs=8,
+            least_epoch_steps=15,
+            most_epoch_steps=15,
+            device="cuda",
+        )
+    )
+    assert "GB)" in steps[0].message
+    assert card.scores["holdout"]["dislocation"]["f"] > 0.8
+
+
+def test_small_recipe_is_a_recipe():
+    assert small_recipe(seed=5).seed == 5
