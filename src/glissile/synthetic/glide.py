@@ -184,7 +184,7 @@ def glide_band(
         ripple=_smooth(rng, count, 2.0) * min(0.055 * spacing, 0.9),
         depth=depth * np.clip(rng.uniform(0.8, 1.2, (count, 1)) + 0.3 * _smooth(rng, count, 1.5), 0.35, 1.6),
         position=position,
-        speed=np.gradient(position, axis=0),
+        speed=np.diff(position, axis=0, prepend=position[:1]),
     )
 
 

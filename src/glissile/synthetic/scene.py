@@ -122,7 +122,7 @@ def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Boundary, 
 
     return (
         boundary(rng, place(0.76, 0.06), turned(50), beyond=0.2, fringes=0.15),
-        boundary(rng, place(0.12, 0.84), turned(208), beyond=0.42, fringes=0.3),
+        boundary(rng, place(0.15, 0.82), turned(207), beyond=0.42, fringes=0.3),
         boundary(rng, place(0.90, 0.94), turned(-46), beyond=0.55, fringes=0.55),
     )
 
@@ -157,7 +157,7 @@ def _bands(
             (0.20, 0.13, steep, 0.14, 0.44, 12.0, 7.0, 0.36, 1.0),
             (0.06, 0.47, steep, 0.19, 0.62, 30.0, 19.0, 0.42, 2.2),
             (0.56, 0.44, steep, 0.08, 0.28, 15.0, 6.0, 0.38, 1.0),
-            (0.84, 0.66, flat, 0.11, 0.30, 22.0, 9.0, 0.40, 1.3),
+            (0.84, 0.66, flat, 0.10, 0.30, 27.0, 11.0, 0.40, 1.3),
         )
     ]
 
@@ -178,7 +178,7 @@ def _faults(
     nucleates = float(first)
     for number in range(40):
         low = number % 4 == 3
-        bundle = (-45.0, 38.0)[number % 2]
+        bundle = (-35.0, 55.0)[number % 2]
         along = rng.uniform(-90, 60) if low else bundle + rng.normal(0, 13)
         angle = (-52.0 if low else steep) + float(rng.normal(0, 0.7))
         y, x = edges[0 if low else 1].at(along)
@@ -190,7 +190,7 @@ def _faults(
                 origin=(float(root[0]), float(root[1])),
                 angle_deg=angle,
                 length=float(rng.uniform(0.18, 0.55) * shape[0]),
-                width=float(rng.uniform(9.0, 14.0)),
+                width=float(rng.uniform(12.0, 17.0)),
                 nucleates=min(int(nucleates), frames),
                 frames=frames,
             )

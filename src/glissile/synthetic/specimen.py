@@ -139,6 +139,11 @@ class _Painter:
         for sigma, strength in ((1.0, 0.024), (1.9, 0.036), (5.0, 0.03), (22.0, 0.05), (70.0, 0.12)):
             cloud = ndimage.gaussian_filter(self.rng.normal(size=self.shape), sigma, mode="wrap")
             self.image *= 1 + strength * cloud / cloud.std()
+        specks = np.zeros(self.shape)
+        count = self.image.size // 900
+        places = tuple(self.rng.integers(0, n, count) for n in self.shape)
+        np.add.at(specks, places, self.rng.gamma(1.5, 1.0, count))
+        self.image *= 1 - np.minimum(0.75 * ndimage.gaussian_filter(specks, 1.2), 0.4)
 
     def line(self, points: Floats, depth: float, width: float, *, patchy: float = 0.35) -> None:
         """Paint a dark line whose contrast varies along it."""

@@ -25,7 +25,7 @@ DISLOCATION = 1
 STACKING_FAULT = 2
 
 # Half of the 3 to 4 px that the hand labels of such videos are wide.
-_HALF_LINE_PX = 1.75
+_HALF_LINE_PX = 1.65
 _LINE_SIGMA_PX = 1.05
 _NOISE_STREAM = 7
 
@@ -53,7 +53,7 @@ class TemSettings(BaseModel):
         4, ge=0, le=4, title="Glide bands", description="Slip planes with gliding dislocations"
     )
     faults: int = Field(
-        9, ge=0, le=40, title="Stacking faults", description="Stacking faults that may nucleate"
+        8, ge=0, le=40, title="Stacking faults", description="Stacking faults that may nucleate"
     )
     sessile: int = Field(
         16, ge=0, le=200, title="Sessile dislocations", description="Dislocations that never move"
@@ -246,7 +246,7 @@ def simulate(settings: TemSettings, seed: int = 0) -> TemVideo:
     TemVideo
     """
     times = np.arange(settings.frames) / settings.frames_per_second
-    strain = settings.initial_strain + settings.strain_rate_per_s * times
+    strain, stress = tested(settings, times)
     made = scene(
         seed,
         shape=(settings.height, settings.width),
@@ -267,28 +267,29 @@ def simulate(settings: TemSettings, seed: int = 0) -> TemVideo:
         seed,
         times,
         strain,
-        stress_at(strain, settings.yield_strain),
+        stress,
         made.displacements_px,
         made,
     )
 
 
-def stress_at(strain: Floats, yield_strain: float) -> Floats:
-    """Stress of the specimen: elastic up to an upper yield point, a drop, then slow hardening.
+def tested(settings: TemSettings, times_s: Floats) -> tuple[Floats, Floats]:
+    """Strain and stress of the test: elastic up to an upper yield point, a drop, then slow hardening.
 
     Parameters
     ----------
-    strain : ndarray
-        Strain.
-    yield_strain : float
-        Strain of the upper yield point.
+    settings : TemSettings
+        With the strain of frame 0, its rate and the yield strain.
+    times_s : ndarray, shape (n,)
+        Times in seconds after frame 0; they may be negative.
 
     Returns
     -------
-    ndarray
-        Stress in MPa, the shape of `strain`.
+    tuple of ndarray
+        Strain and stress in MPa, both of shape (n,).
     """
-    beyond = strain - yield_strain
+    strain: Floats = settings.initial_strain + settings.strain_rate_per_s * times_s
+    beyond = strain - settings.yield_strain
     stiffness, hardening = 45e3, 12e3  # MPa; the stiffness includes that of the thin foil's cartridge
     upper, drop, within = 432.0, 14.0, 8e-5
     stress: Floats = np.where(
@@ -296,4 +297,4 @@ def stress_at(strain: Floats, yield_strain: float) -> Floats:
         upper + stiffness * beyond,
         np.maximum(upper - drop * beyond / within, upper - drop + hardening * (beyond - within)),
     )
-    return stress
+    return strain, stress
