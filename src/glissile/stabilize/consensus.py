@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_NEIGHBOUR_PX = 1.0
+# Corners this close to each other agree.
+_AGREEMENT_PX = 1.0
+# Corners further off than this have no say.
+_FAR_PX = 3.0
 _ROUNDS = 12
-_SCALE_FLOOR_PX = 0.1
-_SCALE_CEILING_PX = 1.0
+# Scale of the Cauchy weights: as tight as the spread of the corners allows, because what deforms or bends
+# moves a little differently and would pull a wider mean.
+_SCALE_PX = (0.1, 0.3)
+_SCALE_PER_SPREAD = 2.0
 _TILE_PX = 48
 
 
@@ -23,7 +28,7 @@ class Consensus:
     sigma_px : float
         Standard error of `shift` per axis, pixels.
     agreeing : int
-        Corners close to `shift`.
+        Corners within 1 px of `shift`.
     """
 
     shift: NDArray[np.float64]
@@ -53,18 +58,17 @@ def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consens
     if len(moved) < 3:
         return None
     displacements = moved.astype(np.float64)
-    apart = np.square(displacements[:, None] - displacements).sum(axis=2)
-    near = apart < _NEIGHBOUR_PX**2
+    down, right = displacements.T
+    apart = np.square(down[:, None] - down) + np.square(right[:, None] - right)
+    near = apart < _AGREEMENT_PX**2
     shift = displacements[near[np.argmax(near.sum(axis=1))]].mean(axis=0)
     weights = np.ones(len(moved))
-    scale = _SCALE_CEILING_PX
     for _ in range(_ROUNDS):
         squared = np.square(displacements - shift).sum(axis=1)
-        close = squared < (3 * _SCALE_CEILING_PX) ** 2
+        close = squared < _FAR_PX**2
         # The median of a Rayleigh-distributed length is 1.18 times the deviation per axis.
         spread = float(np.sqrt(np.median(squared[close]))) / 1.18
-        scale = min(max(2.4 * spread, _SCALE_FLOOR_PX), _SCALE_CEILING_PX)
-        weights = 1 / (1 + squared / scale**2)
+        weights = 1 / (1 + squared / np.clip(_SCALE_PER_SPREAD * spread, *_SCALE_PX) ** 2)
         weights[~close] = 0
         step = weights @ displacements / weights.sum() - shift
         shift += step
@@ -77,5 +81,5 @@ def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consens
     tile_count = sums.shape[1]
     variance = np.square(sums).sum(axis=1).mean() / weights.sum() ** 2
     variance *= tile_count / max(1, tile_count - 1)
-    agreeing = int((np.square(residuals).sum(axis=1) < (2 * scale) ** 2).sum())
+    agreeing = int((np.square(residuals).sum(axis=1) < _AGREEMENT_PX**2).sum())
     return Consensus(shift, float(np.sqrt(variance)), agreeing)

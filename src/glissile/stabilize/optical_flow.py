@@ -117,11 +117,14 @@ class Flow:
         (dy, dx) from the first to the second image, pixels.
     launched : int
         Corners that could have been found: those whose expected place lies inside the second image.
+    offered : int
+        All corners of the first image.
     """
 
     start: NDArray[np.float32]
     moved: NDArray[np.float32]
     launched: int
+    offered: int
 
 
 def follow(
@@ -160,7 +163,8 @@ def follow(
     high = np.subtract(after.shape, 1 + margin)
     inside = ((landing >= margin) & (landing <= high)).all(axis=1)
     if not inside.any():
-        return Flow(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32), 0)
+        nothing = np.empty((0, 2), np.float32)
+        return Flow(nothing, nothing, 0, len(start))
     # OpenCV wants (n, 1, 2) as (x, y).
     here = start[inside, ::-1].copy().reshape(-1, 1, 2)
     there = landing[inside, ::-1].copy().reshape(-1, 1, 2)
@@ -175,7 +179,7 @@ def follow(
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, back, **options)
     astray = np.linalg.norm((back - here)[:, 0], axis=1)
     good = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (astray < round_trip_px)
-    return Flow(here[good, 0, ::-1], (there - here)[good, 0, ::-1], int(inside.sum()))
+    return Flow(here[good, 0, ::-1], (there - here)[good, 0, ::-1], int(inside.sum()), len(start))
 
 
 @dataclass(frozen=True, eq=False)

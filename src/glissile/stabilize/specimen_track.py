@@ -16,15 +16,20 @@ from glissile.stabilize.track import Track
 # Keyframes held in memory; each new one is measured against all of them, so that errors average out.
 _KEYFRAMES_KEPT = 5
 _LEAST_CORNERS = 8
-# A keyframe is renewed when fewer than this share of its corners is still found.
-_RENEWAL_SHARE = 0.4
+# A keyframe is renewed when fewer corners agree than this share of the most that ever did.
+_RENEWAL_SHARE = 0.6
+# Two frames must share this much for a match.
+_LEAST_OVERLAP = 0.3
 # After so many lost frames in a row the view is taken to have changed for good.
 _PATIENCE = 8
 _JUMP_PX = 5.0
-# The standard error knows noise and deformation, not what all corners of a frame have in common; measured
-# coverage on constructed drift asks for this factor and floor.
-_SIGMA_FACTOR = 2.0
+# The standard error does not know what all corners have in common; halves of real frames, tracked apart,
+# differ by this much more.
+_SIGMA_FACTOR = 3.0
 _SIGMA_FLOOR_PX = 0.01
+_SIGMA_REFUTED_PX = 3.0
+# A link that tells another position than this is not a second opinion but a mistake.
+_LINKS_APART_PX = 1.0
 # Two links of a keyframe that differ by more than this are not averaged as equals.
 _LINK_SCALE_PX = 0.1
 
@@ -39,11 +44,15 @@ class _Keyframe:
 
 @dataclass(frozen=True, eq=False)
 class _Link:
-    """Corners of keyframe `key` found again in frame `frame`."""
+    """Corners of keyframe `key` found again in frame `frame`, and what was made of them at the time."""
 
     key: int
     frame: int
     flow: Flow
+    shift: NDArray[np.float64]
+
+
+_Match = tuple[_Link, Consensus]
 
 
 class SpecimenTracker:
@@ -67,6 +76,7 @@ class SpecimenTracker:
         self._count = 0
         self._lost_in_a_row = 0
         self._fixed: FixedParts | None = None
+        self._most_agreeing = 0
         self._last: Coarse | None = None
         self._last_position = np.zeros(2)
         self._shape = (0, 0)
@@ -82,13 +92,13 @@ class SpecimenTracker:
         if not self._keys:
             self._start_key(index, image, coarse)
             return
-        link, fit = self._locate(index, image, coarse)
-        if fit is None or link is None:
-            self._lost_in_a_row += 1
-            if self._lost_in_a_row >= _PATIENCE:
-                self._start_key(index, image, coarse)
+        match = self._locate(index, image, coarse)
+        if match is not None:
+            self._accept(match, image, coarse)
             return
-        self._accept(link, fit, image, coarse)
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= _PATIENCE:
+            self._start_key(index, image, coarse)
 
     def _start_key(self, index: int, image: NDArray[np.uint8], coarse: Coarse) -> None:
         """Begin at a frame that has no relation to any before."""
@@ -100,19 +110,21 @@ class SpecimenTracker:
         self._keys.clear()
         self._keys.append(_Keyframe(index, image, found, coarse))
         self._found[index] = self._last_position
-        self._last, self._lost_in_a_row = coarse, 0
+        self._last, self._lost_in_a_row, self._most_agreeing = coarse, 0, 0
 
-    def _accept(self, link: _Link, fit: Consensus, image: NDArray[np.uint8], coarse: Coarse) -> None:
+    def _accept(self, match: _Match, image: NDArray[np.uint8], coarse: Coarse) -> None:
         """Keep what was measured on a frame, and renew the keyframe where it is due."""
         assert self._fixed is not None
+        link, fit = match
         self._links.append(link)
         position = self._found[link.key] + fit.shift
         self._found[link.frame] = position
         self._fixed.vote(link.flow.start, link.flow.moved, fit.shift)
         self._last, self._last_position, self._lost_in_a_row = coarse, position, 0
         newest = self._keys[-1]
-        share = fit.agreeing / len(newest.corners)
-        if link.frame - newest.index < self._settings.keyframe_frames and share >= _RENEWAL_SHARE:
+        self._most_agreeing = max(self._most_agreeing, fit.agreeing)
+        fresh = fit.agreeing >= _RENEWAL_SHARE * self._most_agreeing
+        if link.key == newest.index and fresh and link.frame - newest.index < self._settings.keyframe_frames:
             return
         found = self._corners(image)
         if len(found) < _LEAST_CORNERS:
@@ -120,48 +132,43 @@ class SpecimenTracker:
         for key in self._keys:
             if key.index != link.key:
                 other = self._follow(key, link.frame, image, position - self._found[key.index])
-                agreed = self._agreed(other)
-                apart = np.inf if agreed is None else np.abs(self._found[key.index] + agreed.shift - position)
-                if np.all(apart < 1.0):
-                    self._links.append(other)
+                if other is None:
+                    continue
+                apart = self._found[key.index] + other[1].shift - position
+                if np.hypot(*apart) < _LINKS_APART_PX:
+                    self._links.append(other[0])
         self._keys.append(_Keyframe(link.frame, image, found, coarse))
+        self._most_agreeing = 0
 
-    def _locate(
-        self, index: int, image: NDArray[np.uint8], coarse: Coarse
-    ) -> tuple[_Link | None, Consensus | None]:
+    def _locate(self, index: int, image: NDArray[np.uint8], coarse: Coarse) -> _Match | None:
         """Find the frame relative to the newest keyframe, or else to an older one."""
         assert self._last is not None
         newest = self._keys[-1]
         steps = likely_steps(self._last, coarse)
-        guesses = [self._last_position - self._found[newest.index]]
-        # A jump: the likeliest step is tried beside "went on as before", whichever more corners confirm.
+        on_as_before = self._last_position - self._found[newest.index]
+        guesses = [on_as_before]
+        # A jump: the likeliest step is tried beside "on as before"; whichever more corners confirm counts.
         if np.hypot(*steps[0]) > 1.5 * coarse.factor:
-            guesses.insert(0, guesses[0] + steps[0])
-        best = self._best(newest, index, image, guesses)
-        if best[1] is None:
-            guesses = [guesses[-1] + step for step in steps[1:]] + likely_steps(newest.coarse, coarse)[:2]
-            best = self._best(newest, index, image, guesses)
-        for key in reversed(list(self._keys)[:-1]):
-            if best[1] is not None:
-                break
-            best = self._best(key, index, image, likely_steps(key.coarse, coarse)[:1])
-        return best
+            guesses.append(on_as_before + steps[0])
+        match = self._best(newest, index, image, guesses)
+        if match is None:
+            guesses = [on_as_before + step for step in steps[1:]] + likely_steps(newest.coarse, coarse)[:2]
+            match = self._best(newest, index, image, guesses)
+        for key in list(self._keys)[-2::-1]:
+            match = match or self._best(key, index, image, likely_steps(key.coarse, coarse)[:1])
+        return match
 
     def _best(
         self, key: _Keyframe, index: int, image: NDArray[np.uint8], guesses: list[NDArray[np.float64]]
-    ) -> tuple[_Link | None, Consensus | None]:
-        """Choose the guess that most corners confirm; (None, None) where too few confirm any."""
-        link, fit = None, None
-        for guess in guesses:
-            tried = self._follow(key, index, image, guess)
-            agreed = self._agreed(tried)
-            if agreed is not None and (fit is None or agreed.agreeing > fit.agreeing):
-                link, fit = tried, agreed
-        return link, fit
+    ) -> _Match | None:
+        """Choose the guess that most corners confirm; None where too few confirm any."""
+        matches = [self._follow(key, index, image, guess) for guess in guesses]
+        return max((m for m in matches if m is not None), key=lambda m: m[1].agreeing, default=None)
 
     def _follow(
         self, key: _Keyframe, index: int, image: NDArray[np.uint8], guess: NDArray[np.float64]
-    ) -> _Link:
+    ) -> _Match | None:
+        """Track the corners of `key` into a frame; None where too few agree."""
         settings = self._settings
         flow = follow(
             key.image,
@@ -172,17 +179,19 @@ class SpecimenTracker:
             levels=settings.pyramid_levels,
             round_trip_px=settings.round_trip_px,
         )
-        return _Link(key.index, index, flow)
+        fit = self._agreed(flow)
+        return None if fit is None else (_Link(key.index, index, flow, fit.shift), fit)
 
-    def _agreed(self, link: _Link) -> Consensus | None:
-        """Find what the corners of `link` on the specimen agree on, if enough of them do."""
+    def _agreed(self, flow: Flow) -> Consensus | None:
+        """Find what the corners of `flow` on the specimen agree on, if enough of them do."""
         assert self._fixed is not None
-        flow = link.flow
         own = on_specimen(flow.start, self._fixed.cells)
         fit = consensus(flow.start[own], flow.moved[own])
-        launched = flow.launched * own.mean() if len(own) else 0
-        enough = max(_LEAST_CORNERS, self._settings.least_agreement * launched)
-        return None if fit is None or fit.agreeing < enough else fit
+        # In the little that two frames far apart share, some corners agree by chance.
+        launched = max(flow.launched, _LEAST_OVERLAP * flow.offered)
+        on_it = own.sum() / max(1, len(own))
+        least = max(_LEAST_CORNERS, self._settings.least_agreement * launched * on_it)
+        return None if fit is None or fit.agreeing < least else fit
 
     def _corners(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert self._fixed is not None
@@ -211,6 +220,10 @@ class SpecimenTracker:
                 link = next(links)
             if own:
                 position[frame], sigma[frame] = self._combined(own, position, sigma)
+        if self._links:
+            # The first frame defines the position, but it has noise like those measured against it.
+            first = self._links[0].key
+            sigma[first] = np.hypot(sigma[first], sigma[self._links[0].frame])
         return _finished(position, sigma, breaks, unknown)
 
     def _combined(
@@ -219,11 +232,12 @@ class SpecimenTracker:
         """Position and standard error of a frame from its links to keyframes."""
         estimates, errors = [], []
         for link in links:
-            fit = self._agreed(link)
+            fit = self._agreed(link.flow)
             if fit is None:
-                # Most of its corners proved to be fixed later on; what is left is better than nothing.
-                fit = consensus(link.flow.start, link.flow.moved)
-                assert fit is not None
+                # Most of its corners proved to be fixed to the detector later on.
+                estimates.append(position[link.key] + link.shift)
+                errors.append(np.hypot(sigma[link.key], _SIGMA_REFUTED_PX))
+                continue
             estimates.append(position[link.key] + fit.shift)
             errors.append(np.hypot(sigma[link.key], np.hypot(_SIGMA_FACTOR * fit.sigma_px, _SIGMA_FLOOR_PX)))
         spread = np.square(np.array(errors)) + _LINK_SCALE_PX**2
