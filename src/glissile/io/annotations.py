@@ -317,13 +317,13 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
+        if len(file.pages) > 1:
+            raise InputError(f"{path}: has {len(file.pages)} pages; save the label of each frame as a file")
         page = file.pages.first
         pixels = page.asarray()
         palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            raise InputError(f"{path}: stores white as 0; save it again with black as 0")
     if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8)
+        pixels = pixels * np.uint8(255)
     if pixels.dtype.kind not in "ui" or not (pixels.ndim == 2 or pixels.shape[2:] in {(3,), (4,)}):
         raise InputError(f"{path}: is not a label image, it has {pixels.dtype} of shape {pixels.shape}")
     return pixels, palette

@@ -1,8 +1,10 @@
 """Log of the test rig: strain and stress at each time."""
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +76,10 @@ def read_strain_log(
     """Read a table of times, strains and stresses.
 
     The file is UTF-8, UTF-16 with a byte order mark, or Windows-1252; its columns are separated by tabs,
-    semicolons or commas. Lines that start with #, % or // are comments; lines above the header are skipped;
-    a line of units below it is joined to it. Where columns are not separated by commas, numbers may have a
-    decimal comma.
+    semicolons or commas. Lines that start with #, % or // are comments; the header is the first line,
+    comment or not, that has the names of all chosen columns; a line of units in brackets below it is joined
+    to it. Numbers may have a decimal comma: where a comma in one is not followed by a point, nor, in a file
+    separated by commas, by three digits.
 
     Columns are found by name, with or without the unit that follows in brackets, in any case. A strain in
     "%" is divided by 100; one without a unit is taken as it is. A stress without a unit is in MPa, a time
@@ -104,10 +107,10 @@ def read_strain_log(
     InputError
         If the file cannot be read, a column is missing, a unit is unknown, or a cell is not a number.
     """
-    table = _read_table(path)
     wanted = [(time_column, _TIME_UNITS), (strain_column, _STRAIN_UNITS)]
     if stress_column is not None:
         wanted.append((stress_column, _STRESS_UNITS))
+    table = _read_table(path, [name for name, _ in wanted])
     columns = [_column(table, name) for name, _ in wanted]
     factors = np.array(
         [_factor(table, column, units) for column, (_, units) in zip(columns, wanted, strict=True)]
@@ -127,31 +130,36 @@ def read_strain_log(
     )
 
 
-def _read_table(path: Path) -> _Table:
-    lines = [
-        (number, line)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith(_COMMENTS)
-    ]
-    if not lines:
+def _read_table(path: Path, names: Sequence[str]) -> _Table:
+    lines = _read_text(path).splitlines()
+    data = [n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(_COMMENTS)]
+    if not data:
         raise InputError(f"{path}: is empty")
-    delimiter = next((d for d in _DELIMITERS if 2 * sum(d in line for _, line in lines) >= len(lines)), None)
+    delimiter = next((d for d in _DELIMITERS if 2 * sum(d in lines[n] for n in data) >= len(data)), None)
     if delimiter is None:
         raise InputError(f"{path}: is not a table with columns separated by commas, semicolons or tabs")
-    cells = [
-        (number, tuple(cell.strip().strip('"').strip() for cell in line.split(delimiter)))
-        for number, line in lines
-    ]
-    numbers = [cell for _, row in cells for cell in row if re.fullmatch(r"[-+\d.,eE]*\d[-+\d.,eE]*", cell)]
-    comma = delimiter != "," and any("," in c and "." not in c.rpartition(",")[2] for c in numbers)
-    first = next((i for i, (_, row) in enumerate(cells) if _is_data(row, comma)), None)
-    if first is None or first == 0:
-        missing = "no row of numbers" if first is None else "no line with the names of its columns"
-        raise InputError(f"{path}: has {missing}")
-    header = cells[first - 1][1]
-    if first > 1 and all(re.fullmatch(r"[\[(].*[\])]|", cell) for cell in header):
-        header = tuple(f"{a} {b}".strip() for a, b in zip(cells[first - 2][1], header, strict=False))
-    return _Table(path, header, tuple(cells[first:]), comma)
+    rows = [_cells(line, delimiter) for line in lines]
+    # Some programs write the names of the columns as a comment, so comments are searched for them, too.
+    widest = max(data, key=lambda n: sum(map(bool, rows[n])))
+    at = next((n for n, row in enumerate(rows) if all(_matching(row, name) for name in names)), widest)
+    header, below = rows[at], [n for n in data if n > at]
+    if below and all(re.fullmatch(r"[\[(].*[\])]|", cell) for cell in rows[below[0]]):
+        units = rows[below.pop(0)]
+        header = tuple(f"{name} {unit}".strip() for name, unit in zip_longest(header, units, fillvalue=""))
+    numbers = [cell for n in below for cell in rows[n] if re.fullmatch(r"[-+\d.,eE]*\d[-+\d.,eE]*", cell)]
+    ends = [cell.rpartition(",")[2] for cell in numbers if "," in cell]
+    comma = any("." not in end and (delimiter != "," or len(end) != 3) for end in ends)
+    return _Table(path, header, tuple((n + 1, rows[n]) for n in below), comma)
+
+
+def _cells(line: str, delimiter: str) -> tuple[str, ...]:
+    if line.lstrip().startswith(_COMMENTS):
+        line = line.lstrip(" \t" + "".join(_COMMENTS))
+    try:
+        rows = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+        return tuple(cell.strip() for row in rows for cell in row)
+    except csv.Error:  # a cell of more than 100 kB: no line of a log
+        return ()
 
 
 def _read_text(path: Path) -> str:
@@ -165,13 +173,6 @@ def _read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
-
-
-def _is_data(row: Sequence[str], decimal_comma: bool) -> bool:
-    filled = [cell for cell in row if cell]
-    return (
-        len(row) > 1 and bool(filled) and any(_parse(cell, decimal_comma) is not None for cell in filled[:2])
-    )
 
 
 def _parse(cell: str, decimal_comma: bool) -> float | None:
@@ -196,14 +197,18 @@ def _name_and_unit(title: str) -> tuple[str, str]:
     return name.strip().casefold(), (found["unit"] or found["percent"] or "").strip().casefold()
 
 
-def _column(table: _Table, name: str) -> int:
+def _matching(header: Sequence[str], name: str) -> list[int]:
     wanted = name.strip().casefold()
-    whole = [i for i, title in enumerate(table.header) if title.casefold() == wanted]
-    found = whole or [i for i, title in enumerate(table.header) if _name_and_unit(title)[0] == wanted]
+    whole = [i for i, title in enumerate(header) if title.casefold() == wanted]
+    return whole or [i for i, title in enumerate(header) if _name_and_unit(title)[0] == wanted]
+
+
+def _column(table: _Table, name: str) -> int:
+    found = _matching(table.header, name)
     if len(found) != 1:
         how = "no column" if not found else "more than one column"
-        names = ", ".join(f'"{title}"' for title in table.header if title)
-        raise InputError(f'{table.path}: has {how} "{name}"; its columns are {names}')
+        titles = ", ".join(f'"{title}"' for title in table.header if title)
+        raise InputError(f'{table.path}: has {how} "{name}"; its columns are {titles}')
     return found[0]
 
 
