@@ -34,7 +34,7 @@ demo: environment ## The whole way, from the sample video to the curve, without 
 
 gui: environment ## Open napari on the finished demo
 	@test -e demo.glissile || $(MAKE) demo
-	$(BIN)/napari demo.glissile --with napari-glissile
+	$(BIN)/napari demo.glissile --with napari-glissile Glissile
 
 sample: environment ## Draw the sample video and its labels again
 	$(BIN)/python sample_data/make_sample.py
