@@ -1,0 +1,326 @@
+"""Multi-page TIFF as a video, page by page, and a video as TIFF."""
+
+import struct
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from glissile.atomic import replacing
+from glissile.errors import InputError
+from glissile.io.grey import grey_of_colour
+from glissile.io.lazy_frames import lazy_frames
+from glissile.progress import Step, Steps
+from glissile.video import Video
+
+_NM_PER_UNIT = {
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "å": 0.1,
+    "angstrom": 0.1,
+    "um": 1e3,
+    "µm": 1e3,
+    "μm": 1e3,
+    "\\u00b5m": 1e3,
+    "micron": 1e3,
+    "microns": 1e3,
+    "micrometer": 1e3,
+    "mm": 1e6,
+    "cm": 1e7,
+    "inch": 2.54e7,
+}
+_SECONDS_PER_UNIT = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "min": 60.0,
+}
+_NM_PER_RESOLUTION_UNIT = {2: 2.54e7, 3: 1e7}
+
+# Bare resolution tags are mostly those of a printer or a screen; what is finer than this is a microscope's.
+_COARSEST_TRUSTED_NM = 1000.0
+
+# Classic TIFF counts bytes in 32 bits; the headers of the pages come on top of the pixels.
+_CLASSIC_LIMIT = 2**32 - 2**26
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def read_tiff(path: Path, name: str) -> tuple[Video, int]:
+    """Open a TIFF file lazily.
+
+    One axis besides y, x and colour samples may be longer than 1; it is taken for time, whatever its name.
+    Values and dtype are kept (in native byte order); a palette page gives its indices.
+
+    Parameters
+    ----------
+    path : Path
+        Any TIFF, BigTIFF, ImageJ or OME-TIFF file.
+    name : str
+        Of the video.
+
+    Returns
+    -------
+    video : Video
+        With nm per pixel and times where the file has trustworthy ones (ImageJ, OME, or resolution tags
+        finer than 1 µm); else one second per frame.
+    expected : int
+        Frames that the file describes; more than the video has where the file was cut short.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, its pages differ in size, or it has more than one axis besides y and x.
+    """
+    try:
+        tif = tifffile.TiffFile(path)
+    except (OSError, ValueError, struct.error, tifffile.TiffFileError) as error:
+        raise _damaged(path) from error
+    try:
+        return _video_of(tif, path, name)
+    except InputError:
+        tif.close()
+        raise
+    except (OSError, ValueError, KeyError, IndexError, struct.error, RuntimeError, TypeError) as error:
+        tif.close()
+        raise _damaged(path) from error
+
+
+def _video_of(tif: Any, path: Path, name: str) -> tuple[Video, int]:
+    series = _the_series(tif, path)
+    frames_in_file = _frame_count(series, path)
+    read_page = _page_reader(tif, series, path)
+    whole = _whole_frames(series, path, frames_in_file)
+    if whole == 0:
+        raise _damaged(path)
+    first = read_page(0)
+    if first.dtype.kind == "c":
+        raise InputError(f"{path.name}: the values are complex numbers; export the magnitude")
+    frames = lazy_frames(read_page, (whole, *first.shape), first.dtype)
+    video = Video.from_frames(
+        frames,
+        name=name,
+        seconds_per_frame=_seconds_per_frame(tif) or 1.0,
+        nm_per_pixel=_nm_per_pixel(tif),
+        provenance=(f"read {whole} TIFF frames of {path.name}",),
+    )
+    return video, frames_in_file
+
+
+def _the_series(tif: Any, path: Path) -> Any:
+    """Choose the images that belong together: in a plain TIFF all, so its pages must agree in size."""
+    series = tif.series
+    if not series:
+        raise _damaged(path)
+    if not (tif.is_ome or tif.is_imagej):
+        pages = [page for page in tif.pages if not page.is_reduced]
+        sizes = [(page.imagelength, page.imagewidth) for page in pages]
+        for number, size in enumerate(sizes):
+            if size != sizes[0]:
+                raise InputError(
+                    f"{path.name}: page {number} has {size[0]} x {size[1]} px (height x width) but the first "
+                    f"page has {sizes[0][0]} x {sizes[0][1]}; all frames of a video have one size"
+                )
+        if len(series) > 1 and len({(p.dtype, p.samplesperpixel) for p in pages}) > 1:
+            raise InputError(f"{path.name}: the pages differ in kind; convert them to one kind")
+    return series[0]
+
+
+def _frame_count(series: Any, path: Path) -> int:
+    axes: dict[str, int] = dict(zip(series.axes, series.shape, strict=True))
+    long = {axis: n for axis, n in axes.items() if axis not in "YXS" and n > 1}
+    if len(long) > 1:
+        described = ", ".join(f"{axis} {n}" for axis, n in long.items())
+        raise InputError(
+            f"{path.name}: the file has several axes besides y and x ({described}); export one channel and "
+            "one plane over time"
+        )
+    if series.parent is not None and not (series.parent.is_ome or series.parent.is_imagej):
+        pages = [page for page in series.parent.pages if not page.is_reduced]
+        return max(len(pages), *long.values(), 1)
+    return max((*long.values(), 1))
+
+
+def _page_reader(tif: Any, series: Any, path: Path) -> Callable[[int], NDArray[Any]]:
+    """From an index along t to grey values (y, x); one handle, one reader at a time."""
+    lock = threading.Lock()
+    contiguous = _memory_map(series, path)
+
+    def read(index: int) -> NDArray[Any]:
+        if contiguous is not None:
+            return _native(np.array(contiguous[index]))
+        with lock:
+            page = tif.pages[index] if len(tif.pages) > index else series.pages[index]
+            try:
+                return _grey_of_page(page)
+            except (OSError, ValueError, KeyError, struct.error, RuntimeError, TypeError) as error:
+                raise InputError(
+                    f"{path.name}: frame {index} cannot be read ({error}); export the file "
+                    "again, uncompressed"
+                ) from error
+
+    weakref.finalize(read, tif.close)
+    return read
+
+
+def _memory_map(series: Any, path: Path) -> NDArray[Any] | None:
+    """Frames (t, y, x) on disk where all pixels lie in one piece, as ImageJ writes large files."""
+    offset = series.dataoffset
+    one_page = len(series.parent.pages) == 1 and len(series.shape) > 2
+    if offset is None or not one_page or "S" in series.axes:
+        return None
+    y, x = (series.shape[series.axes.index(axis)] for axis in "YX")
+    dtype = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)
+    count = min(
+        int(np.prod(series.shape)) // (y * x), (path.stat().st_size - offset) // (y * x * dtype.itemsize)
+    )
+    if count < 1:
+        return None
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=(count, y, x))
+
+
+def _whole_frames(series: Any, path: Path, expected: int) -> int:
+    """Frames whose pixels lie within the file, counted from the first."""
+    size = path.stat().st_size
+    pages = series.parent.pages
+    if len(pages) == 1:
+        if series.dataoffset is None:
+            return expected if _ends(pages.first) <= size else 0
+        per_frame = int(series.nbytes) // expected
+        return min(expected, (size - int(series.dataoffset)) // per_frame)
+    for index in range(min(expected, len(pages))):
+        if _ends(pages[index]) > size:
+            return index
+    return min(expected, len(pages))
+
+
+def _ends(page: Any) -> int:
+    ends = (offset + n for offset, n in zip(page.dataoffsets, page.databytecounts, strict=False))
+    return int(max(ends, default=0))
+
+
+def _grey_of_page(page: Any) -> NDArray[Any]:
+    image = np.asarray(page.asarray())
+    if image.ndim == 3 and page.samplesperpixel >= 3:
+        image = grey_of_colour(np.moveaxis(image, 0, -1) if page.planarconfig == 2 else image)
+    elif image.ndim == 3:
+        image = image[..., 0]
+    return _native(image)
+
+
+def _native(image: NDArray[Any]) -> NDArray[Any]:
+    if image.dtype.kind == "b":
+        return image.astype(np.uint8) * np.uint8(255)
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
+
+
+def _nm_per_pixel(tif: Any) -> float | None:
+    if tif.is_ome:
+        return _ome_nm_per_pixel(tif)
+    page = tif.pages.first
+    along_x, along_y = _ratio(page, "XResolution"), _ratio(page, "YResolution")
+    if along_x is None or along_y is None or abs(along_x - along_y) > 0.01 * along_x:
+        return None
+    if tif.is_imagej:
+        unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
+        in_nm = _NM_PER_UNIT.get(unit)
+        if in_nm is not None and unit != "inch":
+            return in_nm / along_x
+    tag = page.tags.get("ResolutionUnit")
+    in_nm = _NM_PER_RESOLUTION_UNIT.get(int(tag.value)) if tag is not None else None
+    if in_nm is None or in_nm / along_x > _COARSEST_TRUSTED_NM:
+        return None
+    return in_nm / along_x
+
+
+def _ratio(page: Any, tag: str) -> float | None:
+    found = page.tags.get(tag)
+    if found is None:
+        return None
+    numerator, denominator = map(int, found.value)
+    return numerator / denominator if numerator and denominator else None
+
+
+def _ome_pixels(tif: Any) -> dict[str, Any]:
+    described: Any = tifffile.xml2dict(tif.ome_metadata)
+    image = described.get("OME", {}).get("Image", {})
+    image = image[0] if isinstance(image, list) else image
+    pixels = image.get("Pixels", {})
+    return pixels if isinstance(pixels, dict) else {}
+
+
+def _ome_nm_per_pixel(tif: Any) -> float | None:
+    pixels = _ome_pixels(tif)
+    size = pixels.get("PhysicalSizeX")
+    in_nm = _NM_PER_UNIT.get(str(pixels.get("PhysicalSizeXUnit", "µm")).lower())
+    return float(size) * in_nm if size and in_nm else None
+
+
+def _seconds_per_frame(tif: Any) -> float | None:
+    if tif.is_ome:
+        pixels = _ome_pixels(tif)
+        step, unit = pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")
+    else:
+        described = dict(tif.imagej_metadata or {})
+        for shaped in tif.shaped_metadata or ():
+            described.update(shaped)
+        step, unit = described.get("finterval"), described.get("tunit", "s")
+    in_s = _SECONDS_PER_UNIT.get(str(unit).lower())
+    return float(step) * in_s if isinstance(step, int | float) and step > 0 and in_s else None
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path.name}: the TIFF file is damaged or cut short; copy or export it again")
+
+
+def write_tiff(path: Path, video: Video) -> Steps[Path]:
+    """Write a video as multi-page TIFF, atomically, one frame in memory at a time.
+
+    Pixel size goes into the resolution tags, frame spacing as "finterval" into the description; both are
+    read back by `read_tiff`.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; BigTIFF where the pixels need it.
+    video : Video
+        Of any real dtype.
+
+    Yields
+    ------
+    Step
+        One per frame.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    options: dict[str, Any] = {}
+    if video.nm_per_pixel is not None:
+        per_cm = 1e7 / video.nm_per_pixel
+        options = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+    rate = video.frames_per_second
+    metadata: dict[str, Any] = {"axes": "TYX"}
+    if rate is not None:
+        metadata["finterval"] = 1 / rate
+    bigtiff = video.frames.nbytes > _CLASSIC_LIMIT
+    with replacing(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=bigtiff) as tif:
+        for index in range(len(video)):
+            tif.write(
+                video.frame(index),
+                photometric="minisblack",
+                contiguous=True,
+                metadata=metadata,
+                **options,
+            )
+            yield Step(index + 1, len(video), f"Writing {path.name}")
+    return path
