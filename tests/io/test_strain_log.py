@@ -58,7 +58,7 @@ GERMAN = "Zeit (s);Dehnung (%);Spannung [MPa]\n0,0;1,0;1.250,5\n0,5;2,0;1.251,5\
         ("names in a comment", "# by numpy\n# time,strain,stress\n0,0.01,1250.5\n0.5,0.02,1251.5\n", {}),
         ("quoted thousands", 'time,strain,stress\n0,0.01,"1,250.5"\n0.5,0.02,"1,251.5"\n', {}),
         ("quoted decimal commas", 'time,strain,stress\n"0","0,01","1250,5"\n"0,5","0,02","1251,5"\n', {}),
-        ("a first column without cells", "\ttime\tstrain\tstress\n\t0\t0.01\t1250.5\n\t0.5\t0.02\t1251.5\n", {}),
+        ("an empty column", "\ttime\tstrain\tstress\n\t0\t0.01\t1250.5\n\t0.5\t0.02\t1251.5\n", {}),
         ("percent bare", "time (h),strain %,stress (N/mm²)\n0,1,1250.5\n0.0001388889,2,1251.5", {}),
         ("line of units", "time,strain,stress\n(s),(%),(MPa)\n0,1,1250.5\n0.5,2,1251.5\n", {}),
         ("whole title given", "t [s],t [h],strain [-],stress [Pa]\n0,0,0.01,1250.5e6\n0.5,0,0.02,1251.5e6\n",
