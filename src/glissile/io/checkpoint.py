@@ -144,6 +144,11 @@ def save_model(folder: Path, tensors: "Mapping[str, torch.Tensor]", card: ModelC
     return whole
 
 
+def has_model(folder: Path) -> bool:
+    """Whether `folder` holds a trained model."""
+    return (folder / WEIGHTS_FILE).is_file()
+
+
 def read_card(folder: Path) -> ModelCard:
     """Card of the model in `folder`, without loading torch.
 

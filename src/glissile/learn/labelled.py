@@ -118,7 +118,7 @@ def gathered(
         validation=tuple(sorted(held)),
         classes=tuple(classes),
         values=values,
-        data_hash=_hash(frames, masks, frame_numbers, classes, sorted(held)),
+        data_hash=data_hash(frames, masks, frame_numbers, classes, validation),
     )
 
 
@@ -148,16 +148,17 @@ def _check(
         raise InputError("The held-out frames leave none to train on; hold out fewer")
 
 
-def _hash(
+def data_hash(
     frames: NDArray[Any],
     masks: NDArray[np.integer],
     frame_numbers: Sequence[int],
     classes: Sequence[DefectClass],
     validation: Sequence[int],
 ) -> str:
+    """SHA-256 of everything that is learned from; arguments as of `gathered`."""
     digest = hashlib.sha256()
     keys = [(c.value, c.key) for c in classes]
-    numbers, held = [int(n) for n in frame_numbers], [int(i) for i in validation]
+    numbers, held = [int(n) for n in frame_numbers], sorted(int(i) for i in validation)
     digest.update(repr((frames.shape, frames.dtype.str, numbers, keys, held)).encode())
     for frame, mask in zip(frames, masks, strict=True):
         digest.update(np.ascontiguousarray(frame).tobytes())

@@ -1,0 +1,305 @@
+"""The stages on plain files and folders, without an experiment; what most commands call."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glissile.atomic import replacing
+from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.errors import InputError
+from glissile.experiment import Calibration, MaskStore
+from glissile.io.annotations import frame_number, read_mask_folder, write_mask
+from glissile.io.image_folders import image_files
+from glissile.io.video_files import read_video
+from glissile.label.split import split
+from glissile.learn.agreement import ClassScore, Tally
+from glissile.learn.recipes import Recipe
+from glissile.progress import Step, Steps
+from glissile.quantify.measure import measure_frame, write_table
+from glissile.quantify.timeline import timeline
+from glissile.segment.settings import SegmentSettings
+from glissile.video import Video
+
+_TIFF = frozenset({".tif", ".tiff"})
+
+if TYPE_CHECKING:
+    from glissile.io.checkpoint import ModelCard
+
+
+def train_on_folders(
+    images: Path,
+    masks: Path,
+    model_folder: Path,
+    recipe: Recipe,
+    *,
+    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+    resume: bool = False,
+) -> Steps["ModelCard"]:
+    """Train on a folder of images and a folder of masks, paired by stem.
+
+    Parameters
+    ----------
+    images : Path
+        Frames of one size; those without a mask are left out.
+    masks : Path
+        Label images as `glissile.io.annotations.read_mask_folder` takes them.
+    model_folder : Path
+        Where the model goes.
+    recipe : Recipe
+        How to train.
+    classes : sequence of DefectClass
+        What the mask values mean.
+    resume : bool
+        Go on from the last checkpoint in `model_folder`.
+
+    Yields
+    ------
+    Step
+        See `glissile.learn.train.train`.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    InputError
+        If no image has a mask, or sizes differ.
+    """
+    from glissile.learn.train import TrainingJob, train
+
+    truth = read_mask_folder(masks, classes)
+    video = read_video(images)
+    paired = [(i, stem) for i, stem in enumerate(frame_names(images, len(video))) if stem in truth]
+    if not paired:
+        raise InputError(
+            f"{masks}: no mask has the name of an image in {images}; name them alike, such as 0050.png"
+        )
+    for _, stem in paired:
+        if truth[stem].shape != video.shape[1:]:
+            raise InputError(
+                f"{masks}: mask {stem} is {truth[stem].shape} px (y, x) but its image {video.shape[1:]}; "
+                "they must have one size"
+            )
+    numbers = tuple(frame_number(stem) for _, stem in paired)
+    stack = np.stack([truth[stem] for _, stem in paired])
+    job = TrainingJob(
+        frames=np.stack([video.frame(i) for i, _ in paired]),
+        masks=stack,
+        frame_numbers=numbers,
+        classes=tuple(classes),
+        recipe=recipe,
+        folder=model_folder,
+        validation=split(numbers, stack, every=recipe.holdout_every).validation,
+        resume=resume,
+    )
+    return (yield from train(job))
+
+
+def segment_to_files(model_folder: Path, source: Path, output: Path, settings: SegmentSettings) -> Steps[int]:
+    """Segment a video or folder of frames into mask files.
+
+    Parameters
+    ----------
+    model_folder : Path
+        A trained model.
+    source : Path
+        Video file or folder of frames.
+    output : Path
+        `F.tif` (one page per frame), `F.zarr`, or a folder that gets one index PNG per frame, named as the
+        input's frames.
+    settings : SegmentSettings
+        Batch, tiles and device.
+
+    Yields
+    ------
+    Step
+        One per frame.
+
+    Returns
+    -------
+    int
+        Number of frames written.
+    """
+    from glissile.segment.predict import segment
+
+    video = read_video(source)
+    with mask_writer(output, source, video) as write:
+        for step in segment(model_folder, video, settings):
+            if step.preview is not None and step.frame is not None:
+                write(step.frame, step.preview.astype(np.uint8))
+            yield step
+    return len(video)
+
+
+@contextmanager
+def mask_writer(
+    output: Path, source: Path, video: Video
+) -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
+    """Open what `segment_to_files` writes into.
+
+    Yields
+    ------
+    callable
+        Takes the index along t and the mask (y, x) of each frame, in order.
+    """
+    if output.suffix.lower() in _TIFF:
+        import tifffile
+
+        with replacing(output) as temporary, tifffile.TiffWriter(temporary) as pages:
+            yield lambda _, mask: pages.write(mask, photometric="minisblack", contiguous=True)
+    elif output.suffix == ".zarr":
+        yield MaskStore.create(output, video.shape).write
+    else:
+        names = frame_names(source, len(video))
+        yield lambda index, mask: write_mask(output / f"{names[index]}.png", mask)
+
+
+def frame_names(source: Path, count: int) -> list[str]:
+    """Name each frame of a video: the stems of a folder's images, else its number as "0050"."""
+    if source.is_dir():
+        return [path.stem for path in image_files(source)]
+    digits = max(4, len(str(count - 1)))
+    return [f"{index:0{digits}d}" for index in range(count)]
+
+
+def numbered_masks(path: Path, classes: Sequence[DefectClass]) -> dict[int, Callable[[], NDArray[np.uint8]]]:
+    """Find masks by frame number, each read when it is called for.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of label images named by frame number, a multi-page TIFF, or a Zarr array as
+        `segment_to_files` writes it.
+    classes : sequence of DefectClass
+        What the mask values mean.
+
+    Returns
+    -------
+    dict of int to callable
+        Frame number to what reads its mask (y, x), in order.
+
+    Raises
+    ------
+    InputError
+        If `path` holds no masks, or a name has no number.
+    """
+    if path.suffix == ".zarr":
+        kept = MaskStore.open(path, read_only=True)
+        return {frame: partial(kept.read, frame) for frame in kept.frames}
+    if path.suffix.lower() in _TIFF:
+        pages = read_video(path)
+        return {index: partial(pages.frame, index) for index in range(len(pages))}
+    found = read_mask_folder(path, classes)
+    by_number = {frame_number(stem): partial(found.__getitem__, stem) for stem in found}
+    return dict(sorted(by_number.items()))
+
+
+def measure_masks(
+    masks: Path,
+    table_path: Path,
+    calibration: Calibration,
+    *,
+    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+) -> Steps[pd.DataFrame]:
+    """Measure a set of masks and write the table.
+
+    Parameters
+    ----------
+    masks : Path
+        As `numbered_masks` takes them.
+    table_path : Path
+        CSV to write.
+    calibration : Calibration
+        Time base and strain; without a time per frame, frames are a second apart.
+    classes : sequence of DefectClass
+        What the mask values mean.
+
+    Yields
+    ------
+    Step
+        One per mask.
+
+    Returns
+    -------
+    DataFrame
+        One row per mask; columns as `glissile.quantify.measure.measure_frame` documents them.
+
+    Raises
+    ------
+    InputError
+        If a mask or the strain log cannot be read.
+    """
+    found = numbered_masks(masks, classes)
+    times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or 1.0)
+    along = timeline(calibration, times, folder=Path())
+    rows = []
+    for index, (number, read) in enumerate(found.items()):
+        rows.append(
+            measure_frame(
+                read(),
+                classes,
+                frame=number,
+                time_s=float(times[index]),
+                strain=along.strain_at(index),
+                stress=along.stress_at(index),
+            )
+        )
+        yield Step(index + 1, len(found), f"Measuring, frame {number}")
+    table = pd.DataFrame(rows)
+    write_table(table_path, table)
+    return table
+
+
+def score_folders(
+    predicted: Path,
+    truth: Path,
+    *,
+    tolerance_px: float = 2.0,
+    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+) -> dict[str, ClassScore]:
+    """Compare two folders of masks, paired by stem.
+
+    Parameters
+    ----------
+    predicted, truth : Path
+        As `glissile.io.annotations.read_mask_folder` takes them; truths without a prediction are an error,
+        predictions without a truth are left out.
+    tolerance_px : float
+        Of the tolerant scores, in pixels.
+    classes : sequence of DefectClass
+        What the mask values mean.
+
+    Returns
+    -------
+    dict of str to ClassScore
+        By class key, pooled over all pairs.
+
+    Raises
+    ------
+    InputError
+        If a truth has no prediction, or the sizes of a pair differ.
+    """
+    found = read_mask_folder(predicted, classes)
+    wanted = read_mask_folder(truth, classes)
+    missing = [stem for stem in wanted if stem not in found]
+    if missing:
+        raise InputError(
+            f"{predicted}: {len(missing)} of {len(wanted)} true masks have no prediction of their name, "
+            f"first {missing[0]}; segment those frames, or name the masks alike"
+        )
+    tally = Tally(classes, tolerance_px)
+    for stem, mask in wanted.items():
+        if found[stem].shape != mask.shape:
+            raise InputError(
+                f"{predicted}: mask {stem} is {found[stem].shape} px (y, x), its truth {mask.shape}; "
+                "score masks of one size"
+            )
+        tally.add(found[stem], mask)
+    return tally.scores()
