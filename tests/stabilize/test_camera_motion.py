@@ -338,7 +338,8 @@ def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
         ("frame,dy_px,dx_px,sigma_px,flag\n0,0,0,1,lost\n", "line 2"),
         ("frame,dy_px,dx_px,sigma_px,flag\n3,0,0,1,\n3,0,0,1,\n", "frame 3 comes after frame 3"),
         ("frame,dy_px,dx_px,sigma_px,flag\n3,0,0,1,\n2,0,0,1,\n", "frame 2 comes after frame 3"),
-        ('frame,dy_px,dx_px,sigma_px,flag\n0,0,0,1,"\n', "line"),
+        ('frame,dy_px,dx_px,sigma_px,flag\n0,0,0,1,"ju\nmp"\n', "line 2"),
+        ("x" * 200_000, "not a table"),
     ],
 )
 def test_a_broken_table_is_one_sentence(tmp_path, text, said):

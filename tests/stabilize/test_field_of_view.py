@@ -80,7 +80,7 @@ def test_parts_of_a_pixel_are_undone():
     frames = np.stack([moved(image, tuple(step)) for step in path]).astype(np.float32)
     fixed = fix_field_of_view(Video.from_frames(frames, name="clip"), motion_of(path))
     still = np.asarray(fixed.frames)[:, 4:-4, 4:-4]
-    assert np.abs(still - still[0]).max() < 0.02 * still.std()
+    assert np.abs(still - still[0]).max() < 0.04 * still.std()
     blurred = np.asarray(frames)[:, 8:-8, 8:-8]
     assert np.abs(blurred - blurred[0]).max() > 0.2 * still.std()
 
@@ -89,7 +89,7 @@ def test_moving_there_and_back():
     image = texture((96, 96)).astype(np.float32)
     there = cut(image, np.array([4.3, 5.8]), (80, 80))
     back = cut(there, np.array([3.7, 4.2]), (70, 70))
-    assert np.abs(back - image[8:78, 10:80]).max() < 0.02 * image.std()
+    assert np.abs(back - image[8:78, 10:80]).max() < 0.04 * image.std()
 
 
 @given(st.floats(-10, 50), st.floats(-10, 50))
@@ -105,8 +105,7 @@ def test_a_ramp_is_sampled_where_it_should_be():
     ramp = (10.0 * y + x).astype(np.float64)
     sampled = cut(ramp, np.array([6.25, 8.75]), (20, 30))
     expected = 10 * (np.arange(20)[:, None] + 6.25) + np.arange(30) + 8.75
-    # Lanczos' kernel, normalised, has no more than this bias on a ramp.
-    assert np.abs(sampled - expected).max() < 0.12
+    np.testing.assert_allclose(sampled, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
@@ -115,9 +114,12 @@ def test_integers_do_not_wrap_at_sharp_edges(dtype):
     frame = np.full((40, 40), info.min, dtype)
     frame[:, 20:] = info.max
     sampled = cut(frame, np.array([0.5, 0.5]), (38, 38))
+    # The overshoot of the kernel is below a fifth of the step, and only next to it.
+    step = float(info.max) - float(info.min)
+    assert sampled[:, :19].max() < info.min + 0.2 * step
+    assert sampled[:, 20:].min() > info.max - 0.2 * step
     assert (sampled[:, :16] == info.min).all()
     assert (sampled[:, 23:] == info.max).all()
-    assert (np.diff(sampled[5, 17:22].astype(float)) >= 0).all()
 
 
 def test_an_overshoot_stays_within_what_the_frame_holds():
@@ -151,7 +153,7 @@ def test_origins_add_up_over_trim_and_motion():
         y, x = fixed.origins_px[k]
         expected = moved(frames[k + 1], (-(y % 1), -(x % 1)))[int(y) :, int(x) :]
         inner = (slice(4, 60), slice(4, 60))
-        assert np.abs(fixed.frame(k)[inner] - expected[inner]).max() < 0.5
+        assert np.abs(fixed.frame(k)[inner] - expected[inner]).max() < 0.03 * source.std()
 
 
 def test_estimated_and_applied_the_specimen_stands_still():

@@ -75,7 +75,7 @@ class StabilizeSettings(BaseModel):
         json_schema_extra={"advanced": True},
     )
     least_agreement: float = Field(
-        0.15,
+        0.2,
         gt=0,
         le=1,
         title="Least agreement",
@@ -177,7 +177,10 @@ class Motion:
             ) from error
         except UnicodeDecodeError as error:
             raise InputError(f"{path.name}: not a text file; run Stabilize again to make it") from error
-        lines = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
+        try:
+            lines = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
+        except csv.Error as error:
+            raise InputError(f"{path.name}: not a table ({error}); run Stabilize again to make it") from error
         if not lines or tuple(cell.strip() for cell in lines[0][1]) != COLUMNS:
             raise InputError(
                 f"{path.name}: the first line must read {','.join(COLUMNS)}; save it as comma-separated CSV "

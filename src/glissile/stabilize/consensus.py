@@ -14,7 +14,7 @@ _ROUNDS = 12
 # moves a little differently and would pull a wider mean.
 _SCALE_PX = (0.1, 0.3)
 _SCALE_PER_SPREAD = 2.0
-_TILE_PX = 48
+_TILE_PX = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +29,21 @@ class Consensus:
         Standard error of `shift` per axis, pixels.
     agreeing : int
         Corners within 1 px of `shift`.
+    tiles : int
+        Tiles of 32 px of the frame in which these lie.
     """
 
     shift: NDArray[np.float64]
     sigma_px: float
     agreeing: int
+    tiles: int
 
 
 def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consensus | None:
     """Find the translation that most corners agree on.
 
     Starts from the corner with the most others within 1 px, then iteratively reweighted means with Cauchy
-    weights. The standard error comes from the sums of weighted residuals in tiles of 48 px, because the
+    weights. The standard error comes from the sums of weighted residuals in tiles of 32 px, because the
     errors of neighbouring corners are alike (same noise, same deformation).
 
     Parameters
@@ -75,11 +78,11 @@ def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consens
         if np.abs(step).max() < 1e-4:
             break
     residuals = displacements - shift
+    squared = np.square(residuals).sum(axis=1)
+    agreeing = squared < _AGREEMENT_PX**2
     tiles = (start // _TILE_PX).astype(np.int64) @ np.array([100_000, 1])
     _, tile = np.unique(tiles, return_inverse=True)
     sums = np.stack([np.bincount(tile, weights * residuals[:, axis]) for axis in (0, 1)])
-    tile_count = sums.shape[1]
-    variance = np.square(sums).sum(axis=1).mean() / weights.sum() ** 2
-    variance *= tile_count / max(1, tile_count - 1)
-    agreeing = int((np.square(residuals).sum(axis=1) < _AGREEMENT_PX**2).sum())
-    return Consensus(shift, float(np.sqrt(variance)), agreeing)
+    # Per axis; the second is the lesser where neighbours err alike, but does not vanish for a single tile.
+    variance = max(np.square(sums).sum(), np.square(weights) @ squared) / 2 / weights.sum() ** 2
+    return Consensus(shift, float(np.sqrt(variance)), int(agreeing.sum()), len(np.unique(tile[agreeing])))

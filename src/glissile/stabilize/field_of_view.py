@@ -13,8 +13,8 @@ from glissile.video import Video
 
 # Less than this in height or width is no field of view.
 _LEAST_PX = 16
-# Lanczos' kernel with three lobes; docs/decisions/0004-lanczos-for-rendering.md has the comparison.
-_LOBES = 3
+# Samples on either side that a value between two pixels is made of; docs/decisions/ has the comparison.
+_REACH = 3
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def common_area(motion: Motion, shape: tuple[int, int]) -> Rectangle:
 def fix_field_of_view(video: Video, motion: Motion) -> Video:
     """Show the same area of the specimen in all frames.
 
-    Frames are resampled lazily, each on its own, with a separable Lanczos kernel; a shift by whole pixels
-    copies values. The first frame is only cropped. Integers are rounded and stay within the range of their
-    frame; in floating-point frames NaN spreads by up to 3 px where a shift is not whole.
+    Frames are resampled lazily, each on its own, by Lagrange interpolation over 6 x 6 pixels; a shift by
+    whole pixels copies values. The first frame is only cropped. Integers are rounded and stay within the
+    range of their frame; in floating-point frames NaN spreads by up to 3 px where a shift is not whole.
 
     Parameters
     ----------
@@ -189,10 +189,9 @@ def _along(image: NDArray[Any], start: float, size: int, axis: int) -> NDArray[A
     last_index = image.shape[axis] - 1
     if start == first:
         return image.take(np.clip(np.arange(first, first + size), 0, last_index), axis)
-    taps = np.arange(1 - _LOBES, 1 + _LOBES)
-    distance = taps - (start - first)
-    weights = np.sinc(distance) * np.sinc(distance / _LOBES)
-    weights /= weights.sum()
+    taps = np.arange(1 - _REACH, 1 + _REACH)
+    # Lagrange's polynomials: exact for any polynomial of degree 5, so nothing smooth is displaced.
+    weights = np.array([np.prod([(start - first - u) / (t - u) for u in taps if u != t]) for t in taps])
     wanted = np.arange(first + taps[0], first + size + taps[-1])
     support = np.moveaxis(image.take(np.clip(wanted, 0, last_index), axis), axis, 0)
     result = np.zeros((size, *support.shape[1:]), image.dtype)

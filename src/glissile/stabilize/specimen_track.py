@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from glissile.stabilize.camera_motion import Flag, StabilizeSettings
 from glissile.stabilize.consensus import Consensus, consensus
-from glissile.stabilize.optical_flow import Coarse, Flow, corners, follow, likely_steps, normalised
+from glissile.stabilize.optical_flow import Coarse, Flow, corners, follow, likely_steps, likeness, normalised
 from glissile.stabilize.overlay import FixedParts, on_specimen
 from glissile.stabilize.track import Track
 
 # Keyframes held in memory; each new one is measured against all of them, so that errors average out.
 _KEYFRAMES_KEPT = 5
 _LEAST_CORNERS = 8
+_LEAST_TILES = 3
 # A keyframe is renewed when fewer corners agree than this share of the most that ever did.
 _RENEWAL_SHARE = 0.6
+# In standard deviations of chance.
+_LEAST_LIKENESS = 5.0
 # Two frames must share this much for a match.
 _LEAST_OVERLAP = 0.3
 # After so many lost frames in a row the view is taken to have changed for good.
@@ -180,7 +183,9 @@ class SpecimenTracker:
             round_trip_px=settings.round_trip_px,
         )
         fit = self._agreed(flow)
-        return None if fit is None else (_Link(key.index, index, flow, fit.shift), fit)
+        if fit is None or likeness(key.image, image, fit.shift) < _LEAST_LIKENESS:
+            return None
+        return _Link(key.index, index, flow, fit.shift), fit
 
     def _agreed(self, flow: Flow) -> Consensus | None:
         """Find what the corners of `flow` on the specimen agree on, if enough of them do."""
@@ -191,7 +196,7 @@ class SpecimenTracker:
         launched = max(flow.launched, _LEAST_OVERLAP * flow.offered)
         on_it = own.sum() / max(1, len(own))
         least = max(_LEAST_CORNERS, self._settings.least_agreement * launched * on_it)
-        return None if fit is None or fit.agreeing < least else fit
+        return None if fit is None or fit.agreeing < least or fit.tiles < _LEAST_TILES else fit
 
     def _corners(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert self._fixed is not None
