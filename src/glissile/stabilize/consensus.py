@@ -71,7 +71,8 @@ def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consens
         close = squared < _FAR_PX**2
         # The median of a Rayleigh-distributed length is 1.18 times the deviation per axis.
         spread = float(np.sqrt(np.median(squared[close]))) / 1.18
-        weights = 1 / (1 + squared / np.clip(_SCALE_PER_SPREAD * spread, *_SCALE_PX) ** 2)
+        scale = np.clip(_SCALE_PER_SPREAD * spread, *_SCALE_PX)
+        weights = 1 / (1 + squared / scale**2)
         weights[~close] = 0
         step = weights @ displacements / weights.sum() - shift
         shift += step
@@ -83,6 +84,8 @@ def consensus(start: NDArray[np.float32], moved: NDArray[np.float32]) -> Consens
     tiles = (start // _TILE_PX).astype(np.int64) @ np.array([100_000, 1])
     _, tile = np.unique(tiles, return_inverse=True)
     sums = np.stack([np.bincount(tile, weights * residuals[:, axis]) for axis in (0, 1)])
-    # Per axis; the second is the lesser where neighbours err alike, but does not vanish for a single tile.
-    variance = max(np.square(sums).sum(), np.square(weights) @ squared) / 2 / weights.sum() ** 2
-    return Consensus(shift, float(np.sqrt(variance)), int(agreeing.sum()), len(np.unique(tile[agreeing])))
+    # Sandwich estimate of an M-estimator: the derivative of the Cauchy influence, averaged over both axes, is
+    # the squared weight. The second is the lesser where neighbours err alike, but not zero for one tile.
+    scatter = max(np.square(sums).sum(), np.square(weights) @ squared) / 2
+    sigma = float(np.sqrt(scatter) / np.square(weights).sum())
+    return Consensus(shift, sigma, int(agreeing.sum()), len(np.unique(tile[agreeing])))
