@@ -169,6 +169,17 @@ def test_a_damaged_frame_is_named_and_the_others_stay_readable(store, damage):
         np.testing.assert_array_equal(store.read(frame), mask)
 
 
+def test_a_flipped_bit_is_noticed_even_where_the_bytes_are_stored_as_they_are(tmp_path):
+    store = MaskStore.create(tmp_path / "labels.zarr", (1, 64, 64))
+    store.write(0, np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
+    chunk = store.path / "c.0.0.0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="damaged"):
+        store.read(0)
+
+
 def test_files_of_others_and_temporary_files_are_no_frames(store):
     store.write(1, filled(1))
     for name in (".writing-0.0", "c.x.0.0", "c.2.0.0.partial", "Thumbs.db", "c.3.0"):

@@ -228,6 +228,7 @@ def test_the_lock_may_be_given_back_by_another_thread(experiment):
     thread = threading.Thread(target=experiment.close)
     thread.start()
     thread.join()
+    assert not (experiment.folder / ".lock.json").exists()
     with Experiment.open(experiment.folder) as opened:
         assert not opened.read_only
 

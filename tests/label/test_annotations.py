@@ -76,7 +76,7 @@ origins = st.tuples(st.floats(-12, 12), st.floats(-12, 12))
 def test_a_pixel_that_both_fields_of_view_have_keeps_its_place_in_the_source(mask, old, new, shape):
     result = moved(mask, old, new, shape)
     assert result.shape == shape
-    dy, dx = np.rint(np.subtract(old, new)).astype(int)
+    dy, dx = np.rint(np.subtract(old, new).round(6)).astype(int)
     expected = np.zeros(shape, np.uint8)
     for y, x in np.argwhere(mask):
         if 0 <= y + dy < shape[0] and 0 <= x + dx < shape[1]:
@@ -155,6 +155,17 @@ def test_following_many_times_does_not_walk_away(experiment):
         store = follow(experiment, video)
         corner = np.argwhere(store.read(3))[0]
         assert np.abs(corner + video.origins_px[3] - 19).max() <= 0.5 + 1e-9
+
+
+def test_half_pixels_move_once_and_not_again(experiment):
+    # 2.58 - 2 - 0.08 is a little more than 0.5.
+    video, halfway = seen((2.58, 4), (20, 20)), seen((0.08, 6.5), (20, 20))
+    draw(follow(experiment, video), video, [3])
+    store = follow(experiment, halfway)
+    np.testing.assert_array_equal(read_label(store, halfway, 3), store.read(3))
+    count = len(backups(experiment))
+    follow(experiment, halfway)
+    assert len(backups(experiment)) == count == 1
 
 
 def test_a_smaller_frame_range_keeps_all_labels(experiment):

@@ -135,9 +135,8 @@ class Experiment:
             If it is not a study, is damaged, or was written by a newer version.
         """
         folder = folder.absolute()
-        document = read_document(
-            folder / _DOCUMENT
-        )  # before anything is written: a newer one stays untouched
+        # Read before anything is written, so that a newer study stays untouched.
+        document = read_document(folder / _DOCUMENT)
         if read_only:
             return cls(folder, document, None, None)
         lock = StudyLock(folder)

@@ -15,6 +15,8 @@ from glissile.errors import InputError
 from glissile.experiment import Experiment, MaskStore
 from glissile.video import Video
 
+_EXACT_DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class LabelCount:
@@ -66,7 +68,9 @@ def moved(
 
 def shift_px(old_origin: ArrayLike, new_origin: ArrayLike) -> NDArray[np.int64]:
     """Whole pixels (dy, dx) by which content moves from one field of view into another."""
-    return np.rint(np.asarray(old_origin, np.float64) - np.asarray(new_origin, np.float64)).astype(np.int64)
+    difference = np.asarray(old_origin, np.float64) - np.asarray(new_origin, np.float64)
+    # Half a pixel stays half a pixel whatever was added before: else a mask moved once would move again.
+    return np.rint(difference.round(_EXACT_DECIMALS)).astype(np.int64)
 
 
 def origins_px(store: MaskStore) -> NDArray[np.float64]:
@@ -237,7 +241,7 @@ def _shifts(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.in
     known = np.flatnonzero(~np.isnan(old).any(axis=1) & ~np.isnan(new).any(axis=1))
     if not known.size:
         return np.zeros(old.shape, np.int64)
-    nearest = known[np.abs(np.arange(len(old))[:, None] - known[None, :]).argmin(axis=1)]
+    nearest = known[np.searchsorted((known[1:] + known[:-1]) / 2, np.arange(len(old)))]
     return shift_px(old[nearest], new[nearest])
 
 
