@@ -49,7 +49,7 @@ def test_without_apt_one_sentence_names_the_packages(set_up, monkeypatch):
 def test_what_apt_could_not_bring_is_named(set_up, monkeypatch, capfd):
     monkeypatch.setattr(set_up, "_apt", lambda: [sys.executable, "-c", "raise SystemExit(1)"])
     monkeypatch.setattr(set_up, "missing_packages", lambda: ["xvfb"])
-    with pytest.raises(SystemExit, match="could not install .*: xvfb$"):
+    with pytest.raises(SystemExit, match=r"could not install .*: xvfb$"):
         set_up.install_packages(["libegl1", "xvfb"])
     assert "libegl1 xvfb" in capfd.readouterr().out
 
