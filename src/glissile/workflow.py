@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.io.video_files import read_video
 from glissile.label import annotations
 from glissile.label.split import split
+from glissile.learn.identity import identity, interrupted, trained_identity
+from glissile.learn.labelled import data_hash
 from glissile.learn.recipes import Recipe
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import MeasureSettings, measure_frame, write_table
@@ -566,16 +568,11 @@ def model_card(experiment: Experiment) -> "ModelCard | None":
     return read_card(folder) if has_model(folder) else None
 
 
-def model_is_current(experiment: Experiment) -> bool:
-    """Whether the chosen recipe was trained as it is set now, on the labels as they are now."""
-    from glissile.learn.labelled import data_hash
-
-    card = model_card(experiment)
-    if card is None:
-        return False
+def training_identity(experiment: Experiment) -> dict[str, Any]:
+    """Give what a training of the chosen recipe on the present labels is told apart by."""
     job = training_job(experiment)
     known = data_hash(job.frames, job.masks, job.frame_numbers, job.classes, job.validation)
-    return card.data_hash == known and card.recipe == job.recipe.model_dump(mode="json")
+    return identity(known, job.recipe)
 
 
 def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[object]]]]:
@@ -591,7 +588,10 @@ def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[o
     known = motion(experiment, source.trimmed(experiment.settings("trim", Trim)))
     if settings.method != "none" and known is None:
         yield "Stabilize", lambda: stabilize(experiment)
-    if not model_is_current(experiment):
-        yield "Train", lambda: train(experiment, resume=True)
+    wanted = training_identity(experiment)
+    card = model_card(experiment)
+    if card is None or trained_identity(card) != wanted:
+        resume = interrupted(model_folder(experiment)) == wanted
+        yield "Train", lambda: train(experiment, resume=resume)
     yield "Segment", lambda: segment(experiment)
     yield "Measure", lambda: measure(experiment)

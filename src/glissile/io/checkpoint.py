@@ -162,7 +162,7 @@ def read_card(folder: Path) -> ModelCard:
         raise InputError(
             f"{folder}: there is no trained model here, {WEIGHTS_FILE} is missing; train one first"
         )
-    embedded = _header(weights).get(_CARD_KEY)
+    embedded = read_texts(weights).get(_CARD_KEY)
     digest = _sha256(weights)
     if card_path.is_file():
         if card_path.stat().st_size > _CARD_LIMIT_BYTES:
@@ -210,7 +210,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]"
     """
     from safetensors.torch import load
 
-    texts = _header(path)
+    texts = read_texts(path)
     try:
         # Not mapped into memory: Windows could not replace a file that is.
         return load(path.read_bytes()), texts
@@ -218,7 +218,14 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]"
         raise _broken(path) from problem
 
 
-def _header(path: Path) -> dict[str, str]:
+def read_texts(path: Path) -> dict[str, str]:
+    """Named texts of one safetensors file, without its tensors and without torch.
+
+    Raises
+    ------
+    InputError
+        If the file is not a safetensors file, or larger than 4 GiB.
+    """
     from safetensors import safe_open
 
     if path.stat().st_size > _WEIGHTS_LIMIT_BYTES:

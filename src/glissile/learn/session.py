@@ -29,6 +29,7 @@ from glissile.io.checkpoint import (
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import area_offsets
 from glissile.learn.device import choose, describe, out_of_memory
+from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import gathered
 from glissile.learn.patches import Batch, draw_batch
@@ -36,7 +37,6 @@ from glissile.learn.recipes import Recipe
 from glissile.learn.schedule import Plan, steps_within
 from glissile.learn.trainer import Trainer
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
 _PACE_FILE = "pace.safetensors"
 _NOTE_NO_HOLDOUT = (
     "Too few labelled frames to hold any out, so there are no scores: label at least three that differ."
@@ -261,13 +261,6 @@ class Session:
 
     # -- keeping ----------------------------------------------------------------------------------------
 
-    def _identity(self) -> dict[str, Any]:
-        """Give what must be the same for a training to go on; the device and its time may differ."""
-        return {
-            "data": self._data.data_hash,
-            "recipe": self._recipe.model_dump(mode="json", exclude={"device"}),
-        }
-
     def save(self) -> None:
         """Write the checkpoint, if there is anything new since the last."""
         if self._saved_step == self.step:
@@ -275,7 +268,7 @@ class Session:
         tensors, numbers = self._trainer.state()
         tensors |= {f"best.{name}": t for name, t in self._best.items()}
         position = {
-            "identity": self._identity(),
+            "identity": identity(self._data.data_hash, self._recipe),
             "trainer": numbers,
             "step": self.step,
             "steps": self.plan.steps,
@@ -303,8 +296,8 @@ class Session:
         unusable = f"{path}: this checkpoint does not fit this program; start a new training"
         try:
             position = json.loads(texts["position"])
-            identity, own = position["identity"], self._identity()
-            changed = next((key for key in own if identity[key] != own[key]), None)
+            found, own = position["identity"], identity(self._data.data_hash, self._recipe)
+            changed = next((key for key in own if found[key] != own[key]), None)
         except (KeyError, TypeError, ValueError) as problem:
             raise InputError(unusable) from problem
         if changed is not None:

@@ -1,0 +1,44 @@
+"""What a training is told apart by: whether it is done, or was cut short; knows no torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from glissile.errors import InputError
+from glissile.io.checkpoint import ModelCard, read_texts
+from glissile.learn.recipes import Recipe
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+def identity(data_hash: str, recipe: Recipe) -> dict[str, Any]:
+    """Give what must be the same for a training to go on; the device may differ."""
+    return {"data": data_hash, "recipe": recipe.model_dump(mode="json", exclude={"device"})}
+
+
+def interrupted(folder: Path) -> dict[str, Any] | None:
+    """Say which training in `folder` can be resumed.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+
+    Returns
+    -------
+    dict, optional
+        Its `identity`; None where no training was cut short, or its checkpoint is broken.
+    """
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(read_texts(path)["position"])["identity"]
+    except (InputError, KeyError, TypeError, ValueError):
+        return None
+    return dict(found)
+
+
+def trained_identity(card: ModelCard) -> dict[str, Any]:
+    """Give the `identity` of the training that the model of `card` came from."""
+    return {"data": card.data_hash, "recipe": {k: v for k, v in card.recipe.items() if k != "device"}}
