@@ -32,17 +32,24 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
     position_chosen = Signal(float)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(enableMenu=False)
         self._curves: dict[str, Any] = {}
         self._titles = {"left": "Area fraction (%)", "bottom": "", "right": "Stress (MPa)"}
         self._text, self._font = QColor("black"), self.font()
         main = self.getPlotItem()
-        main.setMenuEnabled(False)
+        main.ctrlMenu.setParent(self)  # nobody else would delete it
         main.showGrid(x=True, y=True, alpha=_GRID_OPACITY)
-        main.getViewBox().setLimits(yMin=0, yMax=100, minYRange=0.02)
+        main.layout.setContentsMargins(6, 6, 10, 4)
+        main.getViewBox().setLimits(yMin=-10, yMax=110, minYRange=0.02)
         main.getViewBox().setDefaultPadding(0.03)
         for side in self._titles:
             main.getAxis(side).enableAutoSIPrefix(False)
+            main.getAxis(side).setStyle(maxTickLevel=0)
+        main.getAxis("right").setGrid(False)
+
+        # Fractions are compared from zero up: a point that is not seen keeps it in view.
+        self._zero = pg.PlotDataItem(pen=pg.mkPen(QColor(0, 0, 0, 0)))
+        self.addItem(self._zero)
 
         # A second y axis is a second view box behind the first, on the same x axis.
         self._stress_box = pg.ViewBox(enableMenu=False, defaultPadding=0.03)
@@ -111,6 +118,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
             In MPa. Without it there is no axis on the right.
         """
         known = np.isfinite(x)
+        self._zero.setData(x[known][:1], np.zeros(known[known].size)[:1])
         symbol = "o" if np.count_nonzero(known) <= _FEW_POINTS else None
         for key, curve in self._curves.items():
             curve.setData(*_drawable(x[known], percent[key][known]), symbol=symbol)

@@ -47,6 +47,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._classes: tuple[DefectClass, ...] = ()
         self._series = Series(())
         self._wanted = "Strain"
+        self._look: tuple[Any, ...] = ()
 
         self.against = QComboBox()
         self.against.addItems(list(_QUANTITIES))
@@ -54,10 +55,10 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.against.activated.connect(self._choose)
         self.readout = QLabel()
         self.readout.setTextFormat(Qt.TextFormat.RichText)
-        self.note = QLabel(_STRAIN_UNKNOWN)
-        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for label in (self.readout, self.note):  # a long text must not widen the window
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        # A long text must not widen the window.
+        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.note = QLabel("strain unknown")
+        self.note.setToolTip(_STRAIN_UNKNOWN)
         self.hint = QLabel(_EMPTY)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.plot = CurvePlot()
@@ -66,9 +67,9 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         bar = QHBoxLayout()
         bar.addWidget(QLabel("Against"))
         bar.addWidget(self.against)
+        bar.addWidget(self.note)
         bar.addSpacing(12)
-        bar.addWidget(self.readout, 3)
-        bar.addWidget(self.note, 1)
+        bar.addWidget(self.readout, 1)
         shown = QWidget()
         layout = QVBoxLayout(shown)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -91,11 +92,10 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             (self._state.experiment_changed, self._take_table),
             (self._state.video_changed, self._follow_slider),
             (viewer.dims.events.current_step, self._follow_slider),
-            (viewer.events.theme, self._dress),
+            (viewer.events.theme, self._redraw_soon),
         )
         for signal, slot in self._connections:
             signal.connect(slot)
-        self._dress()
         self._take_table()
         self._redraw()
 
@@ -108,10 +108,15 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         super().closeEvent(event)
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Follow the font."""
+        """Follow napari's style sheet."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._dress()
+        if event.type() == QEvent.Type.StyleChange:
+            self._redraw_soon()
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Take over the style sheet, which reaches a widget when it is shown."""
+        super().showEvent(event)
+        self._redraw_soon()
 
     # data
 
@@ -124,14 +129,17 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._series = Series((STRAIN, TIME, STRESS, *map(fraction_column, self._classes)))
         for row in self._state.table.to_dict("records"):
             self._add({str(name): value for name, value in row.items()})
-        self._timer.start()
+        self._redraw_soon()
 
     def _add(self, row: Mapping[str, Any]) -> None:
         self._series.put(int(row[FRAME]), row)
-        if not self._timer.isActive():
-            self._timer.start()
+        self._redraw_soon()
 
     # drawing
+
+    def _redraw_soon(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
 
     @property
     def _quantity(self) -> str:
@@ -148,6 +156,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         return self._series.frames.astype(np.float64) if column == FRAME else self._series.column(column)
 
     def _redraw(self) -> None:
+        self._dress()
         self._pages.setCurrentIndex(1 if len(self._series) else 0)
         strain_known = self._series.knows(STRAIN)
         self.note.setVisible(not strain_known)
@@ -167,7 +176,11 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def _dress(self) -> None:
         theme = get_theme(self._viewer.theme)
-        self.plot.set_look(theme.background.as_hex(), theme.text.as_hex(), self.font())
+        # napari's style sheet sets the font of labels, and not of every widget.
+        look = (theme.background.as_hex(), theme.text.as_hex(), self.readout.font())
+        if look != self._look:
+            self._look = look
+            self.plot.set_look(*look)
 
     # cursor and slider
 
@@ -220,7 +233,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Classes in their colours and what is known of the frame that is shown, as rich text."""
         row = (None if frame is None else self._series.at(frame)) or {}
         parts = [] if frame is None else [f"frame {frame}"]
-        for column, form in ((TIME, "{:.2f} s"), (STRAIN, "strain {:.4f}"), (STRESS, "{:.0f} MPa")):
+        for column, form in ((TIME, "{:.2f} s"), (STRAIN, "strain {:.4f}")):
             if np.isfinite(number := row.get(column, np.nan)):
                 parts.append(form.format(number))
         if parts and not row:
@@ -230,4 +243,8 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             fraction = row.get(fraction_column(defect), np.nan)
             value = f" <b>{100 * fraction:.2f} %</b>" if np.isfinite(fraction) else ""
             legend.append(f'<span style="color:{defect.color}">\u25a0</span> {escape(defect.name)}{value}')
+        if self._series.knows(STRESS):
+            number = row.get(STRESS, np.nan)
+            value = f" <b>{number:.0f} MPa</b>" if np.isfinite(number) else ""
+            legend.append(f"\u254c stress{value}")
         return "&nbsp;&nbsp; ".join([*legend, " \u00b7 ".join(parts)])
