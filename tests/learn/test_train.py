@@ -10,6 +10,8 @@ from glissile.learn.recipes import recipe_named
 from glissile.learn.train import Preview, Stop, TrainingJob, train
 from glissile.learn.trainer import Trainer
 from glissile.progress import finish
+from glissile.segment.predict import Predictor
+from glissile.segment.settings import SegmentSettings
 
 
 def run(job, on_step=None):
@@ -47,6 +49,17 @@ def test_steps_tell_what_a_dock_shows(learned):
     assert steps[0].message.startswith("Training on CPU (")
     assert "epoch 3 of 8" in steps[2].message
     assert steps[-1].metrics["seconds_left"] == 0
+
+
+def test_areas_are_calibrated_on_the_training_frames(tmp_path):
+    job = job_of(tmp_path, epochs=3, least_epoch_steps=12, most_epoch_steps=12)
+    card, _ = run(job)
+    assert max(np.abs(card.logit_offsets)) > 0.2  # there was something to calibrate
+    predicted = np.stack(Predictor(tmp_path, SegmentSettings(device="cpu")).masks(job.frames))
+    training = [i for i in range(6) if i not in job.validation]
+    for value in (1, 2):
+        areas = [int((masks[training] == value).sum()) for masks in (predicted, job.masks)]
+        assert areas[0] == pytest.approx(areas[1], rel=0.03)
 
 
 def test_the_card_tells_where_it_came_from(learned):

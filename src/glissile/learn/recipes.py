@@ -56,7 +56,7 @@ class Recipe(BaseModel):
         json_schema_extra={"advanced": True},
     )
     epochs: int = Field(
-        50, ge=1, le=100_000, title="Epochs", description="Length of the training where no minutes are given"
+        40, ge=1, le=100_000, title="Epochs", description="Length of the training where no minutes are given"
     )
     minutes: float | None = Field(
         None,
