@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile.errors import InputError
-from glissile.io.stream_decoder import StreamDecoder
+from glissile.io.stream_decoder import StreamDecoder, is_whole_picture
 
 # Decoders hold back at most 16 frames for reordering; twice that shows whether packets and frames agree.
 _CHECKED_FRAMES = 32
@@ -108,10 +108,12 @@ def frame_table(decoder: StreamDecoder, name: str) -> FrameTable:
         If no frame decodes, or the frame size changes.
     """
     packets = _scan(decoder)
+    keyframe_pts = packets.keyframe_pts
     pts = _table_from_packets(decoder, name, packets)
     counted = False
     if pts is None:
-        pts, counted = _table_from_frames(decoder, name)
+        pts, counted, whole_pts = _table_from_frames(decoder, name)
+        keyframe_pts = sorted(whole_pts.intersection(keyframe_pts))
     if not len(pts):
         raise InputError(f"{name}: no frame of the video decodes; the file is damaged, copy it again")
     if counted:
@@ -119,10 +121,25 @@ def frame_table(decoder: StreamDecoder, name: str) -> FrameTable:
         rate = float(decoder.stream.average_rate or 0)
         times = np.arange(len(pts)) / rate if rate > 0 else np.arange(len(pts), dtype=float)
     else:
-        keyframes = np.union1d([0], np.flatnonzero(np.isin(pts, packets.keyframe_pts)))
-        times = (pts - pts[0]) * float(decoder.stream.time_base)
+        keyframes = np.union1d([0], np.flatnonzero(np.isin(pts, keyframe_pts)))
+        times = _times_s(pts, decoder.stream)
     expected = max(_expected(decoder, packets, len(pts)), len(pts))
     return FrameTable(pts, keyframes.astype(np.int64), times, expected, counted)
+
+
+def _times_s(pts: NDArray[np.int64], stream: Any) -> NDArray[np.float64]:
+    """Seconds after the first frame.
+
+    Containers round times to their ticks, Matroska to milliseconds: times that lie within a tick of the
+    stream's even rate are taken to be even.
+    """
+    tick_s = float(stream.time_base)
+    times: NDArray[np.float64] = (pts - pts[0]) * tick_s
+    if stream.average_rate:
+        even: NDArray[np.float64] = np.arange(len(pts)) / float(stream.average_rate)
+        if np.abs(even - times).max() <= tick_s:
+            return even
+    return times
 
 
 def same_size(frame: Any, first: Any, name: str) -> None:
@@ -200,22 +217,25 @@ def _table_from_packets(decoder: StreamDecoder, name: str, packets: _Packets) ->
     return None
 
 
-def _table_from_frames(decoder: StreamDecoder, name: str) -> tuple[NDArray[np.int64], bool]:
-    """Decode everything: PTS of the frames and False, or ordinals and True where PTS do not order them."""
+def _table_from_frames(decoder: StreamDecoder, name: str) -> tuple[NDArray[np.int64], bool, set[int]]:
+    """Decode everything: PTS of the frames, or ordinals and True where PTS do not order them; keyframes."""
     decoder.rewind()
     stamps: list[int | None] = []
+    whole_pts = set()
     first = None
     whole = 0
     for frame in decoder.frames():
         first = frame if first is None else first
         same_size(frame, first, name)
         stamps.append(frame.pts)
+        if is_whole_picture(frame):
+            whole_pts.add(frame.pts)
         whole = whole if frame.is_corrupt else len(stamps)
     stamps = stamps[:whole]
     known = np.asarray([p for p in stamps if p is not None], dtype=np.int64)
     if len(known) == len(stamps) and bool((np.diff(known) > 0).all()):
-        return known, False
-    return np.arange(len(stamps), dtype=np.int64), True
+        return known, False, whole_pts
+    return np.arange(len(stamps), dtype=np.int64), True, set()
 
 
 def _expected(decoder: StreamDecoder, packets: _Packets, decoded: int) -> int:

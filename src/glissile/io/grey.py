@@ -110,9 +110,9 @@ def _full_range(bits: int) -> NDArray[Any]:
     """Table from limited-range luma codes to full range, shape (2**bits,)."""
     step = 2 ** (bits - 8)
     top = 2**bits - 1
-    codes = np.arange(2**bits)
-    expanded = np.clip(np.rint((codes - 16 * step) * (top / (219 * step))), 0, top)
-    table: NDArray[Any] = expanded.astype(np.uint8 if bits <= 8 else np.uint16)
+    codes = np.arange(2**bits, dtype=np.int64)
+    rounded = (2 * top * (codes - 16 * step) + 219 * step) // (2 * 219 * step)
+    table: NDArray[Any] = np.clip(rounded, 0, top).astype(np.uint8 if bits <= 8 else np.uint16)
     return table
 
 

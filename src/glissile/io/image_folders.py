@@ -1,14 +1,13 @@
 """A folder of PNG, TIFF or JPEG images as a video, one frame per image."""
 
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from glissile.errors import InputError
 from glissile.io.grey import grey_of_colour
@@ -107,11 +106,12 @@ def read_image(path: Path) -> NDArray[Any]:
     InputError
         If the file is missing, cut short or no image.
     """
+    # A damaged file makes the decoders raise whatever its bytes lead them to, so everything is caught.
     try:
         return _read_tiff(path) if path.suffix.lower() in _TIFF_SUFFIXES else _read_png_or_jpeg(path)
-    except (OSError, ValueError, KeyError, struct.error, tifffile.TiffFileError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:
         raise _unreadable(path) from error
 
 
@@ -150,7 +150,7 @@ def _size(path: Path) -> tuple[int, int]:
                 return int(page.imagelength), int(page.imagewidth)
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, ValueError, struct.error, UnidentifiedImageError, tifffile.TiffFileError) as error:
+    except Exception as error:
         raise _unreadable(path) from error
 
 

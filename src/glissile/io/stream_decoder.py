@@ -1,12 +1,14 @@
 """One compressed video stream, opened: its packets, and its decoded frames in display order."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 from av.error import FFmpegError
+from av.video.frame import PictureType
 
 from glissile.errors import InputError
 
@@ -87,7 +89,8 @@ class StreamDecoder:
         """Decode from the keyframe at `pts`, or from where the file format lets a seek land.
 
         Frames before the keyframe that decoding starts from are left out: the frames they refer to were
-        not decoded, so they may be wrong.
+        not decoded, so they may be wrong. For the same reason there are no frames at all where what the
+        file calls a keyframe is not a whole picture (a stream refreshed bit by bit).
 
         Parameters
         ----------
@@ -108,10 +111,14 @@ class StreamDecoder:
         first = next((packet for packet in packets if packet.is_keyframe), None)
         if first is None or first.pts is None:
             return
-        trusted = first.pts
-        for frame in self._decode(_chain(first, packets)):
-            if frame.pts is not None and frame.pts >= trusted:
-                yield frame
+        start = first.pts
+        frames = self._decode(itertools.chain((first,), packets))
+        shown = itertools.dropwhile(lambda frame: frame.pts is None or frame.pts < start, frames)
+        keyframe = next(shown, None)
+        if keyframe is None or keyframe.pts != start or not is_whole_picture(keyframe):
+            return
+        yield keyframe
+        yield from shown
 
     def _decode(self, packets: Iterator[Any]) -> Iterator[Any]:
         for packet in packets:
@@ -121,9 +128,9 @@ class StreamDecoder:
             yield from self.stream.codec_context.decode(None)
 
 
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
+def is_whole_picture(frame: Any) -> bool:
+    """Tell whether a frame was decoded from its own packet alone, as far as its codec says."""
+    return frame.pict_type in (PictureType.NONE, PictureType.I)
 
 
 def _refuse_text(path: Path) -> None:

@@ -1,9 +1,9 @@
 """Multi-page TIFF as a video, page by page, and a video as TIFF."""
 
-import struct
+import contextlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,24 +80,35 @@ def read_tiff(path: Path, name: str) -> tuple[Video, int]:
     InputError
         If the file is damaged, its pages differ in size, or it has more than one axis besides y and x.
     """
+    with contextlib.ExitStack() as if_it_fails, _one_sentence_only():
+        # A damaged file makes tifffile raise whatever the bytes lead it to, so everything is caught.
+        try:
+            tif = if_it_fails.enter_context(tifffile.TiffFile(path))
+            opened = _video_of(tif, path, name)
+        except InputError:
+            raise
+        except Exception as error:
+            raise _damaged(path) from error
+        if_it_fails.pop_all()
+    return opened
+
+
+@contextlib.contextmanager
+def _one_sentence_only() -> Iterator[None]:
+    """Keep tifffile from logging what it stumbles over; the file is refused, or read up to there."""
+    logger = tifffile.logger()
+    before = logger.disabled
+    logger.disabled = True
     try:
-        tif = tifffile.TiffFile(path)
-    except (OSError, ValueError, struct.error, tifffile.TiffFileError) as error:
-        raise _damaged(path) from error
-    try:
-        return _video_of(tif, path, name)
-    except InputError:
-        tif.close()
-        raise
-    except (OSError, ValueError, KeyError, IndexError, struct.error, RuntimeError, TypeError) as error:
-        tif.close()
-        raise _damaged(path) from error
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _video_of(tif: Any, path: Path, name: str) -> tuple[Video, int]:
     series = _the_series(tif, path)
     frames_in_file = _frame_count(series, path)
-    read_page = _page_reader(tif, series, path)
+    read_page = _page_reader(tif, series, path, frames_in_file)
     whole = _whole_frames(series, path, frames_in_file)
     if whole == 0:
         raise _damaged(path)
@@ -143,25 +154,29 @@ def _frame_count(series: Any, path: Path) -> int:
             f"{path.name}: the file has several axes besides y and x ({described}); export one channel and "
             "one plane over time"
         )
-    if series.parent is not None and not (series.parent.is_ome or series.parent.is_imagej):
-        pages = [page for page in series.parent.pages if not page.is_reduced]
-        return max(len(pages), *long.values(), 1)
-    return max((*long.values(), 1))
+    tif = series.parent
+    if tif.is_ome:
+        others = 0
+    elif tif.is_imagej:
+        others = int(tif.imagej_metadata.get("images", 1))  # more than the series has in a file cut short
+    else:
+        others = sum(not page.is_reduced for page in tif.pages)
+    return max((*long.values(), others, 1))
 
 
-def _page_reader(tif: Any, series: Any, path: Path) -> Callable[[int], NDArray[Any]]:
+def _page_reader(tif: Any, series: Any, path: Path, frames_in_file: int) -> Callable[[int], NDArray[Any]]:
     """From an index along t to grey values (y, x); one handle, one reader at a time."""
     lock = threading.Lock()
-    contiguous = _memory_map(series, path)
+    contiguous = _memory_map(series, path, frames_in_file)
 
     def read(index: int) -> NDArray[Any]:
         if contiguous is not None:
             return _native(np.array(contiguous[index]))
         with lock:
-            page = tif.pages[index] if len(tif.pages) > index else series.pages[index]
             try:
+                page = tif.pages[index] if len(tif.pages) > index else series.pages[index]
                 return _grey_of_page(page)
-            except (OSError, ValueError, KeyError, struct.error, RuntimeError, TypeError) as error:
+            except Exception as error:
                 raise InputError(
                     f"{path.name}: frame {index} cannot be read ({error}); export the file "
                     "again, uncompressed"
@@ -171,31 +186,33 @@ def _page_reader(tif: Any, series: Any, path: Path) -> Callable[[int], NDArray[A
     return read
 
 
-def _memory_map(series: Any, path: Path) -> NDArray[Any] | None:
-    """Frames (t, y, x) on disk where all pixels lie in one piece, as ImageJ writes large files."""
-    offset = series.dataoffset
-    one_page = len(series.parent.pages) == 1 and len(series.shape) > 2
-    if offset is None or not one_page or "S" in series.axes:
+def _memory_map(series: Any, path: Path, frames_in_file: int) -> NDArray[Any] | None:
+    """Frames (t, y, x) on disk where one page stands for all, as ImageJ writes large files; else None."""
+    page = series.parent.pages.first
+    if len(series.parent.pages) > 1 or frames_in_file == 1 or not _is_one_piece(series, page):
         return None
-    y, x = (series.shape[series.axes.index(axis)] for axis in "YX")
+    y, x = int(page.imagelength), int(page.imagewidth)
     dtype = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)
-    count = min(
-        int(np.prod(series.shape)) // (y * x), (path.stat().st_size - offset) // (y * x * dtype.itemsize)
-    )
-    if count < 1:
+    offset = int(page.dataoffsets[0])
+    whole = min(frames_in_file, (path.stat().st_size - offset) // (y * x * dtype.itemsize))
+    if whole < 1:
         return None
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=(count, y, x))
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=(whole, y, x))
+
+
+def _is_one_piece(series: Any, page: Any) -> bool:
+    return bool(page.compression == 1 and page.samplesperpixel == 1 and "S" not in series.axes)
 
 
 def _whole_frames(series: Any, path: Path, expected: int) -> int:
     """Frames whose pixels lie within the file, counted from the first."""
     size = path.stat().st_size
     pages = series.parent.pages
-    if len(pages) == 1:
-        if series.dataoffset is None:
-            return expected if _ends(pages.first) <= size else 0
-        per_frame = int(series.nbytes) // expected
-        return min(expected, (size - int(series.dataoffset)) // per_frame)
+    if len(pages) == 1 and expected > 1:
+        mapped = _memory_map(series, path, expected)
+        if mapped is not None or _is_one_piece(series, pages.first):
+            return 0 if mapped is None else len(mapped)
+        return expected
     for index in range(min(expected, len(pages))):
         if _ends(pages[index]) > size:
             return index
