@@ -5,7 +5,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Windows refuses to replace a file that a virus scanner or an indexer holds open for a moment.
@@ -125,7 +125,8 @@ def tidy(folder: Path) -> None:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
-            left.unlink(missing_ok=True)
+            with suppress(OSError):  # held open by a virus scanner; there is a next time
+                left.unlink()
 
 
 def _beside(path: Path) -> Path:

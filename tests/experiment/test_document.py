@@ -2,7 +2,7 @@ import tomllib
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -77,6 +77,7 @@ def test_the_file_reads_back_and_is_plain_to_read(tmp_path):
 
 
 @given(calibrations)
+@settings(max_examples=30, deadline=None)
 def test_every_calibration_survives_the_file(tmp_path_factory, calibration):
     path = tmp_path_factory.getbasetemp() / "experiment.toml"
     write_document(path, Document(source=SOURCE, calibration=calibration))
@@ -92,8 +93,8 @@ def test_every_calibration_survives_the_file(tmp_path_factory, calibration):
         inner=st.builds(Inner, minutes=st.none() | st.floats(1, 9)),
     )
 )
-def test_settings_that_are_empty_stay_empty_whatever_their_default(settings):
-    assert validated(StageSettings, plain(settings), "file") == settings
+def test_settings_that_are_empty_stay_empty_whatever_their_default(chosen):
+    assert validated(StageSettings, plain(chosen), "file") == chosen
 
 
 def test_a_file_saved_by_an_editor_with_a_byte_order_mark_is_read(tmp_path):

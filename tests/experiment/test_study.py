@@ -256,8 +256,13 @@ def test_a_folder_without_write_permission_is_opened_for_reading(experiment, mon
     monkeypatch.setattr("filelock.FileLock.acquire", denied)
     with Experiment.open(experiment.folder) as opened:
         assert opened.read_only
-        with pytest.raises(InputError, match=r"cannot be written to \(Permission denied\)"):
+        assert opened.locked_by is None
+        with pytest.raises(
+            InputError, match=r"can only be read, the folder cannot be written to \(Permission"
+        ):
             opened.update(versions={})
+    with pytest.raises(InputError, match=r"other.glissile: cannot be written to \(Permission denied\)"):
+        Experiment.create(experiment.folder.with_name("other"), source=experiment.document.source)
 
 
 def test_the_lock_is_free_again_after_a_failed_open(experiment, monkeypatch):

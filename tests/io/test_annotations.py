@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -53,6 +53,7 @@ def colours(grey):
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.sampled_from([0, 1, 2])))
+@settings(max_examples=20, deadline=None)
 def test_masks_are_written_and_read_back(tmp_path_factory, mask):
     folder = tmp_path_factory.mktemp("masks") / "8.4μm"
     write_mask_folder(folder, {12345: mask, 7: mask})
@@ -197,8 +198,20 @@ def test_a_class_of_ones_own_is_found_by_its_name(tmp_path):
 def test_a_folder_of_no_class_is_named_in_a_warning(tmp_path):
     save_palette(tmp_path / "dislocation" / "1.png", PEN)
     save_palette(tmp_path / "stackingfolt" / "1.png", PEN)
-    with pytest.warns(UserWarning, match=r'"stackingfolt" matches no class \(dislocation, stacking fault\)'):
+    with pytest.warns(
+        UserWarning, match=r'"stackingfolt" matches no single class \(dislocation, stacking fault\)'
+    ):
         read_mask_folder(tmp_path, DEFAULT_CLASSES)
+
+
+def test_initials_that_two_classes_share_are_not_guessed_at(tmp_path):
+    classes = [
+        DefectClass(value=i, name=n, color="#000000") for i, n in enumerate(["twin", "tangle", "t"], 1)
+    ]
+    save_palette(tmp_path / "t" / "1.png", PEN)
+    np.testing.assert_array_equal(read_mask_folder(tmp_path, classes)["1"], DRAWN * 3)
+    with pytest.raises(InputError, match="has neither"):
+        read_mask_folder(tmp_path, classes[:2])
 
 
 def test_frames_beside_index_images_do_not_disturb(tmp_path):

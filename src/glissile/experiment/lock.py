@@ -36,14 +36,17 @@ class StudyLock:
         Returns
         -------
         str or None
-            None if it is held now; otherwise who holds it, or why nobody can: "host, process 123".
+            None if it is held now, otherwise who holds it: "host, process 123".
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written to.
         """
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
             return self._holder()
-        except OSError as error:
-            return f"nobody, but the folder cannot be written to ({error.strerror})"
         note = {
             "host": socket.gethostname(),
             "process": os.getpid(),

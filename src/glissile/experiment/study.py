@@ -47,12 +47,19 @@ class Experiment:
     """
 
     def __init__(
-        self, folder: Path, document: Document, lock: StudyLock | None, locked_by: str | None
+        self,
+        folder: Path,
+        document: Document,
+        lock: StudyLock | None,
+        *,
+        locked_by: str | None = None,
+        problem: str | None = None,
     ) -> None:
         self.folder = folder
         self.locked_by = locked_by
         self._document = document
         self._lock = lock
+        self._problem = problem
         self._changing = threading.RLock()
 
     @classmethod
@@ -104,7 +111,10 @@ class Experiment:
         except OSError as error:
             raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
         lock = StudyLock(folder)
-        holder = lock.acquire()
+        try:
+            holder = lock.acquire()
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written to ({error.strerror})") from error
         if holder is not None:
             raise InputError(f"{folder}: cannot be written to, it is held by {holder}")
         try:
@@ -112,7 +122,7 @@ class Experiment:
         except BaseException:
             lock.release()
             raise
-        return cls(folder, document, lock, None)
+        return cls(folder, document, lock)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Self:
@@ -138,14 +148,18 @@ class Experiment:
         # Read before anything is written, so that a newer study stays untouched.
         document = read_document(folder / _DOCUMENT)
         if read_only:
-            return cls(folder, document, None, None)
+            return cls(folder, document, None)
         lock = StudyLock(folder)
-        holder = lock.acquire()
+        try:
+            holder = lock.acquire()
+        except OSError as error:
+            problem = f"the folder cannot be written to ({error.strerror})"
+            return cls(folder, document, None, problem=problem)
         if holder is not None:
-            return cls(folder, document, None, holder)
+            return cls(folder, document, None, locked_by=holder)
         try:
             migrate_file(folder / _DOCUMENT)
-            opened = cls(folder, read_document(folder / _DOCUMENT), lock, None)
+            opened = cls(folder, read_document(folder / _DOCUMENT), lock)
             opened._clean()
         except BaseException:
             lock.release()
@@ -362,9 +376,13 @@ class Experiment:
     def _why_read_only(self) -> str | None:
         if self._lock is not None:
             return None
-        if self.locked_by is None:
-            return f"{self.folder.name}: was opened for reading only, so nothing can be changed"
-        return f"{self.folder.name}: can only be read, it is held by {self.locked_by}; close it there first"
+        if self.locked_by is not None:
+            return (
+                f"{self.folder.name}: can only be read, it is held by {self.locked_by}; close it there first"
+            )
+        if self._problem is not None:
+            return f"{self.folder.name}: can only be read, {self._problem}"
+        return f"{self.folder.name}: was opened for reading only, so nothing can be changed"
 
     def _store_or_none(self, path: Path) -> MaskStore | None:
         if not (path / "zarr.json").exists():

@@ -251,9 +251,12 @@ def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Pa
     for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         if not _images(sub):
             continue
-        matching = [c for c in classes if _words(sub.name) in _names(c)]
-        if not matching:
-            if _words(sub.name) not in _FRAMES:
+        word = _words(sub.name)
+        matching = [c for c in classes if word == _words(c.name)] or [
+            c for c in classes if word == _initials(c)
+        ]
+        if len(matching) != 1:
+            if word not in _FRAMES:
                 left_out.append(sub.name)
             continue
         value = matching[0].value
@@ -266,7 +269,7 @@ def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Pa
     if found and left_out:
         names = ", ".join(c.name for c in classes)
         warnings.warn(
-            f'{folder}: the sub-folder "{left_out[0]}" matches no class ({names}) and is left out',
+            f'{folder}: the sub-folder "{left_out[0]}" matches no single class ({names}) and is left out',
             stacklevel=3,
         )
     return found
@@ -277,9 +280,8 @@ def _words(name: str) -> str:
     return "".join(re.findall(r"[^\W_]+", name.casefold())).removesuffix("s")
 
 
-def _names(defect: DefectClass) -> set[str]:
-    initials = "".join(word[0] for word in defect.key.split("_") if word)
-    return {_words(defect.name), initials}
+def _initials(defect: DefectClass) -> str:
+    return "".join(word[0] for word in defect.key.split("_") if word)
 
 
 def _images(folder: Path) -> dict[str, Path]:
