@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from glissile.widgets._resolve import STAGES, Facts, kept_text, resolve, time_text, video_text
+from glissile.widgets._resolve import STAGES, Facts, kept_text, resolve, video_text
 
 NOTHING = Facts()
 OPENED = Facts(source_shape=(326, 362, 700), shape=(326, 362, 700), frames_per_second=20.0)
@@ -32,6 +32,7 @@ MEASURED = replace(SEGMENTED, measured=True)
         pytest.param(SEGMENTED, "measure", id="segmented"),
         pytest.param(replace(SEGMENTED, outdated=True), "segment", id="segmented by an earlier network"),
         pytest.param(MEASURED, None, id="all done"),
+        pytest.param(replace(MEASURED, labelled=3, trimmed=False), None, id="all done on few labels"),
     ],
 )
 def test_next_section(facts, following):
@@ -46,6 +47,13 @@ def test_next_section(facts, following):
     [
         (NOTHING, "label", "Blocked: open a video first"),
         (OPENED, "trim", "326 frames, 700 x 362, 20 fps"),
+        (replace(OPENED, trimmed_shape=(326, 362, 700)), "trim", "326 frames, 700 x 362, 20 fps"),
+        (replace(OPENED, trimmed_shape=(200, 362, 700)), "trim", "200 of 326 frames, 700 x 362, 20 fps"),
+        (
+            replace(OPENED, trimmed_shape=(326, 300, 600)),
+            "trim",
+            "326 frames, 600 x 300 of 700 x 362, 20 fps",
+        ),
         (OPENED, "train", "Blocked: no labelled frame yet"),
         (OPENED, "segment", "Blocked: no trained network yet"),
         (OPENED, "measure", "Blocked: no segmented frame yet"),
@@ -96,13 +104,6 @@ def test_read_only_study_allows_nothing():
 def test_complete_segmentation_is_not_repeated_in_vain():
     assert not resolve(SEGMENTED)["segment"].enabled
     assert resolve(replace(SEGMENTED, outdated=True))["segment"].enabled
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(4.4, "4 s"), (59, "59 s"), (61, "1 min"), (3590, "1 h 0 min"), (7500, "2 h 5 min")]
-)
-def test_time_text(seconds, text):
-    assert time_text(seconds) == text
 
 
 def test_sizes_are_width_by_height():

@@ -163,6 +163,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         return Facts(
             source_shape=study.source.shape,
             shape=study.video.shape,
+            trimmed_shape=study.trimmed.shape,
             frames_per_second=study.source.frames_per_second,
             read_only=study.experiment.read_only,
             trimmed="trim" in study.experiment.document.stages,

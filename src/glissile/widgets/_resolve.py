@@ -31,6 +31,8 @@ class Facts:
         (t, y, x) of the video as recorded; None while no study is open.
     shape : tuple of int, optional
         (t, y, x) of the working video: trimmed, and of one fixed area once stabilized.
+    trimmed_shape : tuple of int, optional
+        (t, y, x) of the part that is studied, before it is stabilized.
     frames_per_second : float, optional
         None where unknown.
     read_only : bool
@@ -62,6 +64,7 @@ class Facts:
 
     source_shape: tuple[int, int, int] | None = None
     shape: tuple[int, int, int] | None = None
+    trimmed_shape: tuple[int, int, int] | None = None
     frames_per_second: float | None = None
     read_only: bool = False
     trimmed: bool = False
@@ -155,8 +158,10 @@ def done_stages(facts: Facts) -> dict[str, bool]:
 
 
 def _next(done: Mapping[str, bool], blocked: Mapping[str, str]) -> str | None:
-    """Give the first open stage after the last finished one, else the first open one that is not blocked."""
+    """Give the first open stage after the last finished one, or where that is blocked, what is missing."""
     last = max((n for n, stage in enumerate(STAGES) if done[stage]), default=-1)
+    if done["measure"] and done["segment"]:
+        return None
     open_stages = [stage for stage in STAGES if not done[stage]]
     after = [stage for stage in open_stages if STAGES.index(stage) > last]
     return next((stage for stage in (*after, *open_stages) if not blocked[stage]), None)
@@ -221,13 +226,24 @@ def _text(stage: str, facts: Facts) -> str:
 def video_text(shape: tuple[int, int, int], frames_per_second: float | None = None) -> str:
     """Write (t, y, x) as people do: "326 frames, 700 x 362, 20 fps"."""
     t, y, x = shape
-    text = f"{_count(t, 'frame')}, {x} x {y}"
-    return text if frames_per_second is None else f"{text}, {frames_per_second:.3g} fps"
+    return f"{_count(t, 'frame')}, {x} x {y}{_speed(frames_per_second)}"
+
+
+def _speed(frames_per_second: float | None) -> str:
+    return "" if frames_per_second is None else f", {frames_per_second:.3g} fps"
 
 
 def _trim_text(facts: Facts) -> str:
-    assert facts.source_shape is not None
-    return video_text(facts.source_shape, facts.frames_per_second)
+    source, kept = facts.source_shape, facts.trimmed_shape
+    assert source is not None
+    if kept is None or kept == source:
+        return video_text(source, facts.frames_per_second)
+    frames = (
+        _count(kept[0], "frame") if kept[0] == source[0] else f"{kept[0]} of {_count(source[0], 'frame')}"
+    )
+    size = f"{kept[2]} x {kept[1]}"
+    size += "" if kept[1:] == source[1:] else f" of {source[2]} x {source[1]}"
+    return f"{frames}, {size}{_speed(facts.frames_per_second)}"
 
 
 def _stabilize_text(facts: Facts) -> str:
@@ -289,11 +305,3 @@ def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
     """
     share = kept[1] * kept[2] / (of[1] * of[2])
     return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share:.0f} %)"
-
-
-def time_text(seconds: float) -> str:
-    """Write a duration as people say it: "40 s", "3 min", "2 h 5 min"."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

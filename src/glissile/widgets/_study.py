@@ -214,7 +214,7 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         source=source,
         trimmed=cut,
         video=video,
-        limits=contrast_limits(source),
+        limits=_visible(contrast_limits(source)),
         motion=workflow.motion(experiment, cut),
         card=card,
         store=store,
@@ -225,6 +225,12 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         and segmentation.attributes.get("model") == card.weights_sha256,
         notices=(moved,) if moved else (),
     )
+
+
+def _visible(limits: tuple[float, float]) -> tuple[float, float]:
+    """Limits that napari can show: those of a video of one grey value are widened."""
+    low, high = limits
+    return (low, high) if high > low else (low, low + 1)
 
 
 def _followed(experiment: Experiment, video: Video) -> tuple[MaskStore | None, str]:

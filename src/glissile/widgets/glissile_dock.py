@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
@@ -14,7 +15,7 @@ from glissile.widgets.curves import CurvesDock
 from glissile.widgets.sections.header import Header
 from glissile.widgets.sections.label import LabelSection
 from glissile.widgets.sections.measure import MeasureSection
-from glissile.widgets.sections.section import STYLE, Section
+from glissile.widgets.sections.section import Section, style
 from glissile.widgets.sections.segment import SegmentSection
 from glissile.widgets.sections.stabilize import StabilizeSection
 from glissile.widgets.sections.train import TrainSection
@@ -22,7 +23,8 @@ from glissile.widgets.sections.trim import TrimSection
 
 # As napari names it when it is opened from the menu, so that there is one.
 CURVES_NAME = "Curves (Glissile)"
-_LEAST_WIDTH_PX = 340
+_WIDTH_PX = 400
+_CURVES_HEIGHT_PX = 230
 
 
 class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -34,13 +36,14 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         The viewer it is docked in.
     """
 
+    # Qt sends events already while it makes the widget.
+    _docked = False
+
     def __init__(self, viewer: Any) -> None:
         super().__init__()
-        self.setMinimumWidth(_LEAST_WIDTH_PX)
-        self.setStyleSheet(STYLE)
         self._viewer = viewer
-        self._window: QWidget | None = None
         self._next: str | None = None
+        self._running: str | None = None
         self.bench = Bench(viewer, self)
         self.header = Header(self.bench)
         self.sections: dict[str, Section] = {
@@ -58,6 +61,8 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.bench.study_changed.connect(self.refresh)
         self.bench.runner.stepped.connect(self._show_step)
         viewer.layers.events.inserted.connect(self._on_layer)
+        get_settings().appearance.events.font_size.connect(self._follow_font)
+        self._follow_font()
         self.destroyed.connect(self.bench.close)
         self.refresh()
         QTimer.singleShot(0, self._begin)
@@ -71,7 +76,7 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for section in self.sections.values():
             column.addWidget(section)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = _Column()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -93,6 +98,11 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             if following is not None:
                 self.sections[following].set_open(True)
             self._next = following
+        running = self.bench.state.running
+        if running != self._running:
+            self._running = running
+            if running in self.sections:
+                self.sections[running].set_open(True)
 
     def _show_step(self, stage: str, step: Step) -> None:
         if stage in self.sections:
@@ -102,11 +112,27 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def _begin(self) -> None:
         """Open the curves beside this dock, and adopt what is shown already."""
-        self._watch_window()
-        if CURVES_NAME not in self._viewer.window.dock_widgets:
-            self._viewer.window.add_dock_widget(CurvesDock(self._viewer), name=CURVES_NAME, area="bottom")
+        self._docked = True
+        self.window().installEventFilter(self)
+        self._arrange_window()
         for layer in list(self._viewer.layers):
             self._adopt(layer)
+
+    def _arrange_window(self) -> None:
+        """Show the curves below the picture, and this dock from top to bottom beside both."""
+        window, dock = self.window(), self.parent()
+        if not isinstance(window, QMainWindow) or not isinstance(dock, QDockWidget):
+            return
+        window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        if CURVES_NAME not in self._viewer.window.dock_widgets:
+            curves = CurvesDock(self._viewer)
+            self._viewer.window.add_dock_widget(curves, name=CURVES_NAME, area="bottom")
+            # What the call returns is wrapped, and Qt takes no wrapped widgets.
+            window.resizeDocks([curves.parent()], [_CURVES_HEIGHT_PX], Qt.Orientation.Vertical)
+        window.resizeDocks([dock], [_WIDTH_PX], Qt.Orientation.Horizontal)
+
+    def _follow_font(self, event: Any = None) -> None:
+        self.setStyleSheet(style(get_settings().appearance.font_size))
 
     def _on_layer(self, event: Any) -> None:
         layer = event.value
@@ -129,19 +155,26 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         ):
             self.bench.open_folder(folder)
 
-    def _watch_window(self) -> None:
-        self._window = self.window()
-        self._window.installEventFilter(self)
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Save the labels when the window is about to close."""
-        if watched is self._window and event.type() == QEvent.Type.Close:
+        if event.type() == QEvent.Type.Close:
             self.bench.save()
         return False
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Give the experiment back when napari takes this dock out of its window."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._window is not None:
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._docked:
             self.bench.close()
             self.deleteLater()
+
+
+class _Column(QScrollArea):  # type: ignore[misc]  # qtpy brings no types
+    """Scrolls up and down only, and is never narrower than what it shows."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Leave room for the scroll bar beside the content, whatever it has come to show."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            bar = self.verticalScrollBar().sizeHint().width()
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+        return bool(super().eventFilter(watched, event))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_error
 
+from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.experiment.study import SUFFIX
 from glissile.io.video_files import read_video
@@ -15,7 +17,7 @@ from glissile.synthetic.sample import sample_folder
 from glissile.widgets._layers import StoredMasks, mask_layer, placement, video_layer
 from glissile.widgets._study import refreshed
 
-LayerData = tuple[Any, dict[str, Any], str]
+LayerData = tuple[Any, dict[str, Any], str] | tuple[None]
 
 
 def experiment_reader(path: str | Path | Sequence[str | Path]) -> Callable[[Any], list[LayerData]] | None:
@@ -36,16 +38,16 @@ def read_experiment(path: str | Path) -> list[LayerData]:
     Returns
     -------
     list of layer data
-        Working video, segmentation and labels, each (t, y, x).
-
-    Raises
-    ------
-    InputError
-        If the experiment or its video cannot be read.
+        Working video, segmentation and labels, each (t, y, x); none where the experiment or its video
+        cannot be read, which the user is told.
     """
-    with Experiment.open(Path(path), read_only=True) as experiment:
-        study = finish(refreshed(experiment))
-        segmentation = StoredMasks(experiment.segmentation_or_none(), study.video)
+    try:
+        with Experiment.open(Path(path), read_only=True) as experiment:
+            study = finish(refreshed(experiment))
+            segmentation = StoredMasks(experiment.segmentation_or_none(), study.video)
+    except InputError as error:
+        show_error(str(error))
+        return [(None,)]
     labels = np.zeros(study.video.shape, np.uint8)
     for index, mask in study.labels.items():
         labels[index] = mask

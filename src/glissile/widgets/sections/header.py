@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -30,7 +31,7 @@ class ElidedLabel(QLabel):  # type: ignore[misc]  # qtpy brings no types
     def __init__(self) -> None:
         super().__init__()
         self._whole = ""
-        self.setMinimumWidth(40)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def set_whole_text(self, text: str) -> None:
         """Show `text`, as far as there is room."""
@@ -58,14 +59,15 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        self.open_video = QPushButton("Open video…")
+        self.open_video = QPushButton("Video…")
         menu = QMenu(self.open_video)
         menu.addAction("Video file…", self._ask_video)
         menu.addAction("Folder of frames…", self._ask_frames)
         self.open_video.setMenu(menu)
-        self.open_experiment = QPushButton("Open experiment…")
+        self.open_experiment = QPushButton("Experiment…")
         self.open_experiment.clicked.connect(self._ask_experiment)
         row = QHBoxLayout()
+        row.addWidget(QLabel("Open"))
         row.addWidget(self.open_video, 1)
         row.addWidget(self.open_experiment, 1)
         layout.addLayout(row)

@@ -55,15 +55,15 @@ class LabelSection(Section):
         self.table.setToolTip("Labelled frames, with the pixels of each class; click one to look at it")
         self.table.cellClicked.connect(self._go_to_row)
         self.results.addWidget(self.table)
-        self.mark = QPushButton("This frame has no defects")
-        self.mark.setToolTip("Counts the frame as labelled although nothing is painted on it")
-        self.mark.clicked.connect(self._mark)
+        self.empty = QPushButton("This frame has no defects")
+        self.empty.setToolTip("Counts the frame as labelled although nothing is painted on it")
+        self.empty.clicked.connect(self._mark)
         self.clear = QPushButton("Remove labels of this frame")
         self.clear.clicked.connect(self._clear)
         self.load = QPushButton("Import label images…")
         self.load.setToolTip("A folder of mask images, or one sub-folder per class")
         self.load.clicked.connect(self._import)
-        for button in (self.mark, self.clear, self.load):
+        for button in (self.empty, self.clear, self.load):
             self.results.addWidget(button)
         bench.study_changed.connect(self.study_changed)
         bench.frame_changed.connect(self._show_frame)
@@ -89,7 +89,7 @@ class LabelSection(Section):
     def set_state(self, state: Any) -> None:
         """Show `state`."""
         super().set_state(state)
-        for button in (self.mark, self.clear, self.load):
+        for button in (self.empty, self.clear, self.load):
             button.setEnabled(state.enabled)
 
     def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:

@@ -79,8 +79,7 @@ def headlines(table: pd.DataFrame, classes: Sequence[DefectClass]) -> str:
     for defect in classes:
         column = table[fraction_column(defect)].fillna(0)
         row = table.iloc[int(column.to_numpy().argmax())]
+        most = 100 * row[fraction_column(defect)]
         strain = f", strain {row[STRAIN]:.4g}" if pd.notna(row[STRAIN]) else ""
-        lines.append(
-            f"{defect.name}: up to {100 * row[fraction_column(defect)]:.1f} % (frame {row[FRAME]:.0f}{strain})"
-        )
+        lines.append(f"{defect.name}: up to {most:.1f} % (frame {row[FRAME]:.0f}{strain})")
     return "\n".join(lines)

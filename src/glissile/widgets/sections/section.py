@@ -18,16 +18,38 @@ from glissile.progress import Step
 from glissile.widgets._resolve import SectionState
 
 # Blue of Okabe and Ito (2008) under white text reads on napari's dark and light themes alike.
-STYLE = """
-QPushButton { padding: 4px 8px; }
-QPushButton[next="true"]:enabled { background-color: #0072b2; color: white; font-weight: bold; }
-QPushButton[next="true"]:enabled:hover { background-color: #0087d2; }
-QToolButton[fold="true"] { border: none; background: transparent; text-align: left; padding: 2px; }
-QToolButton[title="true"] { font-weight: bold; }
-QToolButton[fold="true"]:hover { background-color: rgba(127, 127, 127, 60); }
-QFrame[rule="true"] { background-color: rgba(127, 127, 127, 90); border: none; max-height: 1px; }
-QLabel { background: transparent; }
+_STYLE = """
+QPushButton {{ padding: 4px 6px; }}
+QPushButton[next="true"]:enabled {{ background-color: #0072b2; color: white; font-weight: bold; }}
+QPushButton[next="true"]:enabled:hover {{ background-color: #0087d2; }}
+QToolButton, QLineEdit, QTableWidget, QHeaderView::section {{ font-size: {size}pt; }}
+QToolButton[fold="true"] {{ border: none; background: transparent; text-align: left; padding: 2px; }}
+QToolButton:checked:!pressed {{ background-color: #0072b2; color: white; }}
+QToolButton[fold="true"]:checked {{ background: transparent; color: palette(text); }}
+QToolButton[title="true"] {{ font-weight: bold; font-size: {title}pt; }}
+QToolButton[fold="true"]:hover {{ background-color: rgba(127, 127, 127, 60); }}
+QSpinBox {{ min-width: {number}px; }}
+QWidget[rule="true"] {{ background-color: rgba(127, 127, 127, 90); }}
+QLabel {{ background: transparent; }}
 """
+# Pixels of a point on most screens, and points of a spin box with five digits between its buttons.
+_PX_PER_PT = 96 / 72
+_NUMBER_WIDTH_PT = 6.5
+
+
+def style(font_size_pt: float) -> str:
+    """Style sheet of the dock; napari's own leaves tool buttons, text fields and tables at one size.
+
+    Parameters
+    ----------
+    font_size_pt : float
+        Font size that is set in napari's preferences.
+    """
+    return _STYLE.format(
+        size=font_size_pt,
+        title=1.1 * font_size_pt,
+        number=round(_NUMBER_WIDTH_PT * font_size_pt * _PX_PER_PT),
+    )
 
 
 class Fold(QWidget):  # type: ignore[misc]  # qtpy brings no types

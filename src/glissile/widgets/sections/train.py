@@ -13,7 +13,7 @@ from glissile.progress import Step
 from glissile.widgets import _jobs
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
-from glissile.widgets._resolve import SectionState, time_text
+from glissile.widgets._resolve import SectionState
 from glissile.widgets._worker import in_child_process
 from glissile.widgets.sections.section import Section, words
 
@@ -126,13 +126,6 @@ class TrainSection(Section):
         self.plot.add(step.metrics)
         if step.preview is not None and step.frame is not None:
             self._bench.show_prediction(step.frame, step.preview)
-
-    def show_step(self, step: Step) -> None:
-        """Show epoch, device and the time still needed."""
-        super().show_step(step)
-        seconds = step.metrics.get("seconds_left")
-        if seconds is not None:
-            self.message.setText(f"{step.message}; {time_text(seconds)} left")
 
     def _take_trained(self) -> None:
         self._bench.set_trained()

@@ -28,14 +28,14 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout.addWidget(self.losses)
         layout.addWidget(self.scores)
         self._points: dict[str, tuple[list[float], list[float]]] = {}
-        self._curves: dict[str, pg.PlotDataItem] = {}
+        self.curves: dict[str, pg.PlotDataItem] = {}
 
     def begin(self, classes: Sequence[DefectClass]) -> None:
         """Start with empty curves for `classes`."""
         for plot in (self.losses, self.scores):
             plot.clear()
         self._points.clear()
-        self._curves = {
+        self.curves = {
             "loss": self.losses.plot(name="training", pen=pg.mkPen(_LOSS_COLOR, width=2)),
             "validation_loss": self.losses.plot(name="held out", pen=pg.mkPen(_VALIDATION_COLOR, width=2)),
             **{
@@ -46,7 +46,7 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def add(self, metrics: Mapping[str, float]) -> None:
         """Add the numbers of one step, at `epoch` of `metrics`; others than the shown ones are left out."""
-        for name, curve in self._curves.items():
+        for name, curve in self.curves.items():
             if name in metrics:
                 epochs, values = self._points.setdefault(name, ([], []))
                 epochs.append(metrics["epoch"])

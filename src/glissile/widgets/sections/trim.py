@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSpinBox
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSpinBox
 
 from glissile.video import Trim
 from glissile.widgets import _study
@@ -38,10 +38,12 @@ class TrimSection(Section):
         self.whole = QPushButton("Whole frame")
         self.whole.clicked.connect(self._take_whole)
         self.boxes = {name: QSpinBox() for name in (*_CROP, "first", "last")}
-        self.from_here = QPushButton("From this frame")
+        self.from_here = QPushButton("This one")
         self.from_here.clicked.connect(lambda: self._take_frame("first"))
-        self.to_here = QPushButton("To this frame")
+        self.from_here.setToolTip("Start with the frame that is shown")
+        self.to_here = QPushButton("This one")
         self.to_here.clicked.connect(lambda: self._take_frame("last"))
+        self.to_here.setToolTip("End with the frame that is shown")
         self._arrange()
         for box in self.boxes.values():
             box.setKeyboardTracking(False)
@@ -51,28 +53,27 @@ class TrimSection(Section):
     def _arrange(self) -> None:
         grid = QGridLayout()
         grid.setSpacing(6)
-        grid.addWidget(self.draw, 0, 0, 1, 2)
-        grid.addWidget(self.whole, 0, 2, 1, 2)
-        for n, name in enumerate(_CROP):
-            row, column = 1 + n // 2, 2 * (n % 2)
-            self._add_box(grid, name, row, column)
-        for row, name, button in ((3, "first", self.from_here), (4, "last", self.to_here)):
-            self._add_box(grid, name, row, 0)
-            grid.addWidget(button, row, 2, 1, 2)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.draw)
+        buttons.addWidget(self.whole)
+        grid.addLayout(buttons, 0, 0, 1, 3)
+        for name, box in self.boxes.items():
+            field = Trim.model_fields[name]
+            box.setToolTip(field.description or "")
+            box.setAccessibleName(field.title or name)
+        rows = (
+            ("Top, left (px)", self.boxes["top"], self.boxes["left"]),
+            ("Height, width (px)", self.boxes["height"], self.boxes["width"]),
+            ("First frame", self.boxes["first"], self.from_here),
+            ("Last frame", self.boxes["last"], self.to_here),
+        )
+        for row, (title, left, right) in enumerate(rows, start=1):
+            grid.addWidget(QLabel(title), row, 0)
+            grid.addWidget(left, row, 1)
+            grid.addWidget(right, row, 2)
         grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
+        grid.setColumnStretch(2, 1)
         self.settings_layout.addLayout(grid)
-
-    def _add_box(self, grid: QGridLayout, name: str, row: int, column: int) -> None:
-        field = Trim.model_fields[name]
-        label = QLabel((field.title or name).removesuffix(" (px)"))
-        label.setToolTip(field.description or "")
-        box = self.boxes[name]
-        box.setToolTip(field.description or "")
-        if name in _CROP:
-            box.setSuffix(" px")
-        grid.addWidget(label, row, column)
-        grid.addWidget(box, row, column + 1)
 
     def study_changed(self) -> None:
         """Show the trim of the study."""
@@ -163,7 +164,7 @@ class TrimSection(Section):
 
     def _on_typed(self) -> None:
         if not self._busy:
-            self._draw_boxes()
+            self.set_value(self.value())  # what sticks out of the frame is cut off
 
     def _draw_boxes(self) -> None:
         if self._rectangle is not None:

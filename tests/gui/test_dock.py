@@ -1,0 +1,453 @@
+"""The main dock in a real napari: opening, trimming, labelling, and what happens to long works' results."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QPushButton
+
+from glissile import workflow
+from glissile.defects import DEFAULT_CLASSES
+from glissile.experiment import Experiment
+from glissile.progress import Step
+from glissile.video import Trim
+from glissile.widgets import _study
+from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
+from glissile.widgets.sections import segment as segment_section
+from glissile.widgets.sections import train as train_section
+
+T, Y, X = 12, 60, 80
+
+
+@pytest.fixture
+def video_path(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (T, Y, X), dtype=np.uint8)
+    path = tmp_path / "test 8.4μm.tif"
+    tifffile.imwrite(path, frames)
+    return path
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = GlissileDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Glissile", area="right")
+    qtbot.waitUntil(lambda: CURVES_NAME in viewer.window.dock_widgets)
+    yield dock
+    dock.bench.close()
+
+
+def idle(dock, qtbot):
+    qtbot.waitUntil(lambda: dock.bench.state.running is None, timeout=60_000)
+
+
+@pytest.fixture
+def opened(dock, video_path, qtbot):
+    dock.bench.open_video(video_path)
+    idle(dock, qtbot)
+    assert dock.bench.study is not None
+    return dock
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def labels_on_disk(dock):
+    dock.bench.keeper.flush()
+    store = dock.bench.study.experiment.labels_or_none()
+    return {number: store.read(number) for number in store.frames}
+
+
+def paint(dock, index, value=1):
+    dock.bench.display.go_to(index)
+    layer = dock.bench.keeper.layer
+    layer.paint([index, 20, 30], value)
+
+
+def apply_trim(dock, qtbot, trim):
+    section = dock.sections["trim"]
+    section.set_value(trim)
+    section.primary.click()
+    idle(dock, qtbot)
+
+
+def test_opening_a_video_starts_its_experiment(opened, viewer, video_path):
+    folder = video_path.with_name("test 8.4μm.glissile")
+    assert opened.bench.study.experiment.folder == folder
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+    layer = viewer.layers[0]
+    assert layer.axis_labels == ("t", "y", "x")
+    assert layer.metadata["glissile"]["role"] == "video"
+    assert opened.bench.state.video.shape == (T, Y, X)
+    assert opened.sections["trim"].is_open()
+    assert opened.sections["trim"].primary.property("next")
+    assert not opened.sections["train"].primary.isEnabled()
+
+
+def test_opening_it_again_resumes(opened, viewer, video_path, qtbot):
+    paint(opened, 4, 2)
+    opened.bench.keeper.flush()
+    opened.bench.close()
+    second = GlissileDock(viewer)
+    qtbot.addWidget(second)
+    second.bench.open_video(video_path)
+    idle(second, qtbot)
+    assert second.bench.keeper.labelled == (4,)
+    assert (second.bench.keeper.mask(4) == 2).any()
+    assert second.sections["label"].table.rowCount() == 1
+    second.bench.close()
+
+
+def test_bad_video_changes_nothing(dock, viewer, tmp_path, qtbot, said):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    dock.bench.open_video(tmp_path / "empty.mp4")
+    idle(dock, qtbot)
+    assert dock.bench.study is None
+    assert not names(viewer)
+    assert any("empty.mp4" in message for message in said)
+
+
+@pytest.fixture
+def said():
+    """Messages shown to the user."""
+    from napari.utils.notifications import notification_manager
+
+    messages = []
+
+    def take(notification):
+        messages.append(notification.message)
+
+    notification_manager.notification_ready.connect(take)
+    yield messages
+    notification_manager.notification_ready.disconnect(take)
+
+
+def test_every_stroke_is_saved_and_undo_too(opened, qtbot):
+    paint(opened, 3)
+    assert set(labels_on_disk(opened)) == {3}
+    first = labels_on_disk(opened)[3]
+    layer = opened.bench.keeper.layer
+    layer.fill([3, 0, 0], 2)
+    assert (labels_on_disk(opened)[3] == 2).sum() > 1000
+    layer.undo()
+    opened.bench.display.go_to(7)  # frame change looks for what has no event of its own
+    np.testing.assert_array_equal(labels_on_disk(opened)[3], first)
+    qtbot.waitUntil(lambda: opened.bench.keeper.saved_at != "")
+    assert "saved" in opened.sections["label"].state_line.text()
+
+
+def test_a_frame_whose_strokes_are_undone_is_not_labelled(opened):
+    paint(opened, 3)
+    opened.bench.keeper.layer.undo()
+    assert labels_on_disk(opened) == {}
+    assert opened.bench.keeper.labelled == ()
+
+
+def test_undo_on_another_frame_is_noticed(opened):
+    paint(opened, 3)
+    opened.bench.display.go_to(8)
+    opened.bench.keeper.layer.undo()
+    assert labels_on_disk(opened) == {}
+
+
+def test_a_frame_can_be_marked_as_free_of_defects(opened, qtbot):
+    opened.bench.display.go_to(5)
+    opened.sections["label"].empty.click()
+    assert not labels_on_disk(opened)[5].any()
+    paint(opened, 5)
+    opened.sections["label"].clear.click()
+    assert labels_on_disk(opened) == {}
+
+
+def test_only_touched_frames_are_written(opened):
+    for index in (2, 6):
+        paint(opened, index)
+    opened.bench.keeper.flush()
+    store = opened.bench.study.experiment.labels_or_none()
+    before = (store.path / "c.2.0.0").stat().st_mtime_ns
+    paint(opened, 6, 2)
+    opened.bench.keeper.flush()
+    assert (store.path / "c.2.0.0").stat().st_mtime_ns == before
+
+
+def test_list_of_labelled_frames_leads_to_them(opened, qtbot):
+    for index in (2, 9):
+        paint(opened, index)
+    opened.bench.keeper.flush()
+    table = opened.sections["label"].table
+    qtbot.waitUntil(lambda: table.rowCount() == 2)
+    table.cellClicked.emit(0, 0)
+    assert opened.bench.display.index() == 2
+    assert [table.item(row, 0).text() for row in range(2)] == ["2", "9"]
+
+
+def test_labels_follow_a_new_trim(opened, qtbot, said):
+    opened.bench.display.go_to(6)
+    opened.bench.keeper.layer.brush_size = 1
+    opened.bench.keeper.layer.paint([6, 20, 30], 1)
+    apply_trim(opened, qtbot, Trim(top=5, left=10, height=40, width=50, first=4, last=10))
+    assert opened.bench.state.video.shape == (7, 40, 50)
+    assert opened.bench.keeper.labelled == (2,)
+    assert opened.bench.keeper.mask(2)[15, 20] == 1
+    assert opened.bench.keeper.mask(2).sum() == 1
+    assert any("moved to the new field of view" in message for message in said)
+    assert opened.bench.display.frame_number() == 6
+    paint(opened, 0)
+    assert set(labels_on_disk(opened)) == {4, 6}
+    apply_trim(opened, qtbot, Trim())
+    assert opened.bench.keeper.labelled == (4, 6)
+    assert opened.bench.keeper.mask(6)[20, 30] == 1
+    assert opened.sections["trim"].mark.text().strip() == "✓"
+
+
+def test_trim_is_drawn_and_typed(opened, viewer, qtbot):
+    section = opened.sections["trim"]
+    section.draw.setChecked(True)
+    crop = viewer.layers["Crop"]
+    section.boxes["top"].setValue(10)
+    assert np.asarray(crop.data[0])[:, 0].min() == 9.5
+    assert section.boxes["height"].value() == Y - 10  # the rectangle stays within the frame
+    crop.data = [np.array([[4.5, 9.5], [4.5, 39.5], [24.5, 39.5], [24.5, 9.5]])]
+    qtbot.waitUntil(lambda: section.boxes["left"].value() == 10)
+    assert section.value() == Trim(top=5, left=10, height=20, width=30)
+    crop.add([np.array([[-0.5, -0.5], [-0.5, 19.5], [9.5, 19.5], [9.5, -0.5]])], shape_type="rectangle")
+    qtbot.waitUntil(lambda: len(crop.data) == 1)
+    assert section.value() == Trim(top=0, left=0, height=10, width=20)
+    section.draw.setChecked(False)
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+    assert all(layer.visible for layer in viewer.layers)
+
+
+def test_frame_range_from_the_slider(opened):
+    section = opened.sections["trim"]
+    opened.bench.display.go_to(3)
+    section.from_here.click()
+    opened.bench.display.go_to(9)
+    section.to_here.click()
+    assert section.value() == Trim(first=3, last=9)
+
+
+def test_stabilizing_fixes_the_field_of_view(opened, viewer, qtbot):
+    opened.sections["stabilize"].form.set_value(
+        opened.sections["stabilize"].form.value().model_copy(update={"method": "none"})
+    )
+    opened.sections["stabilize"].primary.click()
+    idle(opened, qtbot)
+    section = opened.sections["stabilize"]
+    assert section.state_line.text().startswith("Drift up to 0.0 px")
+    assert "Kept 80 x 60 of 80 x 60 px" in section.kept.text()
+    section.compare.setChecked(True)
+    assert "Kept field of view" in names(viewer)
+    section.compare.setChecked(False)
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+
+
+def test_classes_are_edited_in_place(opened):
+    section = opened.sections["label"]
+    section.classes.names[0].setText("perfect dislocation")
+    section.classes.names[0].editingFinished.emit()
+    section.classes.add.click()
+    classes = opened.bench.study.experiment.document.classes
+    assert [c.name for c in classes] == ["perfect dislocation", "stacking fault", "class 3"]
+    layer = opened.bench.keeper.layer
+    assert layer.get_color(3)[3] == 1
+    section.classes.names[1].setText("Perfect  Dislocation")  # two classes of one name are refused
+    section.classes.names[1].editingFinished.emit()
+    assert section.classes.names[1].text() == "stacking fault"
+    section.classes.remove.click()
+    assert len(opened.bench.study.experiment.document.classes) == 2
+
+
+def test_a_painted_class_cannot_be_removed(opened):
+    section = opened.sections["label"]
+    section.classes.add.click()
+    paint(opened, 2, 3)
+    opened.bench.keeper.flush()
+    section.classes.names[0].setText("line")
+    section.classes.names[0].editingFinished.emit()
+    assert not section.classes.remove.isEnabled()
+
+
+def test_number_keys_choose_the_class(opened, viewer):
+    layer = opened.bench.keeper.layer
+    keys = {str(key): action for key, action in layer.keymap.items()}
+    keys["2"](layer)
+    assert layer.selected_label == 2
+    assert layer.mode == "paint"
+    assert viewer.layers.selection.active is layer or viewer.layers.selection.active == layer
+
+
+def test_importing_labels(opened, tmp_path, qtbot, said):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    from skimage.io import imsave
+
+    for number in (1, 21, 999):
+        mask = np.zeros((Y, X), np.uint8)
+        mask[10:14] = 2
+        imsave(folder / f"m{number:04d}.png", mask, check_contrast=False)
+    opened.sections["label"].import_from(folder, first=1, step=10)
+    idle(opened, qtbot)
+    assert opened.bench.keeper.labelled == (0, 2)
+    assert (opened.bench.keeper.mask(2)[10:14] == 2).all()
+    assert any("2 labelled frames imported; 1 belong to no frame" in message for message in said)
+
+
+def fake_card(scores):
+    return SimpleNamespace(
+        weights_sha256="abc", scores=scores, scores_note="", classes=DEFAULT_CLASSES, frames=None
+    )
+
+
+def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
+    for index in range(5):
+        paint(opened, index)
+    sent = []
+
+    def training(function, folder, shown, resume):
+        for epoch in range(1, 4):
+            metrics = {
+                "epoch": epoch,
+                "loss": 1 / epoch,
+                "tolerant_f_dislocation": 0.2 * epoch,
+                "seconds_left": 70,
+            }
+            wish = yield Step(
+                epoch, 3, f"Epoch {epoch} on the CPU", metrics, np.full((Y, X), 2, np.uint8), shown
+            )
+            if wish is not None:
+                sent.append(wish)
+        return None
+
+    value = {"precision": 0.5, "recall": 0.6, "f": 0.55, "tolerant_f": 0.7}
+    card = fake_card({"holdout": {"dislocation": value}, "copy_nearest": {"dislocation": value}})
+    monkeypatch.setattr(train_section, "in_child_process", training)
+    opened.bench.display.go_to(4)
+    section = opened.sections["train"]
+    assert section.primary.isEnabled()
+    monkeypatch.setattr(_study, "trained_card", lambda experiment: card)
+    section.primary.click()
+    assert opened.bench.state.running == "train"
+    assert section.stop.isVisibleTo(section)
+    assert opened.sections["label"].primary.isEnabled()
+    idle(opened, qtbot)
+    _, values = section.plot.curves["tolerant_f_dislocation"].getData()
+    np.testing.assert_allclose(values, [0.2, 0.4, 0.6])
+    assert (opened.bench.display.masks[4] == 2).all()
+    assert section.scores.rowCount() == 2
+    assert section.scores.item(1, 0).text() == "dislocation (copied)"
+    assert "dislocation 0.70" in section.state_line.text()
+    assert opened.sections["segment"].primary.property("next")
+
+
+def segmenting(steps):
+    """A stand-in for the network: masks with as many pixels of class 1 as the number of the frame."""
+
+    def child(function, folder):
+        for index in steps:
+            mask = np.zeros((Y, X), np.uint8)
+            mask.ravel()[:index] = 1
+            yield Step(index + 1, T, f"Segmenting, frame {index}", preview=mask, frame=index)
+
+    return child
+
+
+@contextmanager
+def pretended_network(dock, monkeypatch):
+    monkeypatch.setattr(workflow, "_model_hash", lambda experiment: "abc")
+    monkeypatch.setattr(_study, "trained_card", lambda experiment: fake_card({}))
+    dock.bench.set_trained()
+    yield
+
+
+def test_segmenting_fills_layer_table_and_store(opened, qtbot, monkeypatch):
+    rows = []
+    opened.bench.state.row_added.connect(rows.append)
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(T)))
+        opened.sections["segment"].primary.click()
+        idle(opened, qtbot)
+    assert [row["frame"] for row in rows] == list(range(T))
+    assert opened.bench.state.table["dislocation_px"].tolist() == list(range(T))
+    assert (opened.bench.display.masks[7] == 1).sum() == 7
+    assert opened.sections["segment"].state_line.text() == f"All {T} frames segmented"
+    assert opened.sections["measure"].primary.property("next")
+
+
+def test_what_is_segmented_stays_when_cancelled_and_comes_back(opened, qtbot, monkeypatch, video_path):
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(5)))
+        opened.sections["segment"].primary.click()
+        idle(opened, qtbot)
+        assert opened.sections["segment"].state_line.text() == f"5 of {T} frames segmented"
+        opened.bench.change("opening", lambda study: _study.refreshed(study.experiment), "again")
+        idle(opened, qtbot)
+    assert len(opened.bench.state.table) == 5
+    assert opened.sections["segment"].state_line.text() == f"5 of {T} frames segmented"
+
+
+def test_measuring_writes_and_says_where(opened, qtbot, monkeypatch):
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(T)))
+        opened.sections["segment"].primary.click()
+        idle(opened, qtbot)
+        opened.sections["measure"].primary.click()
+        idle(opened, qtbot)
+    section = opened.sections["measure"]
+    assert opened.bench.study.experiment.measurements_path.exists()
+    assert "measurements.csv" in section.files.text()
+    assert "dislocation: up to 0.2 % (frame 11)" in section.numbers.text()
+    assert section.mark.text().strip() == "✓"
+
+
+def test_removing_the_dock_gives_the_experiment_back(opened, viewer, qtbot):
+    paint(opened, 3)
+    folder = opened.bench.study.experiment.folder
+    viewer.window.remove_dock_widget(opened)
+    with Experiment.open(folder) as experiment:
+        assert not experiment.read_only
+        assert experiment.labels_or_none().frames == (3,)
+    assert names(viewer) == []
+
+
+def test_second_opener_only_reads(viewer, dock, video_path, qtbot):
+    with workflow.create(video_path, video_path.with_name("test 8.4μm.glissile")):
+        dock.bench.open_video(video_path)
+        idle(dock, qtbot)
+        assert dock.bench.study.experiment.read_only
+        assert dock.header.read_only.isVisibleTo(dock)
+        assert not any(section.primary.isEnabled() for section in dock.sections.values())
+        assert not dock.bench.keeper.layer.editable
+
+
+def test_dropped_video_is_offered_and_adopted(viewer, dock, video_path, qtbot):
+    viewer.open(video_path, plugin="napari-glissile")
+    qtbot.waitUntil(lambda: dock.header.offer.isVisibleTo(dock))
+    assert video_path.name in dock.header.offer.text()
+    dock.header.offer.click()
+    idle(dock, qtbot)
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+    assert not dock.header.offer.isVisibleTo(dock)
+
+
+def test_dropped_experiment_is_opened(viewer, dock, video_path, qtbot):
+    folder = video_path.with_name("test 8.4μm.glissile")
+    workflow.create(video_path, folder).close()
+    viewer.open(folder, plugin="napari-glissile")
+    qtbot.waitUntil(lambda: dock.bench.study is not None, timeout=20_000)
+    assert dock.bench.study.experiment.folder == folder
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+
+
+def test_nothing_is_cut_off(opened, qtbot):
+    for section in opened.sections.values():
+        section.set_open(True)
+    opened.header.calibration.set_open(True)
+    qtbot.wait(50)
+    assert opened.scroll.widget().width() <= opened.scroll.viewport().width()
+    assert opened.scroll.minimumWidth() <= 420
+    for button in opened.findChildren(QPushButton):
+        if button.isVisibleTo(opened):
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
