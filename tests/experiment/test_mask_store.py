@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -128,6 +129,13 @@ def test_a_store_is_not_made_over_another(store):
     with pytest.raises(InputError, match="exists already"):
         MaskStore.create(store.path, SHAPE)
     assert store.frames == (1,)
+
+
+def test_a_store_that_was_deleted_takes_no_mask(store):
+    shutil.rmtree(store.path)
+    with pytest.raises(InputError, match="is no longer there"):
+        store.write(1, filled(1))
+    assert not store.path.exists()
 
 
 def test_what_is_not_a_store_is_refused(tmp_path):

@@ -348,6 +348,19 @@ def test_a_new_segmentation_replaces_the_old_one(experiment):
     assert (kept.frames, kept.shape, kept.attributes["model"]) == ((4,), (20, 6, 8), "b")
 
 
+def test_a_store_that_was_replaced_takes_no_mask_of_the_old_size(experiment):
+    old = experiment.new_segmentation((20, 12, 16), {})
+    old.write(1, np.ones((12, 16), np.uint8))
+    new = experiment.new_segmentation((20, 6, 8), {})
+    new.write(1, np.ones((6, 8), np.uint8))
+    with pytest.raises(InputError, match="was replaced by masks of another size; open it again"):
+        old.write(1, np.ones((12, 16), np.uint8))
+    assert new.read(1).all()
+    new.set_attributes(model="b")
+    new.write(2, np.ones((6, 8), np.uint8))
+    assert new.frames == (1, 2)
+
+
 # --- source video
 
 

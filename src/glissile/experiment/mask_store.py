@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from glissile import atomic
 from glissile.errors import InputError
 
+_DESCRIPTION = "zarr.json"
 _ZSTD_LEVEL = 3
 _READ_ATTEMPTS = 5
 _READ_PAUSE_S = 0.02
@@ -42,6 +43,7 @@ class MaskStore:
         self.path = path
         self.shape = shape
         self._read_only = read_only
+        self._described_at = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -71,7 +73,7 @@ class MaskStore:
         import zarr
         from zarr.codecs import ZstdCodec
 
-        if (path / "zarr.json").exists():
+        if (path / _DESCRIPTION).exists():
             raise InputError(f"{path}: exists already; open it, or choose another name")
         zarr.create_array(
             path,
@@ -177,9 +179,10 @@ class MaskStore:
         Raises
         ------
         InputError
-            If the store is read-only, the frame does not exist, or the mask does not fit.
+            If the store is read-only or was replaced, the frame does not exist, or the mask does not fit.
         """
         self._require_writable()
+        self._require_same_shape()
         path = self._chunk(frame)
         values = np.asarray(mask)
         if values.shape != self.shape[1:]:
@@ -228,7 +231,7 @@ class MaskStore:
         with self._lock:
             metadata = _metadata(self.path)
             metadata["attributes"] = {**metadata.get("attributes", {}), **changes}
-            atomic.write_text(self.path / "zarr.json", json.dumps(metadata, allow_nan=False))
+            atomic.write_text(self.path / _DESCRIPTION, json.dumps(metadata, allow_nan=False))
 
     @property
     def array(self) -> Any:
@@ -243,6 +246,17 @@ class MaskStore:
     def _require_writable(self) -> None:
         if self._read_only is not None:
             raise InputError(self._read_only)
+
+    def _require_same_shape(self) -> None:
+        # Another store may have taken the place of this one; a chunk of the old size would be damage there.
+        try:
+            changed_at = (self.path / _DESCRIPTION).stat().st_mtime_ns
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path}: is no longer there, the mask cannot be kept") from error
+        if changed_at != self._described_at:
+            if tuple(_metadata(self.path)["shape"]) != self.shape:
+                raise InputError(f"{self.path}: was replaced by masks of another size; open it again")
+            self._described_at = changed_at
 
     def _chunk(self, frame: int) -> Path:
         if not 0 <= frame < self.shape[0]:
@@ -268,7 +282,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(_read_bytes(path / "zarr.json"))
+        found: dict[str, Any] = json.loads(_read_bytes(path / _DESCRIPTION))
     except FileNotFoundError as error:
         raise InputError(f"{path}: is not a store of masks") from error
     except (OSError, ValueError) as error:
