@@ -44,7 +44,8 @@ def number_shown(frame: np.ndarray) -> int:
 
 def write(path: Path, size: int, count: int) -> np.ndarray:
     """Write the video; returns the time of each frame in ticks."""
-    times = np.cumsum([0, *(30 + (37 * np.arange(count - 1)) % 60)])
+    # As a camera that slows down in the dark: the rate changes every 50 frames.
+    times = np.cumsum([0, *np.where(np.arange(count - 1) // 50 % 2, 25, 90)])
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=20, options={"bf": "3", "preset": "veryfast"})
         stream.width = stream.height = size
@@ -67,6 +68,7 @@ class Ours:
         self._index = FrameIndex(path)
 
     def read(self, number: int) -> np.ndarray:
+        """Grey values (y, x) of frame `number`."""
         return self._index.read(number)
 
 
@@ -80,6 +82,7 @@ class PlainPyAV:
         self._times = times
 
     def read(self, number: int) -> np.ndarray:
+        """Grey values (y, x) of frame `number`."""
         target = self._times[number] / _TICKS_PER_S
         self._container.seek(int(target / self._stream.time_base), stream=self._stream)
         for frame in self._container.decode(self._stream):
@@ -95,6 +98,7 @@ class OpenCV:
         self._capture = cv2.VideoCapture(str(path))
 
     def read(self, number: int) -> np.ndarray:
+        """Grey values (y, x) of frame `number`."""
         self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
         done, frame = self._capture.read()
         return frame[..., 0] if done else np.zeros((64, 64), np.uint8)
