@@ -167,7 +167,7 @@ def burn_in(image: Floats, *, seconds: float, nm_per_pixel: float, strip_px: int
     ink = np.zeros(image.shape, dtype=bool)
     clock = text(f"{int(seconds // 60):02d}:{seconds % 60:05.2f}")
     top = height - strip_px + (strip_px - clock.shape[0]) // 2
-    ink[top : top + clock.shape[0], 10 : 10 + clock.shape[1]] = True & clock
+    ink[top : top + clock.shape[0], 10 : 10 + clock.shape[1]] = clock
     fitting = [nm for nm in _SCALE_BARS_NM if nm / nm_per_pixel <= width / 4]
     bar_nm = fitting[-1] if fitting else _SCALE_BARS_NM[0]
     label = text(f"{bar_nm} nm")
