@@ -197,7 +197,6 @@ def test_a_click_on_the_curve_moves_the_slider(viewer, video, qtbot):
     viewer.add_image(video.frames)
     state_of(viewer).video = video
     dock = CurvesDock(viewer)
-    qtbot.addWidget(dock)
     dock.resize(900, 400)
     with qtbot.waitExposed(dock):
         dock.show()
@@ -207,6 +206,9 @@ def test_a_click_on_the_curve_moves_the_slider(viewer, video, qtbot):
     place = dock.plot.mapFromScene(box.mapViewToScene(QPointF(0.05, 1.0)))
     qtbot.mouseClick(dock.plot.viewport(), Qt.MouseButton.LeftButton, pos=place)
     qtbot.waitUntil(lambda: index(viewer) == 30 - FIRST)
+    dock.close()
+    dock.deleteLater()
+    qtbot.wait(1)
 
 
 def test_frames_that_were_trimmed_away_since_are_not_gone_to(dock, viewer):

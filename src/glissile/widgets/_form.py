@@ -125,6 +125,13 @@ class SettingsForm(QWidget, Generic[M]):  # type: ignore[misc]  # qtpy brings no
         self._show(self._kept)
         self._take()
 
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Give all text the size that napari's style sheet gives to labels only."""
+        super().showEvent(event)
+        for widget in (*self.findChildren(QLineEdit), *self.findChildren(QToolButton)):
+            if not isinstance(widget.parent(), QLargeIntSpinBox):
+                widget.setFont(self._whole_error.font())
+
     def _add(self, name: str, rows: QFormLayout) -> None:
         field = self._model.model_fields[name]
         editor = _editor_for(field)
@@ -344,6 +351,13 @@ def _line(optional: bool, placeholder: str) -> QLineEdit:
     return line
 
 
+def _put(line: QLineEdit, text: str) -> None:
+    """Show the beginning of `text`; leave the cursor of someone who types it where it is."""
+    if line.text() != text:
+        line.setText(text)
+        line.setCursorPosition(0)
+
+
 def _number_line(kind: type[int] | type[float], optional: bool) -> _Editor:
     line = _line(optional, AUTOMATIC)
 
@@ -353,7 +367,7 @@ def _number_line(kind: type[int] | type[float], optional: bool) -> _Editor:
             return None
         return _number(kind, text.replace(",", "."))
 
-    return _Editor(line, read, lambda value: line.setText(_digits(value)), line.textChanged)
+    return _Editor(line, read, lambda value: _put(line, _digits(value)), line.textChanged)
 
 
 def _numbers_line(kind: type[int] | type[float], optional: bool) -> _Editor:
@@ -364,7 +378,7 @@ def _numbers_line(kind: type[int] | type[float], optional: bool) -> _Editor:
         return None if optional and not parts else tuple(_number(kind, part) for part in parts)
 
     def write(values: tuple[int | float, ...] | None) -> None:
-        line.setText("" if values is None else ", ".join(_digits(value) for value in values))
+        _put(line, "" if values is None else ", ".join(_digits(value) for value in values))
 
     return _Editor(line, read, write, line.textChanged)
 
@@ -387,7 +401,7 @@ def _text_line(optional: bool) -> _Editor:
     return _Editor(
         line,
         lambda: None if optional and not line.text() else line.text(),
-        lambda value: line.setText(value or ""),
+        lambda value: _put(line, value or ""),
         line.textChanged,
     )
 
@@ -418,5 +432,5 @@ def _path_line(optional: bool) -> _Editor:
 
     button.clicked.connect(choose)
     return _Editor(
-        whole, read, lambda value: line.setText("" if value is None else str(value)), line.textChanged
+        whole, read, lambda value: _put(line, "" if value is None else str(value)), line.textChanged
     )
