@@ -94,6 +94,9 @@ class Session:
         self._pace_s = 0.0
         self.step = 0
         self.plan = self._full_plan()
+        # A training that was killed in the middle of a write leaves up to half a gigabyte behind.
+        for left in folder.glob(".writing-*"):
+            left.unlink(missing_ok=True)
 
     def _full_plan(self) -> Plan:
         shown = len(self._data.training) * self._recipe.passes_per_epoch
