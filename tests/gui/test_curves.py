@@ -256,14 +256,15 @@ def test_a_zoomed_view_stays_while_the_curve_grows(dock):
 
 def test_a_dock_that_is_closed_lets_go_of_the_viewer(dock, viewer, qtbot):
     state = dock._state
-    viewer.window.remove_dock_widget(dock)
-    dock.close()
-    qtbot.wait(10)
+    viewer.window.remove_dock_widget(dock)  # as its close button does
     state.add_row(row(12))
     viewer.dims.set_current_step(0, 5)
     viewer.theme = "light"
     assert not dock._timer.isActive()
+    assert len(dock._series) == 0
     assert len(state.row_added) == len(state.table_changed) == len(state.video_changed) == 0
+    dock.deleteLater()
+    qtbot.wait(1)
 
 
 def test_two_viewers_have_two_docks(dock, make_napari_viewer_proxy, video):

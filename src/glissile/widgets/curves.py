@@ -48,6 +48,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._series = Series(())
         self._wanted = "Strain"
         self._look: tuple[Any, ...] = ()
+        self._connections: tuple[tuple[Any, Callable[..., None]], ...] = ()
 
         self.against = QComboBox()
         self.against.addItems(list(_QUANTITIES))
@@ -86,7 +87,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._timer.setInterval(_REDRAW_EVERY_MS)
         self._timer.timeout.connect(self._redraw)
 
-        self._connections: tuple[tuple[Any, Callable[..., None]], ...] = (
+        self._connections = (
             (self._state.row_added, self._add),
             (self._state.table_changed, self._take_table),
             (self._state.experiment_changed, self._take_table),
@@ -101,22 +102,27 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802
         """Let go of the viewer."""
-        for signal, slot in self._connections:
-            signal.disconnect(slot)
-        self._connections = ()
-        self._timer.stop()
+        self._let_go()
         super().closeEvent(event)
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Follow napari's style sheet."""
+        """Follow napari's style sheet; let go of the viewer when napari closes the dock."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange:
             self._redraw_soon()
+        elif event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._let_go()
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Take over the style sheet, which reaches a widget when it is shown."""
         super().showEvent(event)
         self._redraw_soon()
+
+    def _let_go(self) -> None:
+        for signal, slot in self._connections:
+            signal.disconnect(slot)
+        self._connections = ()
+        self._timer.stop()
 
     # data
 
@@ -138,7 +144,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     # drawing
 
     def _redraw_soon(self) -> None:
-        if not self._timer.isActive():
+        if self._connections and not self._timer.isActive():
             self._timer.start()
 
     @property
