@@ -122,6 +122,13 @@ def test_integers_do_not_wrap_at_sharp_edges(dtype):
     assert (sampled[:, 23:] == info.max).all()
 
 
+def test_integers_are_rounded_not_cut():
+    ramp = np.broadcast_to(np.arange(0, 120, 3, dtype=np.uint8), (40, 40))
+    # 3 (x + 0.9) = 3 x + 2.7
+    sampled = cut(ramp, np.array([2.0, 4.9]), (20, 20))
+    assert (sampled == 3 * (np.arange(20) + 4) + 3).all()
+
+
 def test_an_overshoot_stays_within_what_the_frame_holds():
     frame = np.zeros((40, 40), np.uint16)
     frame[:, 20:] = 4095
