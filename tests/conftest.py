@@ -54,6 +54,7 @@ def _encode(
     times_ms: Sequence[int] | None = None,
     rotation: int = 0,
     alter: Callable[[int, Any], None] | None = None,
+    alter_picture: Callable[[int, Any], None] | None = None,
 ) -> Path:
     if codec not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no encoder {codec}")
@@ -71,6 +72,8 @@ def _encode(
             picture = av.VideoFrame.from_ndarray(frame, format=source_format).reformat(format=pixel_format)
             picture.pts = number if times_ms is None else times_ms[number]
             picture.time_base = 1 / rate if times_ms is None else Fraction(1, 1000)
+            if alter_picture is not None:
+                alter_picture(number, picture)
             packets += stream.encode(picture)
         packets += stream.encode(None)
         for number, packet in enumerate(packets):

@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,54 @@ def test_every_frame_in_random_order_is_the_sequential_one(
     np.testing.assert_array_equal(in_order, expected)
     assert [number_shown(frame) for frame in in_order] == list(range(len(moving_frames)))
     assert index.seeks > 0
+
+
+def test_a_group_that_refers_to_the_one_before_it_is_reached_by_one_seek(tmp_path, moving_frames, encode):
+    options = X264 | {"x264-params": "open-gop=1:b-adapt=0:scenecut=0"}
+    frames = np.concatenate((moving_frames, moving_frames, moving_frames))
+    path = encode(tmp_path / "open.mp4", frames, "libx264", options=options)
+    index = FrameIndex(path, cache_bytes=0)
+    keyframe = int(index._work.table.keyframes[-2])
+    np.testing.assert_array_equal(index.read(keyframe), decoded_from_start(path)[keyframe])
+    assert index.seeks == 1
+
+
+@pytest.mark.parametrize("keyint", [10, 13, 15])
+def test_a_stream_without_whole_pictures_is_exact(keyint, tmp_path, encode):
+    """A place the file calls a keyframe shows parts of pictures that were never decoded."""
+    noise = np.random.default_rng(keyint).integers(0, 255, (48, 64), dtype=np.uint8)
+    frames = np.stack([np.roll(noise, number, axis=1) for number in range(40)])
+    options = {"x264-params": f"intra-refresh=1:keyint={keyint}"}
+    path = encode(tmp_path / "v.mp4", frames, "libx264", options=options)
+    expected = decoded_from_start(path)
+    index = FrameIndex(path, cache_bytes=0)
+    for i in (39, 12, 29, 30, 14, 18, 2, 35, 16, 24):
+        np.testing.assert_array_equal(index.read(i), expected[i])
+
+
+def test_avi_with_reordered_frames_in_its_middle_only(tmp_path, moving_frames, encode, number_shown):
+    """The head and the tail of such a file say nothing of its middle."""
+
+    def reorder_the_middle(number, picture):
+        if number % 10 == 0:
+            picture.pict_type = PictureType.I
+        elif not (60 < number < 80 and number % 2):
+            picture.pict_type = PictureType.P
+        else:
+            picture.pict_type = PictureType.B
+
+    frames = np.concatenate((moving_frames, moving_frames, moving_frames))
+    path = encode(
+        tmp_path / "v.avi",
+        frames,
+        "libx264",
+        options={"bf": "1", "g": "10"},
+        alter_picture=reorder_the_middle,
+    )
+    index = FrameIndex(path, cache_bytes=0)
+    assert len(index) == 120
+    for i in (110, 61, 62, 63, 20, 75, 76):
+        assert number_shown(index.read(i)) == i % 40
 
 
 @pytest.fixture(scope="module")
