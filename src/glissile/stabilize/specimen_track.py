@@ -61,7 +61,7 @@ _Match = tuple[_Link, Consensus]
 class SpecimenTracker:
     """Takes the frames of a video one by one; tells at the end where the specimen went.
 
-    Holds six frames, and the corners found in every frame (16 bytes each): with these the motion is worked
+    Holds seven frames, and the corners found in every frame (16 bytes each): with these the motion is worked
     out once more at the end, when it is known which parts of the frame never moved with the specimen.
 
     Parameters
@@ -81,6 +81,8 @@ class SpecimenTracker:
         self._fixed: FixedParts | None = None
         self._most_agreeing = 0
         self._last: Coarse | None = None
+        self._last_index = 0
+        self._last_image: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
         self._last_position = np.zeros(2)
         self._shape = (0, 0)
 
@@ -113,7 +115,8 @@ class SpecimenTracker:
         self._keys.clear()
         self._keys.append(_Keyframe(index, image, found, coarse))
         self._found[index] = self._last_position
-        self._last, self._lost_in_a_row, self._most_agreeing = coarse, 0, 0
+        self._last, self._last_index, self._last_image = coarse, index, image
+        self._lost_in_a_row = self._most_agreeing = 0
 
     def _accept(self, match: _Match, image: NDArray[np.uint8], coarse: Coarse) -> None:
         """Keep what was measured on a frame, and renew the keyframe where it is due."""
@@ -123,7 +126,8 @@ class SpecimenTracker:
         position = self._found[link.key] + fit.shift
         self._found[link.frame] = position
         self._fixed.vote(link.flow.start, link.flow.moved, fit.shift)
-        self._last, self._last_position, self._lost_in_a_row = coarse, position, 0
+        self._last, self._last_index, self._last_image = coarse, link.frame, image
+        self._last_position, self._lost_in_a_row = position, 0
         newest = self._keys[-1]
         self._most_agreeing = max(self._most_agreeing, fit.agreeing)
         fresh = fit.agreeing >= _RENEWAL_SHARE * self._most_agreeing
@@ -159,6 +163,12 @@ class SpecimenTracker:
             match = self._best(newest, index, image, guesses)
         for key in list(self._keys)[-2::-1]:
             match = match or self._best(key, index, image, likely_steps(key.coarse, coarse)[:1])
+        if match is None and self._last_index > newest.index:
+            # The view changes faster than keyframes are renewed: start from the last frame that was found.
+            found = self._corners(self._last_image)
+            self._keys.append(_Keyframe(self._last_index, self._last_image, found, self._last))
+            self._most_agreeing = 0
+            match = self._best(self._keys[-1], index, image, [np.zeros(2), *steps])
         return match
 
     def _best(
