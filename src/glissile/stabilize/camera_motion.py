@@ -75,7 +75,7 @@ class StabilizeSettings(BaseModel):
         json_schema_extra={"advanced": True},
     )
     least_agreement: float = Field(
-        0.12,
+        0.05,
         gt=0,
         le=1,
         title="Least agreement",
