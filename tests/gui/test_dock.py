@@ -326,7 +326,7 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     monkeypatch.setattr(train_section, "in_child_process", training)
     opened.bench.display.go_to(4)
     section = opened.sections["train"]
-    assert section.primary.isEnabled()
+    qtbot.waitUntil(section.primary.isEnabled)
     monkeypatch.setattr(_study, "trained_card", lambda experiment: card)
     section.primary.click()
     assert opened.bench.state.running == "train"
@@ -451,3 +451,18 @@ def test_nothing_is_cut_off(opened, qtbot):
     for button in opened.findChildren(QPushButton):
         if button.isVisibleTo(opened):
             assert button.width() >= button.minimumSizeHint().width(), button.text()
+
+
+def test_closing_napari_saves_and_gives_the_experiment_back(opened, viewer, qtbot):
+    folder = opened.bench.study.experiment.folder
+    layer = opened.bench.keeper.layer
+    layer.data[3, 10:12] = 1  # as from the console: no event tells of it
+    opened.bench.display.go_to(3)
+    viewer.close()
+
+    def given_back():
+        with Experiment.open(folder) as experiment:
+            assert not experiment.read_only
+            assert experiment.labels_or_none().frames == (3,)
+
+    qtbot.waitUntil(given_back, timeout=5000)

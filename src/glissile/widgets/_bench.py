@@ -91,13 +91,14 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self._closed:
             study.experiment.close()
             return
+        number = self.display.frame_number()
         self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
         self.study = study
         self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
         self.keeper.saved.connect(self._on_saved)
         self._segmented, self._current = set(study.segmented), study.current
         self._measured = study.experiment.measurements_path.exists()
-        self.display.show(study, self.keeper.layer)
+        self.display.show(study, self.keeper.layer, number)
         self.keeper.show_frame(self.display.index())
         self.state.experiment = study.experiment
         self.state.source, self.state.video = study.source, study.video

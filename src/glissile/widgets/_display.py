@@ -48,10 +48,18 @@ class Display:
         self._rectangle: Shapes | None = None
         self._hidden: list[Layer] = []
 
-    def show(self, study: Study, labels: Labels) -> None:
-        """Show the working video of `study` with its segmentation and `labels`."""
-        number = self.frame_number()
-        self.clear()
+    def show(self, study: Study, labels: Labels, frame_number: int | None) -> None:
+        """Show a study in the empty display.
+
+        Parameters
+        ----------
+        study : Study
+            Its working video and segmentation are shown.
+        labels : Labels
+            Its labels, above them.
+        frame_number : int, optional
+            Number in the source of the frame to look at, where the working video has it.
+        """
         self._take_over(study)
         folder, classes = study.experiment.folder, study.experiment.document.classes
         self._study = study
@@ -65,7 +73,7 @@ class Display:
         for layer in (self._video, self._segmentation, self._labels):
             self.viewer.add_layer(layer)
         self.viewer.layers.selection = {self._video}
-        index = None if number is None else study.video.index_of(number)
+        index = None if frame_number is None else study.video.index_of(frame_number)
         self.go_to(index or 0)
 
     def _take_over(self, study: Study) -> None:

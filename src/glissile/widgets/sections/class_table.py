@@ -62,16 +62,8 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Return the classes as shown."""
         return self._classes
 
-    def set_value(self, classes: Sequence[DefectClass], *, removable: bool = False) -> None:
-        """Show `classes`.
-
-        Parameters
-        ----------
-        classes : sequence of DefectClass
-            In order of their values.
-        removable : bool
-            Whether the last one is painted nowhere, so that it may go.
-        """
+    def set_value(self, classes: Sequence[DefectClass]) -> None:
+        """Show `classes`, in order of their values."""
         self._classes = tuple(classes)
         chosen = self._group.checkedId()
         while self._grid.count():
@@ -82,6 +74,9 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._add_row(row, defect)
         self.choose(chosen if chosen > 0 else 1)
         self.add.setEnabled(len(self._classes) < _MOST_CLASSES)
+
+    def set_removable(self, removable: bool) -> None:
+        """Tell whether the last class is painted nowhere, so that it may go."""
         self.remove.setEnabled(removable and len(self._classes) > 1)
         self.remove.setToolTip(
             "" if self.remove.isEnabled() else "Only a last class that is painted on no frame can be removed"

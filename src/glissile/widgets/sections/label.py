@@ -93,8 +93,7 @@ class LabelSection(Section):
             button.setEnabled(state.enabled)
 
     def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:
-        painted = {key for counts in self._counts.values() for key, pixels in counts.items() if pixels}
-        self.classes.set_value(classes, removable=classes[-1].key not in painted)
+        self.classes.set_value(classes)
         self._bind_keys(classes)
 
     def _bind_keys(self, classes: tuple[DefectClass, ...]) -> None:
@@ -109,8 +108,9 @@ class LabelSection(Section):
 
     def _set_classes(self, classes: tuple[DefectClass, ...]) -> None:
         self._bench.set_classes(classes)
-        for index in tuple(self._counts):
-            self._recount(index)
+        if self._bench.keeper is not None:
+            for index in self._bench.keeper.labelled:
+                self._recount(index)
         self._show_classes(classes)
         self._fill_table()
 
@@ -146,6 +146,8 @@ class LabelSection(Section):
             return
         classes = study.experiment.document.classes
         counts = sorted(self._counts.items())
+        last = classes[-1].key
+        self.classes.set_removable(not any(pixels.get(last) for pixels in self._counts.values()))
         self.table.setColumnCount(1 + len(classes))
         self.table.setHorizontalHeaderLabels(["frame", *(c.name for c in classes)])
         self.table.setRowCount(len(counts))

@@ -66,12 +66,12 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
 
 def _plot(title: str) -> pg.PlotWidget:
-    plot = pg.PlotWidget()
+    plot = pg.PlotWidget(enableMenu=False)
+    plot.getPlotItem().ctrlMenu.setParent(plot)  # nobody else would delete it
     plot.setFixedHeight(_HEIGHT_PX)
     plot.setLabel("left", title)
     plot.getAxis("left").setWidth(48)
     plot.addLegend(offset=(-4, 4), labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
-    plot.setMenuEnabled(False)
     return plot

@@ -1,0 +1,79 @@
+"""Experiment folders and the sample, as napari opens them."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from glissile import workflow
+from glissile.errors import InputError
+from glissile.label import annotations
+from glissile.synthetic.sample import sample_folder
+from glissile.widgets._study import experiment_folder
+from glissile.widgets.readers import experiment_reader, open_sample, read_experiment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    video = tmp_path / "v.tif"
+    tifffile.imwrite(video, np.random.default_rng(0).integers(0, 255, (5, 30, 40), dtype=np.uint8))
+    folder = tmp_path / "v.glissile"
+    with workflow.create(video, folder) as experiment:
+        store = annotations.follow(experiment, workflow.working_video(experiment))
+        store.write(3, np.full((30, 40), 2, np.uint8))
+    return folder
+
+
+def test_an_experiment_becomes_three_layers(folder):
+    layers = experiment_reader(str(folder))(str(folder))
+    assert [(kind, keywords["name"]) for _, keywords, kind in layers] == [
+        ("image", "v"),
+        ("labels", "Segmentation"),
+        ("labels", "Labels"),
+    ]
+    for data, keywords, _ in layers:
+        assert data.shape == (5, 30, 40)
+        assert keywords["axis_labels"] == ("t", "y", "x")
+        assert keywords["metadata"]["glissile"]["experiment"] == str(folder)
+    assert (layers[2][0][3] == 2).all()
+
+
+def test_reading_takes_no_lock(folder):
+    read_experiment(folder)
+    with workflow.Experiment.open(folder) as experiment:
+        assert not experiment.read_only
+
+
+def test_other_paths_are_left_to_others(tmp_path, folder):
+    assert experiment_reader(tmp_path) is None
+    assert experiment_reader([folder]) is None
+    (tmp_path / "file.glissile").touch()
+    assert experiment_reader(tmp_path / "file.glissile") is None
+
+
+def test_a_moved_video_is_said_and_adds_no_layer(folder, qapp):
+    (folder.parent / "v.tif").rename(folder.parent / "w.tif")
+    assert read_experiment(folder) == [(None,)]
+
+
+def test_experiment_lies_beside_its_video(tmp_path, folder):
+    assert experiment_folder(tmp_path / "v.tif") == folder
+    frames = tmp_path / "frames of 8.4μm"
+    frames.mkdir()
+    assert experiment_folder(frames) == tmp_path / "frames of 8.4μm.glissile"
+
+
+def test_another_video_of_the_same_stem_gets_its_own_experiment(tmp_path, folder):
+    assert experiment_folder(tmp_path / "v.mp4") == tmp_path / "v.mp4.glissile"
+
+
+def test_the_sample_opens_and_is_studied_elsewhere(tmp_path, monkeypatch):
+    try:
+        video = sample_folder() / "video.mp4"
+    except InputError:
+        pytest.skip("the sample is not there; run `make sample`")
+    ((data, keywords, kind),) = open_sample()
+    assert kind == "image"
+    assert len(data) > 100
+    assert keywords["metadata"]["glissile"]["path"] == str(video)
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    assert experiment_folder(video) == tmp_path / "Glissile sample.glissile"
