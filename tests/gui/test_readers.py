@@ -8,7 +8,7 @@ from glissile import workflow
 from glissile.errors import InputError
 from glissile.label import annotations
 from glissile.synthetic.sample import sample_folder
-from glissile.widgets._study import experiment_folder
+from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.readers import experiment_reader, open_sample, read_experiment
 
 

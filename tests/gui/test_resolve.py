@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from glissile.widgets._resolve import STAGES, Facts, kept_text, resolve, video_text
+from glissile.widgets._resolve import STAGES, Facts, resolve, video_text
+from glissile.widgets.sections.stabilize import kept_text
 
 NOTHING = Facts()
 OPENED = Facts(source_shape=(326, 362, 700), shape=(326, 362, 700), frames_per_second=20.0)

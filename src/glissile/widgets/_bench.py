@@ -65,6 +65,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._segmented: set[int] = set()
         self._current = True
         self._measured = False
+        self._table_outdated = False
         self._closed = False
         self._redraw = QTimer(self)
         self._redraw.setSingleShot(True)
@@ -186,8 +187,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.study.experiment.update(classes=classes)
         self.display.set_classes(classes)
         self.state.experiment_changed.emit()
-        if self._segmented:
-            self.read_table()
+        self._table_outdated = True
+        self._read_outdated_table()
 
     def set_trained(self) -> None:
         """Take over the network that was just trained."""
@@ -227,9 +228,17 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = True
         self._take_table(table)
 
+    def _read_outdated_table(self) -> None:
+        """Measure again under other class names, once nothing else runs."""
+        if self._table_outdated and self.state.running is None:
+            self._table_outdated = False
+            self.read_table()
+
     def _on_ended(self) -> None:
         self._look_at_masks()
         self.facts_changed.emit()
+        # What has just ended first hands over its result.
+        QTimer.singleShot(0, self._read_outdated_table)
 
     def _look_at_masks(self, only: int | None = None) -> None:
         """Let the Segmentation layer see what was written, at once or when frame `only` is looked at."""

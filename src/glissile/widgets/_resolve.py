@@ -261,13 +261,14 @@ def _label_text(facts: Facts) -> str:
 
 
 def _train_text(facts: Facts) -> str:
-    resumable = "a training was cut short: resume it or start anew"
+    resumable = facts.resumable and facts.running != "train"
+    offer = "; a training was cut short: resume it or start anew" if resumable else ""
     if facts.scores is None:
         ready = f"Ready: {_count(facts.labelled, 'labelled frame')}"
-        return f"{ready}; {resumable}" if facts.resumable else ready
+        return ready + offer
     scores = ", ".join(f"{name} {score:.2f}" for name, score in facts.scores)
     text = f"Trained. F within 2 px: {scores}" if scores else "Trained, on too few frames to score it"
-    return f"{text}; {resumable}" if facts.resumable else text
+    return text + offer
 
 
 def _segment_text(facts: Facts) -> str:
@@ -293,15 +294,3 @@ def _count(n: int, noun: str) -> str:
 
 def _lower(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
-
-
-def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
-    """Say how much of a frame is left: "Kept 300 x 280 of 362 x 330 px (70 %)".
-
-    Parameters
-    ----------
-    kept, of : tuple of int
-        (t, y, x) after and before.
-    """
-    share = kept[1] * kept[2] / (of[1] * of[2])
-    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share:.0f} %)"

@@ -1,7 +1,5 @@
 """An open experiment as the dock shows it, and the works that open or change it; no Qt."""
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile import workflow
-from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, MaskStore
 from glissile.io.checkpoint import WEIGHTS_FILE, ModelCard, read_card
 from glissile.label import annotations
 from glissile.progress import Step, Steps
 from glissile.quantify.overlay import contrast_limits
 from glissile.stabilize.camera_motion import Motion
-from glissile.synthetic.sample import sample_folder
 from glissile.video import Trim, Video
+from glissile.widgets._experiment_folder import experiment_folder
 
-SUFFIX = ".glissile"
 # As `glissile.learn.session` names it, which loads torch.
 _CHECKPOINT_FILE = "checkpoint.safetensors"
 
@@ -93,45 +89,6 @@ class Study:
         held_out = self.card.scores.get("holdout", {})
         found = ((c.name, held_out.get(c.key, {}).get("tolerant_f")) for c in self.card.classes)
         return tuple((name, score) for name, score in found if score is not None)
-
-
-def experiment_folder(video: Path) -> Path:
-    """Choose where the experiment of `video` lies: beside it, or else in the user's documents.
-
-    An experiment of that name that studies another video, such as the same recording in another format,
-    is not taken; the whole file name then tells them apart.
-    """
-    bundled = _is_bundled(video)
-    stem = "Glissile sample" if bundled else video.name if video.is_dir() else video.stem
-    documents = Path.home() / "Documents"
-    home = documents if documents.is_dir() else Path.home()
-    places = [home] if bundled else [video.parent, home]
-    candidates = [place / f"{name}{SUFFIX}" for place in places for name in (stem, video.name)]
-    for folder in candidates:
-        if folder.exists() and _studies(folder, video):
-            return folder
-    return next(
-        (folder for folder in candidates if not folder.exists() and _writable(folder.parent)), candidates[0]
-    )
-
-
-def _is_bundled(video: Path) -> bool:
-    """Whether `video` is the sample, beside which nothing should be written."""
-    try:
-        return video.parent == sample_folder()
-    except InputError:
-        return False
-
-
-def _studies(folder: Path, video: Path) -> bool:
-    with Experiment.open(folder, read_only=True) as experiment:
-        return Path(experiment.document.source.path).name == video.name
-
-
-def _writable(folder: Path) -> bool:
-    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder):
-        return True
-    return False
 
 
 def opened_video(video: Path) -> Steps[Study]:

@@ -92,6 +92,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         key = QToolButton()
         key.setText(str(defect.value))
         key.setCheckable(True)
+        key.setProperty("key", True)
         key.setToolTip(f"Paint {defect.name}: key {defect.value} while the Labels layer is selected")
         self._group.addButton(key, defect.value)
         color = QToolButton()

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
-from glissile.widgets._study import experiment_folder
+from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.sections.calibration import CalibrationFold
 from glissile.widgets.sections.section import words
 

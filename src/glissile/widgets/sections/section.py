@@ -24,8 +24,8 @@ QPushButton[next="true"]:enabled {{ background-color: #0072b2; color: white; fon
 QPushButton[next="true"]:enabled:hover {{ background-color: #0087d2; }}
 QToolButton, QLineEdit, QTableWidget, QHeaderView::section {{ font-size: {size}pt; }}
 QToolButton[fold="true"] {{ border: none; background: transparent; text-align: left; padding: 2px; }}
-QToolButton:checked:!pressed {{ background-color: #0072b2; color: white; }}
-QToolButton[fold="true"]:checked {{ background: transparent; color: palette(text); }}
+QToolButton[key="true"] {{ min-width: 22px; min-height: 20px; border-radius: 3px; }}
+QToolButton[key="true"]:checked {{ background-color: #0072b2; color: white; }}
 QToolButton[title="true"] {{ font-weight: bold; font-size: {title}pt; }}
 QToolButton[fold="true"]:hover {{ background-color: rgba(127, 127, 127, 60); }}
 QSpinBox {{ min-width: {number}px; }}

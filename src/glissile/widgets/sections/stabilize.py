@@ -11,7 +11,6 @@ from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
 from glissile.widgets._layers import kept_corners
-from glissile.widgets._resolve import kept_text
 from glissile.widgets.sections.section import Section, words
 
 if TYPE_CHECKING:
@@ -112,3 +111,15 @@ class StabilizeSection(Section):
                 description="Writing the stabilized video",
                 on_done=lambda path: self.kept.setText(f"{self.kept.text()}\nWritten: {path}"),
             )
+
+
+def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
+    """Say how much of a frame is left: "Kept 300 x 280 of 362 x 330 px (70 %)".
+
+    Parameters
+    ----------
+    kept, of : tuple of int
+        (t, y, x) after and before.
+    """
+    share = kept[1] * kept[2] / (of[1] * of[2])
+    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share:.0f} %)"

@@ -4,7 +4,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHeaderView, QPushButton, QTableWidget, QTableWidgetItem
 
 from glissile.errors import InputError
@@ -18,7 +18,7 @@ from glissile.widgets._worker import in_child_process
 from glissile.widgets.sections.section import Section, words
 
 _PREVIEW_AFTER_MS = 300
-_MEASURES = {"precision": "precision", "recall": "recall", "f": "F", "tolerant_f": "F 2 px"}
+_MEASURES = {"precision": "prec.", "recall": "recall", "f": "F", "tolerant_f": "F 2 px"}
 
 
 class TrainSection(Section):
@@ -58,8 +58,14 @@ class TrainSection(Section):
         self.scores = QTableWidget(0, 1 + len(_MEASURES))
         self.scores.setHorizontalHeaderLabels(["", *_MEASURES.values()])
         self.scores.verticalHeader().hide()
-        self.scores.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.scores.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.scores.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.scores.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.scores.horizontalHeader().setMinimumSectionSize(20)
+        self.scores.horizontalHeader().setHighlightSections(False)
+        self.scores.setToolTip(
+            "Precision, recall and F-score; the last also counts what is off by up to 2 px"
+        )
+        self.scores.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.scores.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.results.addWidget(self.scores)
         self.note = words("")
@@ -68,6 +74,7 @@ class TrainSection(Section):
         self._preview_timer.setSingleShot(True)
         self._preview_timer.setInterval(_PREVIEW_AFTER_MS)
         self._preview_timer.timeout.connect(self._ask_preview)
+        self.toggled.connect(lambda shown: self._show_scores())  # rows wrap once they have a width
         bench.study_changed.connect(self.study_changed)
         bench.facts_changed.connect(self._show_scores)
         bench.frame_changed.connect(lambda index: self._preview_timer.start())

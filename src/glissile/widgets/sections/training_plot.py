@@ -21,8 +21,8 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        self.losses = _plot("loss")
-        self.scores = _plot("F within 2 px")
+        self.losses = _plot("loss", legend=(-4, 4))
+        self.scores = _plot("F within 2 px", legend=(-4, -4))
         self.scores.setYRange(0, 1)
         self.scores.setLabel("bottom", "epoch")
         layout.addWidget(self.losses)
@@ -65,13 +65,14 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
             plot.getPlotItem().legend.setLabelTextColor(text)
 
 
-def _plot(title: str) -> pg.PlotWidget:
+def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
     plot = pg.PlotWidget(enableMenu=False)
-    plot.getPlotItem().ctrlMenu.setParent(plot)  # nobody else would delete it
+    menu = plot.getPlotItem().ctrlMenu
+    menu.setParent(plot, menu.windowFlags())  # nobody else would delete it
     plot.setFixedHeight(_HEIGHT_PX)
     plot.setLabel("left", title)
     plot.getAxis("left").setWidth(48)
-    plot.addLegend(offset=(-4, 4), labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
+    plot.addLegend(offset=legend, labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
     return plot
