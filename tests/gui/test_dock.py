@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QPushButton
 
 from glissile import workflow
@@ -138,8 +139,26 @@ def test_every_stroke_is_saved_and_undo_too(opened, qtbot):
     assert "saved" in opened.sections["label"].state_line.text()
 
 
+@pytest.mark.parametrize("tool", ["paint", "fill", "polygon"])
+def test_a_stroke_does_not_wait_for_the_next_look(opened, qtbot, tool):
+    keeper = opened.bench.keeper
+    keeper.findChild(QTimer).stop()  # the look that is taken every second
+    opened.bench.display.go_to(3)
+    if tool == "paint":
+        keeper.layer.paint([3, 20, 30], 1)
+    elif tool == "fill":
+        keeper.layer.fill([3, 0, 0], 1)
+    else:
+        keeper.layer.paint_polygon([[3, 5, 5], [3, 5, 30], [3, 30, 30]], 1)
+    qtbot.waitUntil(lambda: keeper.saved_at != "")
+    on_disk = opened.bench.study.experiment.labels_or_none().read(3)
+    np.testing.assert_array_equal(on_disk, keeper.layer.data[3])
+    assert on_disk.any()
+
+
 def test_a_frame_whose_strokes_are_undone_is_not_labelled(opened):
     paint(opened, 3)
+    assert set(labels_on_disk(opened)) == {3}
     opened.bench.keeper.layer.undo()
     assert labels_on_disk(opened) == {}
     assert opened.bench.keeper.labelled == ()
@@ -147,6 +166,7 @@ def test_a_frame_whose_strokes_are_undone_is_not_labelled(opened):
 
 def test_undo_on_another_frame_is_noticed(opened):
     paint(opened, 3)
+    assert set(labels_on_disk(opened)) == {3}
     opened.bench.display.go_to(8)
     opened.bench.keeper.layer.undo()
     assert labels_on_disk(opened) == {}

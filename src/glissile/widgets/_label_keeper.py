@@ -85,6 +85,10 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._timer.setInterval(_CHECK_EVERY_MS)
         self._timer.timeout.connect(self.save)
         self._timer.start()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self.save)
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -141,6 +145,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     def close(self) -> None:
         """Save, and let the layer go."""
         self._timer.stop()
+        self._soon.stop()
         self.layer.events.paint.disconnect(self._on_paint)
         self.layer.events.n_edit_dimensions.disconnect(self._stay_in_frame)
         self.save()
@@ -181,7 +186,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.saved.emit(index)
 
     def _on_paint(self, event: Any) -> None:
-        self.save()
+        """Save once the stroke is in the data: napari tells of a fill before it has filled."""
+        self._soon.start()
 
     def _stay_in_frame(self, event: Any) -> None:
         """Keep brushes and fills in the frame that is looked at."""
