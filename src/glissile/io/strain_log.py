@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from glissile.errors import InputError
 
 _DELIMITERS = ("\t", ";", ",")
+# A frame at the very end of the log is within it, whatever its time was rounded to.
+_ROUNDING_S = 1e-6
 _COMMENTS = ("#", "%", "//")
 _TIME_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0}
 _STRAIN_UNITS = {"": 1.0, "-": 1.0, "1": 1.0, "mm/mm": 1.0, "m/m": 1.0, "%": 0.01}
@@ -54,6 +56,9 @@ class StrainLog:
             Likewise; None where no stress was logged.
         """
         times = np.asarray(times_s, dtype=np.float64)
+        first, last = self.times_s[0], self.times_s[-1]
+        beside = np.clip(times, first, last)
+        times = np.where(np.abs(times - beside) < _ROUNDING_S, beside, times)
         strain = np.interp(times, self.times_s, self.strain, left=np.nan, right=np.nan)
         if self.stress_mpa is None:
             return strain, None

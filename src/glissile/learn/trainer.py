@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glissile.io.checkpoint import Architecture
-from glissile.learn.device import quick_precision
+from glissile.learn.device import memory_format, quick_precision
 from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe
@@ -41,7 +41,7 @@ class Trainer:
         self._precision = quick_precision(device) if recipe.reduced_precision else torch.float32
         network = build(architecture, seed=recipe.seed)
         # Not for type checkers: `to` has no overload with a memory format alone.
-        self.network: torch.nn.Module = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: torch.nn.Module = network.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
         self.kept = copy.deepcopy(self.network).eval() if recipe.average else self.network
         self.plateau = Plateau()
         parameters = self.network.parameters()
@@ -87,7 +87,7 @@ class Trainer:
         return float(segmentation_loss(logits[None], target[None], dice_over=self._recipe.dice_over))
 
     def _logits(self, network: torch.nn.Module, frames: NDArray[np.float32]) -> Tensor:
-        there = torch.from_numpy(frames).to(device=self.device, memory_format=torch.channels_last)
+        there = torch.from_numpy(frames).to(device=self.device, memory_format=memory_format(self.device))
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):

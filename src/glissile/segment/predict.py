@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glissile.defects import class_values
 from glissile.errors import InputError
 from glissile.io.checkpoint import ModelCard, load_model
-from glissile.learn.device import choose, describe, out_of_memory, quick_precision
+from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.unet import build, logits_of
 from glissile.progress import Step, Steps
@@ -44,7 +44,7 @@ class Predictor:
         self.device = choose(settings.device)
         self._network = _network(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
-        self._network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network.to(device=self.device, memory_format=memory_format(self.device))  # type: ignore[call-overload]
         self._values = np.array(class_values(self.card.classes), dtype=np.uint8)
         self._batch_size = settings.batch_size
         self._tile_px = settings.tile_px
@@ -126,7 +126,7 @@ class Predictor:
     def _forward(self, grey: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (n, classes, y, x) of normalised frames (n, y, x)."""
         there = torch.from_numpy(np.ascontiguousarray(grey[:, None])).to(
-            device=self.device, memory_format=torch.channels_last
+            device=self.device, memory_format=memory_format(self.device)
         )
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32

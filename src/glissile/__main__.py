@@ -1,0 +1,5 @@
+"""`python -m glissile` is the `glissile` command."""
+
+from glissile.cli import main
+
+main()

@@ -1,0 +1,259 @@
+"""The stages in their order, on a small synthetic video with known masks, motion and strain."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glissile import workflow
+from glissile.errors import InputError
+from glissile.experiment import Calibration, Experiment
+from glissile.io.annotations import write_mask
+from glissile.io.video_files import write_video
+from glissile.label import annotations
+from glissile.learn.recipes import Recipe
+from glissile.progress import finish
+from glissile.quantify.measure import read_table
+from glissile.stabilize.camera_motion import StabilizeSettings
+from glissile.synthetic.tem import TemSettings, TemVideo, simulate
+from glissile.video import Trim
+
+SETTINGS = TemSettings(height=160, width=192, frames=24, drift_px=6, jumps=1, jump_px=4)
+TRIM = Trim(height=SETTINGS.height - SETTINGS.strip_px, width=SETTINGS.width)
+LABELLED = (0, 5, 11, 17, 23)
+QUICK = Recipe(epochs=2, widths=(8, 12), least_epoch_steps=2, most_epoch_steps=4)
+CALIBRATION = Calibration(
+    nm_per_pixel=4.0, seconds_per_frame=0.05, initial_strain=0.0114, strain_rate_per_s=1e-4
+)
+
+
+@pytest.fixture(scope="session")
+def truth() -> TemVideo:
+    return simulate(SETTINGS, 3)
+
+
+@pytest.fixture(scope="session")
+def files(truth: TemVideo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `video.mkv` (lossless) and `masks/`, drawn on the frames as recorded."""
+    folder = tmp_path_factory.mktemp("8.4μm")
+    write_video(folder / "video.mkv", (truth.frame(i) for i in range(len(truth))), frames_per_second=20)
+    for number in LABELLED:
+        write_mask(folder / "masks" / f"{number:04d}.png", truth.mask(number))
+    return folder
+
+
+@pytest.fixture
+def fresh(files: Path, tmp_path: Path):
+    settings = {"trim": TRIM, "train": QUICK}
+    with workflow.create(
+        files / "video.mkv", tmp_path / "study", calibration=CALIBRATION, settings=settings
+    ) as experiment:
+        yield experiment
+
+
+@pytest.fixture(scope="session")
+def finished(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment of which every stage has run."""
+    folder = tmp_path_factory.mktemp("finished") / "study.glissile"
+    settings = {"trim": TRIM, "train": QUICK}
+    with workflow.create(
+        files / "video.mkv", folder, calibration=CALIBRATION, settings=settings
+    ) as experiment:
+        workflow.import_labels(experiment, files / "masks")
+        for _, start in workflow.pipeline(experiment):
+            finish(start())
+    return folder
+
+
+@pytest.fixture
+def done(finished: Path, tmp_path: Path):
+    """The finished experiment, to be changed at will."""
+    with Experiment.open(shutil.copytree(finished, tmp_path / "study.glissile")) as experiment:
+        yield experiment
+
+
+def test_the_run_writes_table_figures_overlay_and_motion(done):
+    names = {path.name for path in done.folder.iterdir()}
+    assert {
+        "experiment.toml", "motion.csv", "labels.zarr", "models", "segmentation.zarr", "measurements.csv",
+        "area_fraction.png", "area_fraction.svg", "area_fraction.pdf", "overlay.mp4",
+    } <= names  # fmt: skip
+
+
+def test_the_table_has_a_row_per_frame_with_its_strain(done):
+    table = read_table(done.measurements_path)
+    assert table["frame"].tolist() == list(range(SETTINGS.frames))
+    np.testing.assert_allclose(table["time_s"], 0.05 * table["frame"])
+    np.testing.assert_allclose(table["strain"], 0.0114 + 1e-4 * table["time_s"])
+
+
+def test_the_table_counts_the_masks_that_are_kept(done):
+    table = read_table(done.measurements_path).set_index("frame")
+    store = done.segmentation_or_none()
+    for frame in (0, 11, 23):
+        mask = store.read(frame)
+        assert table.loc[frame, "dislocation_px"] == np.count_nonzero(mask == 1)
+        assert table.loc[frame, "field_of_view_px"] == mask.size
+
+
+def test_a_second_run_trains_nothing_and_segments_nothing(done):
+    titles = [title for title, _ in workflow.pipeline(done)]
+    assert titles == ["Segment", "Measure"]
+    steps = []
+    finish(workflow.segment(done), steps.append)
+    assert steps == []
+
+
+def test_other_labels_or_settings_train_again(done):
+    video = workflow.working_video(done)
+    store = annotations.follow(done, video)
+    mask = store.read(5)
+    mask[40:50, 40:60] = 2
+    store.write(5, mask)
+    assert [title for title, _ in workflow.pipeline(done)] == ["Train", "Segment", "Measure"]
+    store.write(5, annotations.read_label(store, video, 5))
+
+
+def test_a_new_model_replaces_the_segmentation_of_the_old_one(done):
+    done.save_settings("train", QUICK.model_copy(update={"seed": 1}))
+    before = done.segmentation_or_none().attributes["model"]
+    for _, start in workflow.pipeline(done):
+        finish(start())
+    after = done.segmentation_or_none()
+    assert after.attributes["model"] != before
+    assert len(after.frames) == SETTINGS.frames
+
+
+def test_cancelled_segmentation_goes_on_where_it_stopped(done):
+    done.save_settings("train", QUICK.model_copy(update={"seed": 2}))
+    finish(workflow.train(done))
+    steps = workflow.segment(done)
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    video = workflow.working_video(done)
+    kept = len(workflow.segmented_frames(done, video))
+    assert 5 <= kept < SETTINGS.frames
+    left = []
+    assert finish(workflow.segment(done), left.append) == SETTINGS.frames
+    assert len(left) == SETTINGS.frames - kept
+
+
+def test_motion_is_found_and_the_working_video_stands_still(done, truth):
+    video = workflow.working_video(done)
+    t, y, x = video.shape
+    assert t == SETTINGS.frames
+    assert y < TRIM.height
+    assert x < TRIM.width
+    drift = video.origins_px - video.origins_px[0]
+    error = drift - (truth.displacements_px - truth.displacements_px[0])
+    assert np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)) < 0.5
+
+
+def test_labels_land_on_the_defects_of_the_stabilized_video(fresh, files, truth):
+    finish(workflow.stabilize(fresh))
+    taken = workflow.import_labels(fresh, files / "masks")
+    assert taken.frames == LABELLED
+    video = workflow.working_video(fresh)
+    store = fresh.labels_or_none()
+    for index in LABELLED:
+        label = annotations.read_label(store, video, index)
+        top, left = np.rint(video.origins_px[index]).astype(int)
+        expected = truth.mask(index)[top : top + video.shape[1], left : left + video.shape[2]]
+        np.testing.assert_array_equal(label, expected)
+
+
+def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path):
+    for number in (1, 24, 40, 500):
+        write_mask(tmp_path / "other" / f"{number:04d}.png", truth.mask(0))
+    taken = workflow.import_labels(fresh, tmp_path / "other", first=1, step=10)
+    assert taken.frames == (0, 2, 4)
+    assert taken.nearest == 2
+    assert taken.outside == ("0500",)
+
+
+def test_existing_labels_are_kept_on_import(fresh, files):
+    workflow.import_labels(fresh, files / "masks")
+    again = workflow.import_labels(fresh, files / "masks")
+    assert again.frames == ()
+    assert again.kept == len(LABELLED)
+
+
+def test_a_strain_log_gives_strain_and_stress(fresh, truth, tmp_path):
+    log = pd.DataFrame({"t": truth.times_s + 2, "eps": truth.strain, "sigma": truth.stress_mpa})
+    log.to_csv(tmp_path / "rig.csv", index=False)
+    strain_log = {
+        "path": (tmp_path / "rig.csv").as_posix(), "time_column": "t", "strain_column": "eps",
+        "stress_column": "sigma", "time_offset_s": 2.0,
+    }  # fmt: skip
+    fresh.update(calibration=Calibration(seconds_per_frame=0.05, strain_log=strain_log))
+    along = workflow.strain_of(fresh, workflow.working_video(fresh))
+    np.testing.assert_allclose(along.strain, truth.strain)
+    np.testing.assert_allclose(along.stress_mpa, truth.stress_mpa)
+
+
+def test_widening_the_frame_range_asks_for_stabilization_again(fresh):
+    fresh.save_settings("trim", TRIM.model_copy(update={"first": 4, "last": 12}))
+    finish(workflow.stabilize(fresh))
+    assert workflow.motion(fresh, workflow.source_video(fresh)) is None
+    fresh.save_settings("trim", TRIM.model_copy(update={"first": 5, "last": 10}))
+    assert workflow.working_video(fresh).frame_numbers.tolist() == list(range(5, 11))
+
+
+def test_method_none_keeps_the_whole_frame(fresh):
+    fresh.save_settings("stabilize", StabilizeSettings(method="none"))
+    finish(workflow.stabilize(fresh))
+    assert workflow.working_video(fresh).shape == (SETTINGS.frames, TRIM.height, TRIM.width)
+
+
+def test_training_without_labels_says_what_to_do(fresh):
+    with pytest.raises(InputError, match="no frame is labelled yet"):
+        workflow.training_job(fresh)
+
+
+def test_measuring_before_segmenting_says_what_to_do(fresh):
+    with pytest.raises(InputError, match="segment the video first"):
+        finish(workflow.measure(fresh))
+
+
+def test_a_crop_outside_the_frame_makes_no_experiment(files, tmp_path):
+    with pytest.raises(InputError, match="does not lie within"):
+        workflow.create(files / "video.mkv", tmp_path / "bad", settings={"trim": Trim(height=1000)})
+    assert not (tmp_path / "bad.glissile").exists()
+
+
+def test_a_moved_source_is_said_so(fresh):
+    fresh.update(source=fresh.document.source.model_copy(update={"path": "/gone.mkv", "relative_path": None}))
+    with pytest.raises(InputError, match=r"no longer at /gone\.mkv"):
+        workflow.working_video(fresh)
+
+
+def test_a_training_killed_at_any_time_is_resumed_by_the_next_run(fresh, files):
+    long = QUICK.model_copy(update={"epochs": 4000})
+    fresh.save_settings("train", long)
+    fresh.save_settings("stabilize", StabilizeSettings(method="none"))
+    finish(workflow.stabilize(fresh))
+    workflow.import_labels(fresh, files / "masks")
+    folder = workflow.model_folder(fresh)
+    fresh.close()
+    child = subprocess.Popen([sys.executable, "-m", "glissile", "run", str(fresh.folder)])
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+    finally:
+        child.kill()
+        child.wait()
+    with Experiment.open(fresh.folder) as again:
+        assert not again.read_only
+        (_, start), *_ = [stage for stage in workflow.pipeline(again) if stage[0] == "Train"]
+        steps = start()
+        first = next(steps)
+        assert first.index > 1  # goes on from the checkpoint, not from the first epoch
+        steps.close()
