@@ -1,0 +1,68 @@
+"""The stages in their order, over one experiment folder; what the docks and the command line call."""
+
+from collections.abc import Callable, Iterator
+
+from glissile.experiment import Experiment
+from glissile.progress import Steps
+from glissile.stabilize.camera_motion import StabilizeSettings
+from glissile.video import Trim
+from glissile.workflow.labelling import ImportedLabels, import_labels
+from glissile.workflow.results import Results, measure, measured, measured_row, strain_of
+from glissile.workflow.segmentation import predicted, segment, segmented_frames, store
+from glissile.workflow.training import (
+    is_trained,
+    model_card,
+    model_folder,
+    resumable,
+    train,
+    training_job,
+)
+from glissile.workflow.videos import SETTINGS, create, fixed, motion, source_video, stabilize, working_video
+
+__all__ = [
+    "SETTINGS",
+    "ImportedLabels",
+    "Results",
+    "create",
+    "fixed",
+    "import_labels",
+    "is_trained",
+    "measure",
+    "measured",
+    "measured_row",
+    "model_card",
+    "model_folder",
+    "motion",
+    "pipeline",
+    "predicted",
+    "resumable",
+    "segment",
+    "segmented_frames",
+    "source_video",
+    "stabilize",
+    "store",
+    "strain_of",
+    "train",
+    "training_job",
+    "working_video",
+]
+
+
+def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[object]]]]:
+    """Name and start, in order, the stages that are not done or whose input has changed.
+
+    Yields
+    ------
+    tuple of str and callable
+        Title of the stage, and what starts it. Later stages are decided after earlier ones have run.
+    """
+    source = source_video(experiment)
+    settings = experiment.settings("stabilize", StabilizeSettings)
+    known = motion(experiment, source.trimmed(experiment.settings("trim", Trim)))
+    if settings.method != "none" and known is None:
+        yield "Stabilize", lambda: stabilize(experiment)
+    if not is_trained(experiment):
+        resume = resumable(experiment)
+        yield "Train", lambda: train(experiment, resume=resume)
+    yield "Segment", lambda: segment(experiment)
+    yield "Measure", lambda: measure(experiment)

@@ -1,0 +1,82 @@
+"""Labels that were drawn elsewhere, taken over into an experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glissile.experiment import Experiment
+from glissile.io.annotations import frame_number, read_mask_folder
+from glissile.label import annotations
+from glissile.workflow.videos import working_video
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImportedLabels:
+    """What became of a folder of label images.
+
+    Attributes
+    ----------
+    frames : tuple of int
+        Source frame numbers that are labelled now.
+    nearest : int
+        How many lay between two frames and went to the nearer one.
+    outside : tuple of str
+        Stems whose frame number the video does not have.
+    kept : int
+        Frames whose existing label was kept.
+    """
+
+    frames: tuple[int, ...]
+    nearest: int
+    outside: tuple[str, ...]
+    kept: int
+
+
+def import_labels(
+    experiment: Experiment, folder: Path, *, first: float = 0, step: float = 1, overwrite: bool = False
+) -> ImportedLabels:
+    """Take over label images, named by frame number.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    folder : Path
+        Index images, or one sub-folder of images per class.
+    first, step : float
+        Frame k of the video is number `first + step * k` in the file names; of two labels nearest to the
+        same frame the nearer one is taken.
+    overwrite : bool
+        Replace labels that are there already.
+
+    Returns
+    -------
+    ImportedLabels
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read, has no number in its name or does not fit the video.
+    """
+    video = working_video(experiment)
+    frames = experiment.document.source.frames
+    nearest: dict[int, tuple[float, NDArray[np.uint8]]] = {}
+    outside, between = [], 0
+    for stem, mask in read_mask_folder(folder, experiment.document.classes).items():
+        position = (frame_number(stem) - first) / step
+        number = round(position)
+        distance = abs(position - number)
+        if not -0.5 <= position <= frames - 0.5:
+            outside.append(stem)
+            continue
+        between += distance > 1e-6
+        if number not in nearest or distance < nearest[number][0]:
+            nearest[number] = (distance, mask)
+    masks = {number: mask for number, (_, mask) in sorted(nearest.items())}
+    store = annotations.follow(experiment, video)
+    taken = annotations.import_masks(store, video, masks, overwrite=overwrite)
+    return ImportedLabels(taken, between, tuple(outside), len(masks) - len(taken))

@@ -1,0 +1,151 @@
+"""Table, figures and overlay video of an experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glissile.errors import InputError
+from glissile.experiment import Experiment
+from glissile.progress import Step, Steps
+from glissile.quantify.measure import MeasureSettings, measure_frame, write_table
+from glissile.quantify.timeline import Timeline, timeline
+from glissile.video import Video
+from glissile.workflow.segmentation import segmented_frames
+from glissile.workflow.videos import working_video
+
+
+def strain_of(experiment: Experiment, video: Video) -> Timeline:
+    """Strain, and stress where it was logged, at the frames of `video`.
+
+    Raises
+    ------
+    InputError
+        If the strain log cannot be read.
+    """
+    return timeline(experiment.document.calibration, video.times_s, folder=experiment.folder)
+
+
+def measured_row(
+    experiment: Experiment, video: Video, along: Timeline, index: int, mask: NDArray[np.uint8]
+) -> dict[str, float]:
+    """One row of the table: the mask (y, x) of frame `index` of `video`, measured."""
+    return measure_frame(
+        mask,
+        experiment.document.classes,
+        frame=int(video.frame_numbers[index]),
+        time_s=float(along.times_s[index]),
+        strain=along.strain_at(index),
+        stress=along.stress_at(index),
+    )
+
+
+def measured(experiment: Experiment, video: Video) -> Steps[pd.DataFrame]:
+    """Measure the segmented frames of `video`; writes nothing.
+
+    Yields
+    ------
+    Step
+        One per frame, its row as `metrics`, its mask (y, x) as `preview` and its index along t as `frame`.
+
+    Returns
+    -------
+    DataFrame
+        One row per segmented frame, in order; columns as `glissile.quantify.measure` documents them.
+    """
+    along = strain_of(experiment, video)
+    done = segmented_frames(experiment, video)
+    kept = experiment.segmentation_or_none()
+    rows = []
+    for n, index in enumerate(done, start=1):
+        assert kept is not None
+        mask = kept.read(int(video.frame_numbers[index]))
+        row = measured_row(experiment, video, along, index, mask)
+        rows.append(row)
+        yield Step(n, len(done), f"Measuring, frame {n} of {len(done)}", row, mask, index)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What `measure` wrote.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per segmented frame.
+    files : tuple of Path
+        The table first, then the figures and the overlay video.
+    """
+
+    table: pd.DataFrame
+    files: tuple[Path, ...]
+
+
+def measure(experiment: Experiment) -> Steps[Results]:
+    """Measure all segmented frames; write the table, the figures and the overlay video.
+
+    Yields
+    ------
+    Step
+        One per frame measured, see `measured`, then one per frame of the overlay video.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError
+        If no frame is segmented.
+    """
+    from glissile.quantify.against_strain import Abscissa, draw_area_fractions, save_figure
+
+    video = working_video(experiment)
+    if not segmented_frames(experiment, video):
+        raise InputError(f"{experiment.folder.name}: no frame is segmented yet; segment the video first")
+    settings = experiment.settings("measure", MeasureSettings)
+    table = yield from measured(experiment, video)
+    write_table(experiment.measurements_path, table)
+    files = [experiment.measurements_path]
+    against: Abscissa = "strain" if table["strain"].notna().any() else "time_s"
+    figure = draw_area_fractions(
+        table,
+        experiment.document.classes,
+        against=against,
+        initial_strain=experiment.document.calibration.initial_strain,
+    )
+    for suffix in (".png", ".svg", ".pdf"):
+        files.append(experiment.folder / f"area_fraction{suffix}")
+        save_figure(figure, files[-1])
+    if settings.overlay_video:
+        files.append(experiment.folder / "overlay.mp4")
+        yield from _overlay_video(experiment, video, files[-1], settings.overlay_frames_per_second)
+    experiment.save_settings("measure", settings)
+    return Results(table, tuple(files))
+
+
+def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_second: float) -> Steps[None]:
+    from glissile.io.video_writer import writing_video
+    from glissile.quantify.overlay import contrast_limits, frame_caption, overlay_frame
+
+    kept = experiment.segmentation_or_none()
+    assert kept is not None
+    along = strain_of(experiment, video)
+    limits = contrast_limits(video)
+    done = segmented_frames(experiment, video)
+    pictures = (
+        overlay_frame(
+            video.frame(index),
+            kept.read(int(video.frame_numbers[index])),
+            experiment.document.classes,
+            nm_per_pixel=video.nm_per_pixel,
+            caption=frame_caption(time_s=float(along.times_s[index]), strain=along.strain_at(index)),
+            contrast_limits=limits,
+        )
+        for index in done
+    )
+    for n in writing_video(path, pictures, frames_per_second=frames_per_second):
+        yield Step(n, len(done), f"Drawing the overlay video, frame {n} of {len(done)}")

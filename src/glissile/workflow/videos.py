@@ -1,0 +1,151 @@
+"""An experiment and its videos: as recorded, and as they are studied."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from pydantic import BaseModel
+
+from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.experiment import Calibration, Experiment, Source
+from glissile.io.video_files import read_video
+from glissile.learn.recipes import Recipe
+from glissile.progress import Steps
+from glissile.quantify.measure import MeasureSettings
+from glissile.segment.settings import SegmentSettings
+from glissile.stabilize.camera_motion import Motion, StabilizeSettings, estimate_motion
+from glissile.stabilize.field_of_view import fix_field_of_view
+from glissile.video import Trim, Video
+
+# Which settings each stage keeps in experiment.toml.
+SETTINGS: Mapping[str, type[BaseModel]] = {
+    "trim": Trim,
+    "stabilize": StabilizeSettings,
+    "train": Recipe,
+    "segment": SegmentSettings,
+    "measure": MeasureSettings,
+}
+
+
+def create(
+    video_path: Path,
+    folder: Path,
+    *,
+    calibration: Calibration | None = None,
+    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+    settings: Mapping[str, BaseModel] | None = None,
+) -> Experiment:
+    """Start the study of one video.
+
+    Parameters
+    ----------
+    video_path : Path
+        Video file or folder of frames.
+    folder : Path
+        Experiment folder to make; `.glissile` is appended where it is missing.
+    calibration : Calibration, optional
+        Scale, time base and strain.
+    classes : sequence of DefectClass
+        What will be labelled.
+    settings : mapping of str to BaseModel, optional
+        Settings by stage, as `SETTINGS` names them; the others keep their defaults.
+
+    Returns
+    -------
+    Experiment
+        Open, and locked for this process.
+
+    Raises
+    ------
+    InputError
+        If the video cannot be read or the folder exists already.
+    """
+    video = read_video(video_path)
+    given = settings or {}
+    video.trimmed(cast("Trim", given.get("trim", Trim())))  # refuses a crop outside the frame
+    t, y, x = video.shape
+    source = Source.of(video_path, frames=t, height=y, width=x)
+    experiment = Experiment.create(folder, source=source, calibration=calibration, classes=classes)
+    for stage, chosen in given.items():
+        experiment.save_settings(stage, chosen)
+    return experiment
+
+
+def source_video(experiment: Experiment) -> Video:
+    """Read the video of `experiment` with its calibration, untrimmed.
+
+    Raises
+    ------
+    InputError
+        If the video was moved or cannot be read.
+    """
+    video = read_video(experiment.source_path())
+    calibration = experiment.document.calibration
+    if calibration.seconds_per_frame is not None:
+        times = np.asarray(video.frame_numbers * calibration.seconds_per_frame, dtype=np.float64)
+        video = replace(video, times_s=times)
+    if calibration.nm_per_pixel is not None:
+        video = replace(video, nm_per_pixel=calibration.nm_per_pixel)
+    return video
+
+
+def motion(experiment: Experiment, video: Video) -> Motion | None:
+    """Motion to be removed from `video`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its trimmed video.
+
+    Returns
+    -------
+    Motion, optional
+        None where the video was not stabilized, or only over other frames than those of `video`.
+    """
+    if not experiment.motion_path.exists():
+        return None
+    known = Motion.read(experiment.motion_path)
+    return known if np.isin(video.frame_numbers, known.frame_numbers).all() else None
+
+
+def working_video(experiment: Experiment) -> Video:
+    """Open the video that is labelled and measured: trimmed and, once stabilized, of one fixed area.
+
+    Raises
+    ------
+    InputError
+        If the source was moved, or the trim or motion does not fit it.
+    """
+    return fixed(experiment, source_video(experiment))
+
+
+def fixed(experiment: Experiment, source: Video) -> Video:
+    """Trim and stabilize an already opened `source` as `experiment` has it."""
+    video = source.trimmed(experiment.settings("trim", Trim))
+    known = motion(experiment, video)
+    return video if known is None else fix_field_of_view(video, known)
+
+
+def stabilize(experiment: Experiment) -> Steps[Motion]:
+    """Estimate the motion of the specimen and keep it in `motion.csv`.
+
+    Yields
+    ------
+    Step
+        One per frame or batch of frames.
+
+    Returns
+    -------
+    Motion
+    """
+    settings = experiment.settings("stabilize", StabilizeSettings)
+    trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
+    found = yield from estimate_motion(trimmed, settings)
+    fix_field_of_view(trimmed, found)  # refuses a motion that leaves no common area
+    found.write(experiment.motion_path)
+    experiment.save_settings("stabilize", settings)
+    return found
