@@ -182,7 +182,7 @@ def test_minutes_bound_the_length(tmp_path):
 
 
 def test_what_is_timed_first_leaves_no_trace_in_the_network(tmp_path, monkeypatch):
-    monkeypatch.setattr("glissile.learn.session.steps_within", lambda *a, **k: 12)
+    monkeypatch.setattr("glissile.learn.training.steps_within", lambda *a, **k: 12)
     run(job_of(tmp_path / "timed", minutes=1))
     run(job_of(tmp_path / "counted", epochs=2))
     timed, counted = load_model(tmp_path / "timed")[0], load_model(tmp_path / "counted")[0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glissile.defects import DefectClass
 from glissile.io.checkpoint import ModelCard
 from glissile.learn.recipes import Recipe
-from glissile.learn.session import Session
+from glissile.learn.training import Training
 from glissile.progress import Step, Steps
 
 
@@ -109,7 +109,7 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         If the labels cannot be learned from, memory does not suffice for one frame, or there is nothing
         that fits to resume.
     """
-    session = Session(
+    training = Training(
         job.frames,
         job.masks,
         job.frame_numbers,
@@ -120,29 +120,29 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         started=time.monotonic(),
     )
     if job.resume:
-        session.resume()
+        training.resume()
     else:
-        session.begin()
+        training.begin()
     shown = None if job.preview is None else Preview(job.preview, job.preview_frame)
-    for index, stop in enumerate(session.plan.stops()):
-        if stop <= session.step:
+    for index, stop in enumerate(training.plan.stops()):
+        if stop <= training.step:
             continue
-        metrics = session.learn_until(stop)
+        metrics = training.learn_until(stop)
         step = Step(
             index=index + 1,
-            total=len(session.plan.stops()),
-            message=session.message(),
+            total=len(training.plan.stops()),
+            message=training.message(),
             metrics=metrics,
-            preview=None if shown is None else session.predicted(shown.frame),
+            preview=None if shown is None else training.predicted(shown.frame),
             frame=None if shown is None else shown.frame_number,
         )
         try:
             order = yield step
         except GeneratorExit:
-            session.save()
+            training.save()
             raise
         if isinstance(order, Stop):
             break
         if isinstance(order, Preview):
             shown = order
-    return session.end()
+    return training.end()

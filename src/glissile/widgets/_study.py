@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from glissile import workflow
 from glissile.experiment import Calibration, Experiment, MaskStore
-from glissile.io.checkpoint import WEIGHTS_FILE, ModelCard, read_card
+from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
+from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
 from glissile.quantify.overlay import contrast_limits
 from glissile.stabilize.camera_motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
 
-# As `glissile.learn.session` names it, which loads torch.
+# As `glissile.learn.training` names it, which loads torch.
 _CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
@@ -42,7 +43,7 @@ class Study:
     card : ModelCard, optional
         The trained network of the chosen recipe.
     store : MaskStore, optional
-        Labels on the pixels of `video`.
+        Labels on the pixels of `source`; None where there are none and the experiment is read-only.
     labels : mapping of int to ndarray (y, x)
         Masks of the labelled frames, by index along t of `video`.
     segmented : tuple of int
@@ -132,7 +133,7 @@ def _read(experiment: Experiment) -> Steps[Study]:
     except BaseException:
         experiment.close()
         raise
-    return replace(study, notices=(changed, *study.notices)) if changed else study
+    return replace(study, notices=(changed,)) if changed else study
 
 
 def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None) -> Steps[Study]:
@@ -163,7 +164,7 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
     source = workflow.source_video(experiment)
     cut = source.trimmed(experiment.settings("trim", Trim))
     video = workflow.fixed(experiment, source)
-    store, moved = _followed(experiment, video)
+    store = experiment.labels_or_none() if experiment.read_only else experiment.labels()
     card = trained_card(experiment)
     segmentation = experiment.segmentation_or_none()
     return Study(
@@ -180,7 +181,6 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         current=card is not None
         and segmentation is not None
         and segmentation.attributes.get("model") == card.weights_sha256,
-        notices=(moved,) if moved else (),
     )
 
 
@@ -188,22 +188,6 @@ def _visible(limits: tuple[float, float]) -> tuple[float, float]:
     """Limits that napari can show: those of a video of one grey value are widened."""
     low, high = limits
     return (low, high) if high > low else (low, low + 1)
-
-
-def _followed(experiment: Experiment, video: Video) -> tuple[MaskStore | None, str]:
-    """Labels on the pixels of `video`, and what the user should know if they were moved there."""
-    if experiment.read_only:
-        kept = experiment.labels_or_none()
-        return (kept, "") if kept is not None and kept.shape[1:] == video.shape[1:] else (None, "")
-    before = set(experiment.folder.glob("labels-before-*"))
-    store = annotations.follow(experiment, video)
-    for backup in set(experiment.folder.glob("labels-before-*")) - before:
-        count = len(store.frames)
-        return store, (
-            f"The labels of {count} frames moved to the new field of view; as they were, they stay in "
-            f"{backup.name}"
-        )
-    return store, ""
 
 
 def read_labels(store: MaskStore, video: Video) -> dict[int, NDArray[np.uint8]]:
@@ -282,4 +266,4 @@ def trained_card(experiment: Experiment) -> ModelCard | None:
 
 def resumable(experiment: Experiment) -> bool:
     """Whether a training of the chosen recipe was cut short and can go on."""
-    return (workflow.model_folder(experiment) / _CHECKPOINT_FILE).exists()
+    return interrupted(workflow.model_folder(experiment)) is not None

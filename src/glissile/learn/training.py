@@ -48,7 +48,7 @@ _STREAM_ORDER, _STREAM_SAMPLE = 1, 2
 T = TypeVar("T")
 
 
-class Session:
+class Training:
     """A training in progress.
 
     Every random number is drawn from the seed and the number of the step, so that a resumed training draws
