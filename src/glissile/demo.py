@@ -4,17 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
 from glissile.experiment import Calibration, Experiment, StrainLogSettings
 from glissile.io.annotations import frame_number, read_mask_folder
-from glissile.label.annotations import moved
+from glissile.label.annotations import cut
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.stabilize.camera_motion import Motion
 from glissile.synthetic import sample
-from glissile.video import Video
 
 
 def opened(folder: Path) -> Experiment:
@@ -97,10 +95,5 @@ def compared(experiment: Experiment, true_masks: Path) -> dict[str, ClassScore]:
         number = frame_number(stem)
         index = video.index_of(number)
         if index is not None:
-            tally.add(store.read(number), on_working_video(mask, video, index))
+            tally.add(store.read(number), cut(mask, video, index))
     return tally.scores()
-
-
-def on_working_video(mask: NDArray[np.uint8], video: Video, index: int) -> NDArray[np.uint8]:
-    """Cut a mask of the source to frame `index` of `video`."""
-    return moved(mask, (0, 0), video.origins_px[index], video.shape[1:])

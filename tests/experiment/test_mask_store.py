@@ -73,18 +73,11 @@ def test_what_zarr_writes_is_read_too(store):
     np.testing.assert_array_equal(store.read(7), filled(5))
 
 
-def test_attributes_change_one_by_one_and_are_seen_by_others(store):
+def test_attributes_are_seen_by_others_and_by_zarr(store):
     second = MaskStore.open(store.path, read_only=True)
-    store.set_attributes(origins_px=[[0.5, None]], frames=3)
-    assert second.attributes == {"model": "a", "origins_px": [[0.5, None]], "frames": 3}
+    assert store.attributes == second.attributes == {"model": "a"}
     assert dict(zarr.open_array(store.path, mode="r").attrs) == second.attributes
     assert store.shape == second.shape == SHAPE
-
-
-def test_attributes_that_json_lacks_are_refused_and_change_nothing(store):
-    with pytest.raises(ValueError, match="JSON"):
-        store.set_attributes(origin=float("nan"))
-    assert store.attributes == {"model": "a"}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +109,6 @@ def test_a_store_opened_for_reading_refuses_to_write(store):
     for write in (
         lambda: second.write(0, filled(1)),
         lambda: second.remove(0),
-        lambda: second.set_attributes(a=1),
     ):
         with pytest.raises(InputError, match="held by anna, process 7"):
             write()
@@ -222,15 +214,6 @@ def test_reading_while_another_thread_writes_gives_whole_frames(tmp_path):
     assert store.frames == (0, 1, 2, 3)
 
 
-def test_attributes_set_by_many_threads_all_arrive(store):
-    threads = [threading.Thread(target=store.set_attributes, kwargs={f"a{i}": i}) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {f"a{i}" for i in range(8)} <= set(store.attributes)
-
-
 WRITER = """
 import sys
 from pathlib import Path
@@ -238,14 +221,13 @@ import numpy as np
 from glissile.experiment import Experiment
 opened = Experiment.open(Path(sys.argv[1]))
 assert not opened.read_only, opened.locked_by
-store = opened.labels((20, 12, 16))
+store = opened.labels()
 print("writing", flush=True)
 turn = 0
 while True:
     turn += 1
     for frame in range(20):
         store.write(frame, np.full((12, 16), (frame * 11 + turn % 2) % 256, np.uint8))
-        store.set_attributes(turn=turn, padding="x" * 5000)
     opened.update(versions={"turn": str(turn)})
 """
 
@@ -271,7 +253,6 @@ def test_a_study_whose_writer_is_killed_at_any_moment_opens_whole(experiment, tm
         with Experiment.open(folder) as opened:
             assert not opened.read_only
             store = opened.labels_or_none()
-            assert store.attributes["source_px"] == [12, 16]
             assert len(store.frames) > 0
             assert store.array[:].shape == (20, 12, 16)
             assert not list(folder.rglob(".writing-*"))

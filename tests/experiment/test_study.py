@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.experiment import Calibration, Experiment, Source, document
+from glissile.experiment import Calibration, Experiment, MaskStore, Source, document
 from glissile.video import Trim
 
 
@@ -57,7 +57,7 @@ def test_the_suffix_is_added_once(tmp_path, source):
 def test_long_paths_work(tmp_path, source):
     folder = tmp_path / ("a" * 60) / ("b " * 30 + "b") / ("γ" * 60)
     with Experiment.create(folder, source=source) as made:
-        made.labels((20, 12, 16)).write(3, np.ones((12, 16), np.uint8))
+        made.labels().write(3, np.ones((12, 16), np.uint8))
     with Experiment.open(made.folder) as opened:
         assert opened.labels_or_none().frames == (3,)
 
@@ -169,7 +169,7 @@ def writes(opened):
     return [
         lambda: opened.update(versions={}),
         lambda: opened.save_settings("trim", Trim()),
-        lambda: opened.labels((20, 12, 16)),
+        lambda: opened.labels(),
         lambda: opened.new_segmentation((20, 12, 16), {}),
         lambda: opened.relocate_source(opened.source_path()),
     ]
@@ -185,7 +185,7 @@ def test_a_second_opener_in_the_same_process_only_reads(experiment):
             ):
                 write()
         assert second.labels_or_none() is None
-        experiment.labels((20, 12, 16)).write(5, np.ones((12, 16), np.uint8))
+        experiment.labels().write(5, np.ones((12, 16), np.uint8))
         labels = second.labels_or_none()
         assert labels.frames == (5,)
         with pytest.raises(InputError, match="held by"):
@@ -307,35 +307,45 @@ def test_another_process_holds_the_lock_until_it_is_killed(experiment):
 
 
 def test_what_a_killed_process_left_is_tidied_by_the_next_writer(experiment):
-    labels = experiment.labels((20, 12, 16))
-    labels.write(2, np.ones((12, 16), np.uint8))
+    experiment.labels().write(3, np.ones((12, 16), np.uint8))
+    masks = experiment.new_segmentation((20, 6, 8), {})
+    masks.write(2, np.ones((6, 8), np.uint8))
     experiment.close()
     model = experiment.models_folder / "unet"
     model.mkdir(parents=True)
-    left = [p / ".writing-a" for p in (experiment.folder, labels.path, experiment.models_folder, model)]
+    folders = (experiment.folder, experiment.labels_path, masks.path, experiment.models_folder, model)
+    left = [folder / ".writing-a" for folder in folders]
     for path in left:
         path.touch()
-    labels.path.rename(labels.path.with_name(".replaced-labels.zarr"))
+    masks.path.rename(masks.path.with_name(".replaced-segmentation.zarr"))
     with Experiment.open(experiment.folder, read_only=True) as reader:
-        assert reader.labels_or_none() is None
+        assert reader.segmentation_or_none() is None
     assert left[0].exists()
     with Experiment.open(experiment.folder) as opened:
-        assert opened.labels_or_none().frames == (2,)
+        assert opened.labels_or_none().frames == (3,)
+        assert opened.segmentation_or_none().frames == (2,)
     assert not any(path.exists() for path in left)
 
 
 # --- masks
 
 
-def test_labels_are_made_once_and_keep_their_size(experiment):
+def test_labels_are_made_once_with_the_size_of_the_source(experiment):
     assert experiment.labels_or_none() is None
-    made = experiment.labels((20, 12, 16), {"origins_px": []})
+    made = experiment.labels()
+    assert made.shape == (20, 12, 16)
     made.write(1, np.ones((12, 16), np.uint8))
-    again = experiment.labels((20, 12, 16), {"origins_px": [1]})
-    assert again.frames == (1,)
-    assert again.attributes == {"origins_px": [], "source_px": [12, 16]}
-    with pytest.raises(InputError, match="the labels are 12 x 16 px, the video 10 x 16 px"):
-        experiment.labels((20, 10, 16))
+    assert experiment.labels().frames == experiment.labels_or_none().frames == (1,)
+
+
+def test_labels_of_another_video_are_refused(experiment):
+    MaskStore.create(experiment.labels_path, (20, 10, 16))
+    for opened in (experiment.labels, experiment.labels_or_none):
+        with pytest.raises(
+            InputError,
+            match="belong to a video of 20 frames of 10 x 16 px, the source has 20 frames of 12 x 16 px",
+        ):
+            opened()
 
 
 def test_a_new_segmentation_replaces_the_old_one(experiment):
@@ -356,7 +366,6 @@ def test_a_store_that_was_replaced_takes_no_mask_of_the_old_size(experiment):
     with pytest.raises(InputError, match="was replaced by masks of another size; open it again"):
         old.write(1, np.ones((12, 16), np.uint8))
     assert new.read(1).all()
-    new.set_attributes(model="b")
     new.write(2, np.ones((6, 8), np.uint8))
     assert new.frames == (1, 2)
 

@@ -6,7 +6,6 @@ import tifffile
 
 from glissile import workflow
 from glissile.errors import InputError
-from glissile.label import annotations
 from glissile.synthetic.sample import sample_folder
 from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.readers import experiment_reader, open_sample, read_experiment
@@ -18,8 +17,7 @@ def folder(tmp_path):
     tifffile.imwrite(video, np.random.default_rng(0).integers(0, 255, (5, 30, 40), dtype=np.uint8))
     folder = tmp_path / "v.glissile"
     with workflow.create(video, folder) as experiment:
-        store = annotations.follow(experiment, workflow.working_video(experiment))
-        store.write(3, np.full((30, 40), 2, np.uint8))
+        experiment.labels().write(3, np.full((30, 40), 2, np.uint8))
     return folder
 
 

@@ -1,39 +1,34 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
-from glissile.experiment import Experiment, MaskStore, Source
+from glissile.experiment import MaskStore
 from glissile.label.annotations import (
     LabelCount,
-    follow,
+    cut,
     import_masks,
     label_counts,
     labelled_indices,
-    moved,
-    origins_px,
     read_label,
+    remove_label,
+    write_label,
 )
 from glissile.video import Trim, Video
 
 FRAMES, HEIGHT, WIDTH = 20, 40, 50
 rng = np.random.default_rng(3)
-# The truth: what is labelled at each pixel of each frame of the source.
-TRUTH = (rng.random((FRAMES, HEIGHT, WIDTH)) < 0.3).astype(np.uint8) + (
-    rng.random((FRAMES, HEIGHT, WIDTH)) < 0.1
-).astype(np.uint8)
+# The truth: what is to be seen at each pixel of each frame of the source.
+TRUTH = rng.integers(0, 3, (FRAMES, HEIGHT, WIDTH), np.uint8)
+DRIFT = np.cumsum(rng.normal(0, 0.7, (FRAMES, 2)), axis=0)
 
 
 @pytest.fixture
-def experiment(tmp_path):
-    path = tmp_path / "video.mp4"
-    path.write_bytes(b"frames")
-    source = Source.of(path, frames=FRAMES, height=HEIGHT, width=WIDTH)
-    with Experiment.create(tmp_path / "8.4μm", source=source) as opened:
-        yield opened
+def store(tmp_path):
+    return MaskStore.create(tmp_path / "labels.zarr", (FRAMES, HEIGHT, WIDTH))
 
 
 def seen(origin, shape, first=0, last=FRAMES - 1, drift=None):
@@ -51,288 +46,225 @@ def seen(origin, shape, first=0, last=FRAMES - 1, drift=None):
     )
 
 
-def cut(frame, origin, shape):
-    """Truth on the pixels of a field of view, 0 outside the source."""
-    top, left = np.rint(origin).astype(int)
-    padded = np.pad(TRUTH[frame], 100)
-    return padded[top + 100 : top + 100 + shape[0], left + 100 : left + 100 + shape[1]]
+def in_source(video, index):
+    """Row and column (y, x) in the source of each pixel of a frame, to half a pixel."""
+    start = np.array([int(np.floor(v + 0.5)) for v in video.origins_px[index].round(6)])
+    assert np.abs(start - video.origins_px[index]).max() <= 0.5 + 1e-6
+    return np.moveaxis(np.indices(video.shape[1:]), 0, -1) + start
 
 
-def draw(store, video, frames):
-    for frame in frames:
-        index = video.index_of(frame)
-        store.write(frame, cut(frame, video.origins_px[index], video.shape[1:]))
+def true_label(video, index):
+    """What a frame shows, looked up pixel by pixel; 0 outside the source."""
+    number = video.frame_numbers[index]
+    label = np.zeros(video.shape[1:], np.uint8)
+    for pixel, (y, x) in zip(np.ndindex(label.shape), in_source(video, index).reshape(-1, 2), strict=True):
+        if 0 <= y < HEIGHT and 0 <= x < WIDTH:
+            label[pixel] = TRUTH[number, y, x]
+    return label
 
 
-def backups(experiment):
-    return sorted(experiment.folder.glob("labels-before-*.zarr"))
+def draw(store, video, numbers):
+    for number in numbers:
+        index = video.index_of(number)
+        write_label(store, video, index, true_label(video, index))
 
 
-masks = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3))
-origins = st.tuples(st.floats(-12, 12), st.floats(-12, 12))
+sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+origins = st.tuples(st.floats(-70, 70), st.floats(-70, 70))
 
 
-@given(masks, origins, origins, st.tuples(st.integers(1, 12), st.integers(1, 12)))
-def test_a_pixel_that_both_fields_of_view_have_keeps_its_place_in_the_source(mask, old, new, shape):
-    result = moved(mask, old, new, shape)
-    assert result.shape == shape
-    dy, dx = np.rint(np.subtract(old, new).round(6)).astype(int)
-    expected = np.zeros(shape, np.uint8)
-    for y, x in np.argwhere(mask):
-        if 0 <= y + dy < shape[0] and 0 <= x + dx < shape[1]:
-            expected[y + dy, x + dx] = mask[y, x]
-    np.testing.assert_array_equal(result, expected)
+@st.composite
+def working_videos(draw):
+    """As trimming and stabilizing give them: of any size, anywhere within the source."""
+    shape = draw(st.integers(1, HEIGHT)), draw(st.integers(1, WIDTH))
+    room = HEIGHT - shape[0], WIDTH - shape[1]
+    return seen([draw(st.floats(0, r)) for r in room], shape, last=0)
 
 
-@given(masks, origins, origins)
-def test_moving_there_and_back_is_the_identity_where_there_is_room(mask, old, new):
-    padded = np.pad(mask, 26)
-    back = moved(moved(padded, old, new, padded.shape), new, old, padded.shape)
-    np.testing.assert_array_equal(back, padded)
+@given(origins, sizes)
+def test_a_label_is_cut_where_the_field_of_view_lies(origin, shape):
+    video = seen(origin, shape, last=0)
+    np.testing.assert_array_equal(cut(TRUTH[0], video, 0), true_label(video, 0))
 
 
-def test_labels_are_made_on_first_use(experiment):
-    video = seen((3, 4.25), (20, 30), first=5, last=9)
-    store = follow(experiment, video)
-    assert store.shape == (FRAMES, 20, 30)
-    known = origins_px(store)
-    np.testing.assert_array_equal(known[5:10], video.origins_px)
-    assert np.isnan(np.delete(known, slice(5, 10), axis=0)).all()
-    assert labelled_indices(store, video) == ()
-    assert backups(experiment) == []
+@given(working_videos(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_is_written_is_read_back_and_the_rest_of_the_source_stays(tmp_path_factory, video, data):
+    store = MaskStore.create(tmp_path_factory.mktemp("masks") / "labels.zarr", (1, HEIGHT, WIDTH))
+    store.write(0, TRUTH[0])
+    mask = data.draw(hnp.arrays(np.uint8, video.shape[1:], elements=st.integers(0, 255), fill=st.just(7)))
+    write_label(store, video, 0, mask)
+    np.testing.assert_array_equal(read_label(store, video, 0), mask)
+    expected = TRUTH[0].copy()
+    rows, columns = np.moveaxis(in_source(video, 0), -1, 0)
+    expected[rows, columns] = mask
+    np.testing.assert_array_equal(store.read(0), expected)
 
 
-def test_nothing_moves_while_the_field_of_view_stays(experiment):
-    video = seen((3, 4), (20, 30))
-    draw(follow(experiment, video), video, [2, 7])
-    same = seen((3.3, 3.8), (20, 30))  # less than half a pixel
-    store = follow(experiment, same)
-    np.testing.assert_array_equal(store.read(7), cut(7, (3, 4), (20, 30)))
-    assert backups(experiment) == []
-    assert labelled_indices(store, same) == (2, 7)
+@given(origins, sizes)
+@settings(max_examples=60, deadline=None)
+def test_what_lies_outside_the_source_is_not_kept(tmp_path_factory, origin, shape):
+    store = MaskStore.create(tmp_path_factory.mktemp("masks") / "labels.zarr", (1, HEIGHT, WIDTH))
+    video = seen(origin, shape, last=0)
+    write_label(store, video, 0, np.full(shape, 5, np.uint8))
+    place = in_source(video, 0)
+    inside = ((place >= 0) & (place < (HEIGHT, WIDTH))).all(axis=-1)
+    np.testing.assert_array_equal(read_label(store, video, 0), np.where(inside, 5, 0))
+    assert np.count_nonzero(store.read(0)) == np.count_nonzero(inside)
+    assert store.frames == (0,)
 
 
-def test_labels_follow_there_and_back_and_nothing_in_common_is_lost(experiment):
-    drift = np.cumsum(rng.normal(0, 0.7, (FRAMES, 2)), axis=0)
-    first = seen((5, 6), (20, 30), drift=drift)
-    labelled = [0, 4, 11, 19]
-    draw(follow(experiment, first), first, labelled)
-    second = seen((8.4, 2.2), (25, 24), drift=-drift)
-    store = follow(experiment, second)
-    assert store.shape == (FRAMES, 25, 24)
-    assert store.frames == tuple(labelled)
-    for frame in labelled:
-        old, new = first.origins_px[frame], second.origins_px[frame]
-        np.testing.assert_array_equal(
-            store.read(frame), moved(cut(frame, old, (20, 30)), old, new, (25, 24)), err_msg=str(frame)
-        )
-        # The content lies where it belongs in the source to half a pixel.
-        kept = origins_px(store)[frame]
-        assert np.abs(kept - new).max() <= 0.5
-        np.testing.assert_allclose(old - kept, np.rint(old - kept), atol=1e-9)
-    back = follow(experiment, first)
-    for frame in labelled:
-        old, new = first.origins_px[frame], second.origins_px[frame]
-        both = moved(np.ones((25, 24), np.uint8), new, old, (20, 30)) > 0
-        expected = np.where(both, cut(frame, old, (20, 30)), 0)
-        np.testing.assert_array_equal(back.read(frame), expected, err_msg=str(frame))
-        np.testing.assert_allclose(origins_px(back)[frame], old, atol=1e-9)
-    kept = {store.shape[1:]: store for store in map(MaskStore.open, backups(experiment))}
-    assert set(kept) == {(20, 30), (25, 24)}
-    whole = kept[20, 30]
-    assert whole.frames == tuple(labelled)
-    for frame in labelled:
-        np.testing.assert_array_equal(whole.read(frame), cut(frame, first.origins_px[frame], (20, 30)))
-    np.testing.assert_array_equal(origins_px(whole), first.origins_px)
+@given(
+    st.tuples(st.integers(0, 30), st.integers(0, 30)),
+    st.tuples(st.integers(0, 8), st.integers(0, 8)),
+    st.sampled_from([0, 1e-9, -1e-9]),
+)
+def test_a_crop_that_moves_by_whole_pixels_moves_the_label_by_as_much(halves, by, rounding):
+    origin = np.divide(halves, 2)  # where it is a toss-up to which pixel a label goes
+    label = cut(TRUTH[0], seen(origin, (20, 20), last=0), 0)
+    np.testing.assert_array_equal(
+        cut(TRUTH[0], seen(origin + by + rounding, (10, 10), last=0), 0),
+        label[by[0] : by[0] + 10, by[1] : by[1] + 10],
+    )
 
 
-def test_following_many_times_does_not_walk_away(experiment):
-    video = seen((10, 10), (20, 20))
-    store = follow(experiment, video)
-    store.write(3, np.pad(np.ones((2, 2), np.uint8), 9))  # at 19, 19 of the source
-    for _ in range(30):
-        video = seen(rng.uniform(4, 16, 2), (20, 20))
-        store = follow(experiment, video)
-        corner = np.argwhere(store.read(3))[0]
-        assert np.abs(corner + video.origins_px[3] - 19).max() <= 0.5 + 1e-9
+def test_labels_stay_on_the_same_pixels_of_the_source_when_the_field_of_view_changes(store):
+    trimmed = seen((8, 9), (24, 32))
+    draw(store, trimmed, [0, 4, 11, 19])
+    stabilized = seen((12.4, 14.2), (13, 15), drift=DRIFT / 2)
+    assert labelled_indices(store, stabilized) == (0, 4, 11, 19)
+    for frame in store.frames:
+        place = in_source(stabilized, frame)
+        assert ((place >= (8, 9)) & (place < (32, 41))).all(), "the truth must be within what was drawn"
+        np.testing.assert_array_equal(read_label(store, stabilized, frame), true_label(stabilized, frame))
 
 
-def test_half_pixels_move_once_and_not_again(experiment):
-    # 2.58 - 2 - 0.08 is a little more than 0.5.
-    video, halfway = seen((2.58, 4), (20, 20)), seen((0.08, 6.5), (20, 20))
-    draw(follow(experiment, video), video, [3])
-    store = follow(experiment, halfway)
-    np.testing.assert_array_equal(read_label(store, halfway, 3), store.read(3))
-    count = len(backups(experiment))
-    follow(experiment, halfway)
-    assert len(backups(experiment)) == count == 1
-
-
-def test_a_smaller_frame_range_keeps_all_labels(experiment):
-    whole = seen((4, 4), (20, 20))
-    draw(follow(experiment, whole), whole, [1, 9, 18])
-    short = seen((4, 4), (20, 20), first=8, last=12)
-    store = follow(experiment, short)
+def test_a_field_of_view_that_shrinks_and_grows_again_loses_nothing(store):
+    large, small = seen((4, 4), (30, 40)), seen((12.4, 14.2), (9, 10), first=8, last=12, drift=DRIFT)
+    draw(store, large, [1, 9, 18])
+    redrawn = np.full((9, 10), 3, np.uint8)
+    write_label(store, small, 1, redrawn)
     assert store.frames == (1, 9, 18)
-    assert labelled_indices(store, short) == (1,)
-    assert backups(experiment) == []
-    moved_on = seen((2, 7), (24, 16), first=8, last=12)
-    store = follow(experiment, moved_on)
-    assert store.frames == (1, 9, 18)
-    restored = follow(experiment, whole)
-    for frame in (1, 9, 18):
-        common = moved(moved(np.ones((20, 20)), (4, 4), (2, 7), (24, 16)), (2, 7), (4, 4), (20, 20)) > 0
-        assert common.sum() == 20 * 16
-        np.testing.assert_array_equal(restored.read(frame), np.where(common, cut(frame, (4, 4), (20, 20)), 0))
+    assert labelled_indices(store, small) == (1,)
+    for frame in (1, 18):
+        np.testing.assert_array_equal(read_label(store, large, frame), true_label(large, frame))
+    expected = np.pad(true_label(large, 9), ((4, 6), (4, 6)))
+    rows, columns = np.moveaxis(in_source(small, 1), -1, 0)
+    expected[rows, columns] = redrawn
+    np.testing.assert_array_equal(store.read(9), expected)
 
 
-def test_frames_that_come_into_range_later_get_their_origin(experiment):
-    early = seen((4, 4), (20, 20), last=4)
-    draw(follow(experiment, early), early, [2])
-    late = seen((4.4, 4), (20, 20))
-    store = follow(experiment, late)
-    draw(store, late, [15])
-    assert not np.isnan(origins_px(store)).any()
-    np.testing.assert_array_equal(origins_px(store)[2], (4, 4))
-    np.testing.assert_array_equal(origins_px(store)[15], (4.4, 4))
+def test_a_frame_without_defects_is_labelled(store):
+    video = seen((5, 6), (20, 30), first=3)
+    write_label(store, video, 2, np.zeros((20, 30), np.uint8))
+    assert labelled_indices(store, video) == (2,)
+    assert store.frames == (5,)
+    assert not read_label(store, video, 2).any()
+    assert not remove_label(store, video, 2)
+    assert store.frames == ()
 
 
-def test_ranges_without_a_common_frame_lose_nothing(experiment):
-    early = seen((4, 4), (20, 20), last=4)
-    draw(follow(experiment, early), early, [2])
-    late = seen((6, 6), (22, 22), first=10)
-    store = follow(experiment, late)
-    assert store.frames == (2,)
-    again = follow(experiment, early)
-    np.testing.assert_array_equal(again.read(2), cut(2, (4, 4), (20, 20)))
-    assert len(backups(experiment)) == 2
+def test_removing_a_label_keeps_what_lies_outside_the_field_of_view(store):
+    large, small = seen((4, 4), (30, 40)), seen((10, 10), (5, 5), first=2)
+    draw(store, large, [7])
+    assert remove_label(store, small, 5)
+    assert store.frames == (7,)
+    assert not read_label(store, small, 5).any()
+    expected = true_label(large, 7)
+    expected[6:11, 6:11] = 0
+    np.testing.assert_array_equal(read_label(store, large, 7), expected)
+    assert not remove_label(store, large, 7)
+    assert not remove_label(store, large, 7)
+    assert store.frames == ()
 
 
-def test_empty_labels_follow_without_a_backup(experiment):
-    follow(experiment, seen((4, 4), (20, 20)))
-    store = follow(experiment, seen((9, 9), (10, 10)))
-    assert store.shape == (FRAMES, 10, 10)
-    np.testing.assert_array_equal(origins_px(store)[0], (9, 9))
-    assert backups(experiment) == []
+def test_a_mask_of_another_size_than_the_video_is_refused(store):
+    for shape in ((1, 1), (30, 20), (HEIGHT, WIDTH)):
+        with pytest.raises(InputError, match="does not fit frame 3 of the 20 x 30 px video"):
+            write_label(store, seen((5, 6), (20, 30)), 3, np.zeros(shape, np.uint8))
+    assert store.frames == ()
 
 
-def test_attributes_survive_following(experiment):
-    follow(experiment, seen((4, 4), (20, 20))).set_attributes(painted_by="anna")
-    store = follow(experiment, seen((9, 9), (10, 10)))
-    assert store.attributes["painted_by"] == "anna"
-    assert store.attributes["source_px"] == [HEIGHT, WIDTH]
-
-
-def test_a_damaged_label_stops_the_labels_from_following_and_loses_nothing(experiment):
-    video = seen((4, 4), (20, 20))
-    store = follow(experiment, video)
+def test_a_damaged_label_is_named_and_not_written_over(store):
+    video = seen((5, 6), (20, 30))
     draw(store, video, [1, 2])
-    (store.path / "c.2.0.0").write_bytes(b"")
-    with pytest.raises(InputError, match="mask of frame 2 is damaged"):
-        follow(experiment, seen((9, 9), (10, 10)))
-    kept = experiment.labels_or_none()
-    assert kept.shape == (FRAMES, 20, 20)
-    np.testing.assert_array_equal(kept.read(1), cut(1, (4, 4), (20, 20)))
-    assert not list(experiment.folder.glob(".writing-*"))
-
-
-def test_a_reader_sees_labels_on_its_own_field_of_view_and_moves_nothing(experiment):
-    video = seen((4, 4), (20, 20))
-    draw(follow(experiment, video), video, [6])
-    other = seen((6.2, 3), (18, 24), first=5, last=8)
-    with Experiment.open(experiment.folder, read_only=True) as reader:
-        store = reader.labels_or_none()
-        assert labelled_indices(store, other) == (1,)
-        expected = moved(cut(6, (4, 4), (20, 20)), (4, 4), (6.2, 3), (18, 24))
-        np.testing.assert_array_equal(read_label(store, other, 1), expected)
-        with pytest.raises(InputError, match="opened for reading only"):
-            follow(reader, other)
-        assert follow(reader, video).read_only
-
-
-def test_labels_of_another_source_are_refused(experiment):
-    MaskStore.create(experiment.labels_path, (7, 20, 20))
-    with pytest.raises(InputError, match="belong to a source of 7 frames, this one has 20"):
-        follow(experiment, seen((0, 0), (20, 20)))
+    chunk = store.path / "c.2.0.0"
+    chunk.write_bytes(b"damaged")
+    for change in (
+        lambda: read_label(store, video, 2),
+        lambda: write_label(store, video, 2, np.ones((20, 30), np.uint8)),
+        lambda: remove_label(store, video, 2),
+    ):
+        with pytest.raises(InputError, match="mask of frame 2 is damaged"):
+            change()
+    assert chunk.read_bytes() == b"damaged"
+    np.testing.assert_array_equal(read_label(store, video, 1), true_label(video, 1))
 
 
 # --- import
 
 
-def test_masks_of_the_source_are_cut_and_those_of_the_video_taken_as_they_are(experiment):
-    drift = np.cumsum(rng.normal(0, 0.7, (FRAMES, 2)), axis=0)
-    video = seen((5, 6), (20, 30), first=2, drift=drift)
-    store = follow(experiment, video)
-    own = cut(9, video.origins_px[7], (20, 30))
-    written = import_masks(store, video, {1: TRUTH[1], 4: TRUTH[4], 9: own, 19: TRUTH[19]})
-    assert written == store.frames == (4, 9, 19)
-    for frame in written:
-        origin = video.origins_px[frame - 2]
-        np.testing.assert_array_equal(store.read(frame), cut(frame, origin, (20, 30)), err_msg=str(frame))
-        assert np.abs(origins_px(store)[frame] - origin).max() <= 0.5
-    np.testing.assert_array_equal(origins_px(store)[4], np.rint(origins_px(store)[4]))
-    np.testing.assert_array_equal(origins_px(store)[9], video.origins_px[7])
+def test_masks_of_the_source_are_taken_whole_and_those_of_the_video_where_it_lies(store):
+    video = seen((8, 9), (20, 30), first=2, last=12, drift=DRIFT)
+    written = import_masks(
+        store, video, {1: TRUTH[1], 4: TRUTH[4], 9: true_label(video, 7), 19: TRUTH[19], 20: TRUTH[0]}
+    )
+    assert written == store.frames == (1, 4, 9, 19)
+    for frame in (1, 4, 19):
+        np.testing.assert_array_equal(store.read(frame), TRUTH[frame], err_msg=str(frame))
+    for index in labelled_indices(store, video):
+        np.testing.assert_array_equal(read_label(store, video, index), true_label(video, index))
+    assert np.count_nonzero(store.read(9)) == np.count_nonzero(true_label(video, 7))
 
 
-def test_a_trimmed_video_gets_what_it_shows(experiment):
+def test_nobody_knows_where_a_small_mask_outside_the_frame_range_lies(store):
+    video = seen((8, 9), (20, 30), first=2, drift=DRIFT)
+    small = np.ones((20, 30), np.uint8)
+    assert import_masks(store, video, {1: small, 2: small, 20: small}) == (2,)
+
+
+def test_a_trimmed_video_shows_what_was_imported(store):
     video = Video.from_frames(TRUTH, name="truth").trimmed(Trim(top=3, left=7, height=20, width=11, first=4))
-    store = follow(experiment, video)
     import_masks(store, video, dict(enumerate(TRUTH)))
-    assert store.frames == tuple(range(4, FRAMES))
-    for index, frame in enumerate(store.frames):
-        np.testing.assert_array_equal(store.read(frame), video.frame(index))
+    assert store.frames == tuple(range(FRAMES))
+    for index in range(len(video)):
+        np.testing.assert_array_equal(read_label(store, video, index), video.frame(index))
 
 
-def test_existing_labels_are_kept_unless_told_otherwise(experiment):
-    video = seen((0, 0), (HEIGHT, WIDTH))
-    store = follow(experiment, video)
+@pytest.mark.parametrize("small", [False, True])
+def test_existing_labels_are_kept_unless_told_otherwise(store, small):
+    video = seen((5, 6), (20, 30))
+    masks = {frame: true_label(video, frame) if small else TRUTH[frame] for frame in (3, 5)}
     painted = np.full((HEIGHT, WIDTH), 2, np.uint8)
     store.write(3, painted)
-    assert import_masks(store, video, {3: TRUTH[3], 5: TRUTH[5]}) == (5,)
+    assert import_masks(store, video, masks) == (5,)
     np.testing.assert_array_equal(store.read(3), painted)
-    assert import_masks(store, video, {3: TRUTH[3]}, overwrite=True) == (3,)
-    np.testing.assert_array_equal(store.read(3), TRUTH[3])
+    assert import_masks(store, video, masks, overwrite=True) == (3, 5)
+    np.testing.assert_array_equal(read_label(store, video, 3), true_label(video, 3))
+    assert (store.read(3)[0] == 2).all() == small  # what a small mask does not cover stays
 
 
-def test_a_mask_of_any_other_size_is_refused_before_one_is_written(experiment):
-    video = seen((5, 6), (20, 30))
-    store = follow(experiment, video)
+def test_a_mask_of_any_other_size_is_refused_before_one_is_written(store):
     with pytest.raises(
         InputError,
         match="the mask of frame 9 is 30 x 20 px, but the video is 20 x 30 px and its source 40 x 50 px",
     ):
-        import_masks(store, video, {4: TRUTH[4], 9: np.zeros((30, 20), np.uint8)})
+        import_masks(store, seen((5, 6), (20, 30)), {4: TRUTH[4], 9: np.zeros((30, 20), np.uint8)})
     assert store.frames == ()
-
-
-def test_labels_of_another_size_than_the_video_are_refused(experiment):
-    store = follow(experiment, seen((5, 6), (20, 30)))
-    with pytest.raises(InputError, match="the labels are 20 x 30 px, the video 10 x 10 px"):
-        import_masks(store, seen((5, 6), (10, 10)), {4: TRUTH[4]})
-
-
-def test_imported_labels_follow_to_the_pixel(experiment):
-    video = seen((5.5, 6.5), (20, 30))
-    import_masks(follow(experiment, video), video, {4: TRUTH[4]})
-    whole = seen((0, 0), (HEIGHT, WIDTH))
-    shown = follow(experiment, whole).read(4)
-    inside = shown > 0
-    np.testing.assert_array_equal(shown[inside], TRUTH[4][inside])
-    assert inside.sum() == (cut(4, (5.5, 6.5), (20, 30)) > 0).sum()
 
 
 # --- the list
 
 
-def test_pixels_are_counted_for_each_labelled_frame(experiment):
-    store = follow(experiment, seen((0, 0), (4, 5)))
-    mask = np.array([[0, 1, 1, 2, 0]] * 4, np.uint8)
+def test_pixels_are_counted_for_each_labelled_frame(store):
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[:2, :4], mask[30:, 49] = 1, 2
     store.write(12, mask)
     store.write(3, mask * 0)
     store.write(5, mask)
     (store.path / "c.5.0.0").write_bytes(b"x")
     empty, broken, full = label_counts(store, DEFAULT_CLASSES)
     assert empty == LabelCount(3, {"dislocation": 0, "stacking_fault": 0})
-    assert full == LabelCount(12, {"dislocation": 8, "stacking_fault": 4})
+    assert full == LabelCount(12, {"dislocation": 8, "stacking_fault": 10})
     assert (broken.frame, broken.pixels) == (5, {})
     assert "the mask of frame 5 is damaged" in broken.problem

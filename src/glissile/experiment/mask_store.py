@@ -2,14 +2,13 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numcodecs.zstd import Zstd  # type: ignore[import-untyped]
+from numcodecs.zstd import Zstd
 from numpy.typing import ArrayLike, NDArray
 
 from glissile import atomic
@@ -44,7 +43,6 @@ class MaskStore:
         self.shape = shape
         self._read_only = read_only
         self._described_at = 0
-        self._lock = threading.Lock()
 
     @classmethod
     def create(
@@ -218,20 +216,6 @@ class MaskStore:
         """Attributes as they are on disk now."""
         found: dict[str, Any] = _metadata(self.path).get("attributes", {})
         return found
-
-    def set_attributes(self, **changes: Any) -> None:
-        """Change some attributes, atomically.
-
-        Raises
-        ------
-        InputError
-            If the store is read-only.
-        """
-        self._require_writable()
-        with self._lock:
-            metadata = _metadata(self.path)
-            metadata["attributes"] = {**metadata.get("attributes", {}), **changes}
-            atomic.write_text(self.path / _DESCRIPTION, json.dumps(metadata, allow_nan=False))
 
     @property
     def array(self) -> Any:

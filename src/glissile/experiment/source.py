@@ -60,10 +60,7 @@ class Source(BaseModel):
         InputError
             If there is nothing at `path` or it cannot be read.
         """
-        try:
-            size, digest = fingerprint(path)
-        except OSError as error:
-            raise InputError(f"{path}: the source video cannot be read ({error.strerror})") from error
+        size, digest = fingerprint(path)
         return cls(
             path=Path(os.path.abspath(path)).as_posix(),  # noqa: PTH100 - Path.absolute keeps ".."
             size_bytes=size,
@@ -72,6 +69,24 @@ class Source(BaseModel):
             height=height,
             width=width,
         )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(t, y, x)."""
+        return self.frames, self.height, self.width
+
+    def difference(self, path: Path) -> str | None:
+        """How the video at `path` differs from this one; None where it is the same.
+
+        Raises
+        ------
+        InputError
+            If there is nothing at `path` or it cannot be read.
+        """
+        size, digest = fingerprint(path)
+        if size != self.size_bytes:
+            return f"it has {size} bytes and had {self.size_bytes}"
+        return "its content differs" if digest != self.sampled_sha256 else None
 
     def seen_from(self, folder: Path) -> Self:
         """Add the path relative to the experiment `folder`."""
@@ -87,9 +102,16 @@ def fingerprint(path: Path) -> tuple[int, str]:
 
     Raises
     ------
-    OSError
-        If it cannot be read.
+    InputError
+        If there is nothing at `path` or it cannot be read.
     """
+    try:
+        return _sampled(path)
+    except OSError as error:
+        raise InputError(f"{path}: the source video cannot be read ({error.strerror})") from error
+
+
+def _sampled(path: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     if not path.is_dir():
         size = path.stat().st_size

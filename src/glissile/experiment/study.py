@@ -22,7 +22,7 @@ from glissile.experiment.document import (
 )
 from glissile.experiment.lock import StudyLock
 from glissile.experiment.mask_store import MaskStore
-from glissile.experiment.source import Source, fingerprint
+from glissile.experiment.source import Source
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -245,45 +245,36 @@ class Experiment:
             self.update(stages={**self._document.stages, stage: plain(settings)})
 
     def labels_or_none(self) -> MaskStore | None:
-        """Labels, None where there are none yet."""
-        return self._store_or_none(self.labels_path)
-
-    def labels(self, shape: tuple[int, int, int], attributes: Mapping[str, Any] | None = None) -> MaskStore:
-        """Labels, made where there are none yet.
-
-        `glissile.label.annotations.follow` also fits them to a changed field of view.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            (t, y, x): frames of the source; rows and columns of the working video.
-        attributes : Mapping, optional
-            For a new store.
-
-        Returns
-        -------
-        MaskStore
+        """Labels on the pixels (t, y, x) of the source, None where there are none yet.
 
         Raises
         ------
         InputError
-            If there are labels of another shape, or none and the study is read-only.
+            If they are the labels of another video.
+        """
+        kept = self._store_or_none(self.labels_path)
+        shape = self._document.source.shape
+        if kept is not None and kept.shape != shape:
+            theirs, ours = (f"{t} frames of {y} x {x} px" for t, y, x in (kept.shape, shape))
+            raise InputError(
+                f"{kept.path}: the labels belong to a video of {theirs}, the source has {ours}; "
+                "move them out of the study"
+            )
+        return kept
+
+    def labels(self) -> MaskStore:
+        """Labels on the pixels (t, y, x) of the source, made where there are none yet.
+
+        Raises
+        ------
+        InputError
+            If they are the labels of another video, or there are none and the study is read-only.
         """
         kept = self.labels_or_none()
         if kept is None:
             self.require_writable()
-            return MaskStore.create(self.labels_path, shape, {**(attributes or {}), **self.label_attributes})
-        if kept.shape != tuple(shape):
-            raise InputError(
-                f"{kept.path}: the labels are {kept.shape[1]} x {kept.shape[2]} px, the video "
-                f"{shape[1]} x {shape[2]} px; restore its trim, or let the labels follow it"
-            )
+            return MaskStore.create(self.labels_path, self._document.source.shape)
         return kept
-
-    @property
-    def label_attributes(self) -> dict[str, Any]:
-        """Attributes that every label store of this study carries: `source_px`, size (y, x) of the source."""
-        return {"source_px": [self._document.source.height, self._document.source.width]}
 
     def segmentation_or_none(self) -> MaskStore | None:
         """Predicted masks, None where there are none yet."""
@@ -331,8 +322,7 @@ class Experiment:
         InputError
             If the video is missing or cannot be read.
         """
-        path = self.source_path()
-        return self._difference(path)
+        return self._difference(self.source_path())
 
     def relocate_source(self, path: Path) -> None:
         """Refer to the source video at its new place.
@@ -390,16 +380,8 @@ class Experiment:
         return MaskStore.open(path, read_only=self._why_read_only() or False)
 
     def _difference(self, path: Path) -> str | None:
-        source = self._document.source
-        try:
-            size, digest = fingerprint(path)
-        except OSError as error:
-            raise InputError(f"{path}: the source video cannot be read ({error.strerror})") from error
-        if size != source.size_bytes:
-            how = f"it has {size} bytes and had {source.size_bytes}"
-        elif digest != source.sampled_sha256:
-            how = "its content differs"
-        else:
+        how = self._document.source.difference(path)
+        if how is None:
             return None
         return (
             f"{path}: is not the video that {self.folder.name} was made from, {how}; labels and results may "

@@ -1,18 +1,14 @@
-"""Labels of a study: which pixels of the source they lie on, and how they follow a changed field of view."""
+"""Labels of a study: kept on the pixels of the source, drawn and read on those of the working video."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from glissile import atomic
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.experiment import Experiment, MaskStore
+from glissile.experiment import MaskStore
 from glissile.video import Video
 
 _EXACT_DECIMALS = 6
@@ -37,108 +33,27 @@ class LabelCount:
     problem: str = ""
 
 
-def moved(
-    mask: NDArray[np.uint8], old_origin: ArrayLike, new_origin: ArrayLike, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Move a mask onto the pixels of another field of view of the same frame.
+def cut(mask: NDArray[np.uint8], video: Video, index: int) -> NDArray[np.uint8]:
+    """Cut a mask of the source to the field of view of a frame.
 
     Parameters
     ----------
     mask : ndarray of uint8, shape (y, x)
-        Class values.
-    old_origin, new_origin : array, shape (2,)
-        (y, x) in the source frame, pixels, of pixel (0, 0) of `mask` and of the result. Their difference is
-        rounded to whole pixels.
-    shape : tuple of int
-        (y, x) of the result.
-
-    Returns
-    -------
-    ndarray of uint8, shape `shape`
-        Background where `mask` does not reach.
-    """
-    down, right = (int(d) for d in shift_px(old_origin, new_origin))
-    result = np.zeros(shape, np.uint8)
-    top, left = max(down, 0), max(right, 0)
-    bottom, end = min(shape[0], mask.shape[0] + down), min(shape[1], mask.shape[1] + right)
-    if top < bottom and left < end:
-        result[top:bottom, left:end] = mask[top - down : bottom - down, left - right : end - right]
-    return result
-
-
-def shift_px(old_origin: ArrayLike, new_origin: ArrayLike) -> NDArray[np.int64]:
-    """Whole pixels (dy, dx) by which content moves from one field of view into another."""
-    difference = np.asarray(old_origin, np.float64) - np.asarray(new_origin, np.float64)
-    # Half a pixel stays half a pixel whatever was added before: else a mask moved once would move again.
-    return np.rint(difference.round(_EXACT_DECIMALS)).astype(np.int64)
-
-
-def origins_px(store: MaskStore) -> NDArray[np.float64]:
-    """Read the origins (t, 2), (y, x) in the source, of the masks of `store`; NaN where none is known."""
-    kept = store.attributes.get("origins_px")
-    if kept is None:
-        return np.full((store.shape[0], 2), np.nan)
-    return np.array(
-        [[np.nan if v is None else v for v in origin] for origin in kept], dtype=np.float64
-    ).reshape(-1, 2)
-
-
-def follow(experiment: Experiment, video: Video) -> MaskStore:
-    """Labels of `experiment` on the pixels of `video`, made where there are none yet.
-
-    Where the field of view has moved by a pixel or changed its size since the labels were drawn, every mask
-    is moved with it into a new `labels.zarr`, and the labels as they were stay beside it as
-    `labels-before-YYYYMMDD-HHMMSS.zarr`. Frames outside the frame range of `video` are moved like the
-    nearest frame that both ranges have. Each frame keeps the exact origin of the pixels it was drawn on,
-    so that following many times adds up to no more than half a pixel.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The study.
+        Class values on the pixels of the source.
     video : Video
-        Its working video.
+        Working video; its origins are rounded to whole pixels.
+    index : int
+        Frame, along t of `video`.
 
     Returns
     -------
-    MaskStore
-        With the size of `video`.
-
-    Raises
-    ------
-    InputError
-        If something would have to be written and the study is read-only, or a label cannot be read.
+    ndarray of uint8, shape (y, x)
+        On the pixels of `video`; background where it reaches beyond `mask`.
     """
-    shape = (experiment.document.source.frames, *video.shape[1:])
-    new = np.full((shape[0], 2), np.nan)
-    new[video.frame_numbers] = video.origins_px
-    store = experiment.labels_or_none()
-    if store is None:
-        return experiment.labels(shape, {"origins_px": _as_attribute(new)})
-    if store.shape[0] != shape[0]:
-        raise InputError(
-            f"{store.path}: the labels belong to a source of {store.shape[0]} frames, this one has {shape[0]}"
-        )
-    old = origins_px(store)
-    frames = list(store.frames)
-    shifts = _shifts(old, new)
-    drawn = np.zeros(shape[0], bool)
-    drawn[frames] = True
-    drawn &= ~np.isnan(old).any(axis=1)
-    kept = np.where(drawn[:, None], old - shifts, new)
-    if store.shape == shape and not shifts[frames].any():
-        if not store.read_only and not np.array_equal(kept, old, equal_nan=True):
-            store.set_attributes(origins_px=_as_attribute(kept))
-        return store
-    experiment.require_writable()
-    if frames:
-        _back_up(experiment.labels_path)
-    with atomic.replacing_folder(experiment.labels_path) as temporary:
-        attributes = {**store.attributes, **experiment.label_attributes, "origins_px": _as_attribute(kept)}
-        following = MaskStore.create(temporary, shape, attributes)
-        for frame in frames:
-            following.write(frame, moved(store.read(frame), shifts[frame], (0, 0), shape[1:]))
-    return MaskStore.open(experiment.labels_path)
+    result = np.zeros(video.shape[1:], np.uint8)
+    here, there = _overlap(video, index, mask.shape)
+    result[here] = mask[there]
+    return result
 
 
 def labelled_indices(store: MaskStore, video: Video) -> tuple[int, ...]:
@@ -147,18 +62,62 @@ def labelled_indices(store: MaskStore, video: Video) -> tuple[int, ...]:
 
 
 def read_label(store: MaskStore, video: Video, index: int) -> NDArray[np.uint8]:
-    """Label (y, x) of frame `index` of `video`, on the pixels of `video`.
+    """Label (y, x) of frame `index` of `video`, on the pixels of `video`; background where there is none.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
+    return cut(store.read(int(video.frame_numbers[index])), video, index)
+
+
+def write_label(store: MaskStore, video: Video, index: int, mask: NDArray[np.uint8]) -> None:
+    """Keep `mask` (y, x) as the label of frame `index` of `video`.
+
+    What is labelled in the source outside the field of view stays as it is.
+
+    Raises
+    ------
+    InputError
+        If `mask` has not the size of `video`, the old label of the frame is damaged, or the labels are
+        read-only.
+    """
     frame = int(video.frame_numbers[index])
-    mask = store.read(frame)
-    origin = origins_px(store)[frame]
-    here = video.origins_px[index]
-    return moved(mask, here if np.isnan(origin).any() else origin, here, video.shape[1:])
+    if mask.shape != video.shape[1:]:
+        raise InputError(
+            f"{store.path.name}: a mask of {_size(mask.shape)} px does not fit frame {frame} of the "
+            f"{_size(video.shape[1:])} px video"
+        )
+    whole = store.read(frame)
+    here, there = _overlap(video, index, whole.shape)
+    whole[there] = mask[here]
+    store.write(frame, whole)
+
+
+def remove_label(store: MaskStore, video: Video, index: int) -> bool:
+    """Clear the field of view of frame `index` of `video`; the frame is not labelled any more.
+
+    Returns
+    -------
+    bool
+        True if defects are labelled outside the field of view: then they are kept, and the frame stays
+        labelled.
+
+    Raises
+    ------
+    InputError
+        If the old label of the frame is damaged, or the labels are read-only.
+    """
+    frame = int(video.frame_numbers[index])
+    whole = store.read(frame)
+    _, there = _overlap(video, index, whole.shape)
+    whole[there] = 0
+    if whole.any():
+        store.write(frame, whole)
+        return True
+    store.remove(frame)
+    return False
 
 
 def import_masks(
@@ -166,17 +125,18 @@ def import_masks(
 ) -> tuple[int, ...]:
     """Take over masks as labels.
 
-    Masks of the size of the working video are taken as they are. Those of the size of the source are cut to
-    the working video, at its origins rounded to whole pixels. All are looked at before the first is written.
+    Masks of the size of the source are taken whole, those of the working video within its field of view.
+    The size of all is looked at before the first is written.
 
     Parameters
     ----------
     store : MaskStore
-        Labels of the study, as `follow` gives them for `video`.
+        Labels of the study.
     video : Video
         Its working video.
     masks : Mapping of int to ndarray, shape (y, x)
-        By frame number in the source. Those that `video` does not have are passed over.
+        By frame number in the source. Passed over are those that the source does not have and, as nobody
+        knows where they lie, masks of the size of the working video for frames outside its range.
     overwrite : bool
         Replace labels that are there already.
 
@@ -188,43 +148,33 @@ def import_masks(
     Raises
     ------
     InputError
-        If a mask has neither size, or the labels another size than `video`.
+        If a mask has neither size.
     """
-    working = video.shape[1:]
-    if store.shape[1:] != working:
-        raise InputError(
-            f"{store.path.name}: the labels are {_size(store.shape[1:])} px, the video {_size(working)} px; "
-            "let the labels follow the video first"
-        )
-    source = tuple(store.attributes.get("source_px", working))
+    frames, *source = store.shape
+    working = list(video.shape[1:])
     present = set(store.frames)
     chosen = []
-    for frame in masks:
-        index = video.index_of(frame)
-        if index is None or (frame in present and not overwrite):
-            continue
-        size = masks[frame].shape
-        if size not in {working, source}:
+    for frame, mask in masks.items():
+        size = list(mask.shape)
+        if size not in (source, working):
             raise InputError(
                 f"{video.name}: the mask of frame {frame} is {_size(size)} px, but the video is "
                 f"{_size(working)} px and its source {_size(source)} px; masks have one of these sizes"
             )
-        chosen.append((frame, index))
-    origins = origins_px(store)
-    for frame, index in chosen:
-        mask = masks[frame]
-        origins[frame] = video.origins_px[index]
-        if mask.shape != working:
-            origins[frame] = np.rint(video.origins_px[index])
-            mask = moved(mask, (0, 0), origins[frame], working)
-        store.write(frame, mask)
-    if chosen:
-        store.set_attributes(origins_px=_as_attribute(origins))
-    return tuple(frame for frame, _ in chosen)
+        known = 0 <= frame < frames if size == source else video.index_of(frame) is not None
+        if known and (overwrite or frame not in present):
+            chosen.append(frame)
+    for frame in chosen:
+        index = video.index_of(frame)
+        if list(masks[frame].shape) == source:
+            store.write(frame, masks[frame])
+        elif index is not None:
+            write_label(store, video, index, masks[frame])
+    return tuple(chosen)
 
 
 def label_counts(store: MaskStore, classes: Sequence[DefectClass]) -> tuple[LabelCount, ...]:
-    """List the labelled frames with the pixels of each class, by frame number."""
+    """List the labelled frames with the pixels of each class in the source, by frame number."""
     rows = []
     for frame in store.frames:
         try:
@@ -236,28 +186,17 @@ def label_counts(store: MaskStore, classes: Sequence[DefectClass]) -> tuple[Labe
     return tuple(rows)
 
 
-def _shifts(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Pixels (t, 2) by which each mask moves: where one origin is unknown, as the nearest frame does."""
-    known = np.flatnonzero(~np.isnan(old).any(axis=1) & ~np.isnan(new).any(axis=1))
-    if not known.size:
-        return np.zeros(old.shape, np.int64)
-    nearest = known[np.searchsorted((known[1:] + known[:-1]) / 2, np.arange(len(old)))]
-    return shift_px(old[nearest], new[nearest])
-
-
-def _as_attribute(origins: NDArray[np.float64]) -> list[list[float | None]]:
-    return [[None if np.isnan(v) else float(v) for v in origin] for origin in origins]
-
-
-def _back_up(path: Path) -> None:
-    stem = f"{path.stem}-before-{datetime.now():%Y%m%d-%H%M%S}"
-    backup = path.with_name(stem + path.suffix)
-    again = 2
-    while backup.exists():
-        backup = path.with_name(f"{stem}-{again}{path.suffix}")
-        again += 1
-    with atomic.replacing_folder(backup) as temporary:
-        shutil.copytree(path, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Rows and columns of frame `index` that lie in a source of size (y, x), and the same in the source."""
+    # Halves go up, also those that arithmetic made a little less, so that a crop that moves by whole pixels
+    # moves the window by as much.
+    origin = np.floor(video.origins_px[index].round(_EXACT_DECIMALS) + 0.5).astype(int).tolist()
+    here, there = [], []
+    for start, length, limit in zip(origin, video.shape[1:], source, strict=True):
+        first, last = np.clip((start, start + length), 0, limit).tolist()
+        there.append(slice(first, last))
+        here.append(slice(first - start, last - start) if first < last else slice(0, 0))
+    return tuple(here), tuple(there)
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -122,7 +122,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             )
 
     def change(self, stage: str, steps: Callable[[Study], Steps[Study]], description: str) -> None:
-        """Run what gives the study another working video; the labels are saved before and follow it."""
+        """Run what gives the study another working video; the labels are saved before."""
         study, keeper = self.study, self.keeper
         assert study is not None
         assert keeper is not None

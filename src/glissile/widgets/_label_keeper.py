@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from glissile.experiment import Experiment, MaskStore
+from glissile.label import annotations
 from glissile.video import Video
 from glissile.widgets._layers import BRUSH_SIZE_PX, mask_layer
 
@@ -27,14 +28,15 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     A frame is labelled once it has a stroke, or was marked as free of defects. One whose strokes were all
     undone or erased is not labelled any more, unless it was marked: an accidental stroke must not teach the
-    network that a frame is empty. Only touched frames are written, in a thread of their own.
+    network that a frame is empty. Only touched frames are written, in a thread of their own. A frame with
+    defects outside the field of view stays labelled, whatever is removed within it.
 
     Parameters
     ----------
     experiment : Experiment
         Whose labels they are.
     store : MaskStore, optional
-        `labels.zarr` on the pixels of `video`; only a study that cannot be written may lack it.
+        `labels.zarr`; only a study that cannot be written may lack it.
     video : Video
         Its working video (t, y, x).
     masks : mapping of int to ndarray (y, x)
@@ -52,6 +54,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     saved = Signal(int)  # index along t
     _written = Signal(int, str)  # index along t; why it failed, or empty
+    _stays = Signal(int)  # index along t
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.layer.events.n_edit_dimensions.connect(self._stay_in_frame)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="glissile-labels")
         self._written.connect(self._on_written)
+        self._stays.connect(self._on_stays)
         self._timer = QTimer(self)
         self._timer.setInterval(_CHECK_EVERY_MS)
         self._timer.timeout.connect(self.save)
@@ -165,11 +169,10 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _write(self, store: MaskStore, index: int, mask: NDArray[np.uint8] | None) -> None:
         """Write or remove one frame; runs in the writer's thread."""
         try:
-            number = int(self._video.frame_numbers[index])
-            if mask is None:
-                store.remove(number)
-            else:
-                store.write(number, mask)
+            if mask is not None:
+                annotations.write_label(store, self._video, index, mask)
+            elif annotations.remove_label(store, self._video, index):
+                self._stays.emit(index)
         except Exception as error:
             _log.exception("frame %d could not be saved", index)
             self._written.emit(index, str(error) or type(error).__name__)
@@ -184,6 +187,16 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             return
         self.saved_at = datetime.now().astimezone().strftime("%H:%M:%S")
         self.saved.emit(index)
+
+    def _on_stays(self, index: int) -> None:
+        """Go on counting a frame as labelled that has defects outside the field of view."""
+        if index not in self._kept:
+            self._kept[index] = np.zeros(self._data.shape[1:], np.uint8)
+            self._marked.add(index)
+            show_info(
+                f"Frame {self._video.frame_numbers[index]} stays labelled: there are defects on it outside "
+                "this field of view"
+            )
 
     def _on_paint(self, event: Any) -> None:
         """Save once the stroke is in the data: napari tells of a fill before it has filled."""

@@ -260,8 +260,7 @@ def stabilized(experiment: Experiment) -> Steps[Study]:
 
 def trained_card(experiment: Experiment) -> ModelCard | None:
     """Card of the network of the chosen recipe; None before it is trained."""
-    folder = workflow.model_folder(experiment)
-    return read_card(folder) if (folder / WEIGHTS_FILE).exists() else None
+    return workflow.model_card(experiment)
 
 
 def resumable(experiment: Experiment) -> bool:

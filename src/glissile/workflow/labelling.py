@@ -25,7 +25,8 @@ class ImportedLabels:
     nearest : int
         How many lay between two frames and went to the nearer one.
     outside : tuple of str
-        Stems whose frame number the video does not have.
+        Stems whose frame number the source does not have, or, where the image is as small as the working
+        video, the working video.
     kept : int
         Frames whose existing label was kept.
     """
@@ -64,7 +65,7 @@ def import_labels(
     """
     video = working_video(experiment)
     frames = experiment.document.source.frames
-    nearest: dict[int, tuple[float, NDArray[np.uint8]]] = {}
+    nearest: dict[int, tuple[float, str, NDArray[np.uint8]]] = {}
     outside, between = [], 0
     for stem, mask in read_mask_folder(folder, experiment.document.classes).items():
         position = (frame_number(stem) - first) / step
@@ -75,8 +76,11 @@ def import_labels(
             continue
         between += distance > 1e-6
         if number not in nearest or distance < nearest[number][0]:
-            nearest[number] = (distance, mask)
-    masks = {number: mask for number, (_, mask) in sorted(nearest.items())}
-    store = annotations.follow(experiment, video)
+            nearest[number] = (distance, stem, mask)
+    store = experiment.labels()
+    present = set(store.frames)
+    masks = {number: mask for number, (_, _, mask) in sorted(nearest.items())}
     taken = annotations.import_masks(store, video, masks, overwrite=overwrite)
-    return ImportedLabels(taken, between, tuple(outside), len(masks) - len(taken))
+    left = set(masks).difference(taken)
+    outside += [nearest[number][1] for number in sorted(left - present)]
+    return ImportedLabels(taken, between, tuple(outside), len(left & present))
