@@ -305,3 +305,7 @@ def test_a_series_is_a_sorted_dictionary(entries):
     for frame, value in expected.items():
         np.testing.assert_equal(series.at(frame), {"a": np.nan if value is None else value})
     assert series.at(-1) is None
+
+
+def test_the_menu_of_pyqtgraph_lies_not_on_the_plot(dock):
+    assert not dock.plot.getPlotItem().ctrlMenu.isVisible()

@@ -15,9 +15,11 @@ from glissile.experiment import Experiment
 from glissile.progress import Step
 from glissile.video import Trim
 from glissile.widgets import _study
+from glissile.widgets.curves import CurvesDock
 from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
 from glissile.widgets.sections import segment as segment_section
 from glissile.widgets.sections import train as train_section
+from glissile.workflow import segmentation
 
 T, Y, X = 12, 60, 80
 
@@ -56,6 +58,7 @@ def names(viewer):
 
 
 def labels_on_disk(dock):
+    """Masks of the labelled frames on the pixels of the source, by frame number."""
     dock.bench.keeper.flush()
     store = dock.bench.study.experiment.labels_or_none()
     return {number: store.read(number) for number in store.frames}
@@ -72,6 +75,14 @@ def apply_trim(dock, qtbot, trim):
     section.set_value(trim)
     section.primary.click()
     idle(dock, qtbot)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Glissile", GlissileDock), ("Curves", CurvesDock)])
+def test_napari_opens_the_docks_by_their_names(make_napari_viewer, qtbot, name, kind):
+    window = make_napari_viewer(strict_qt="raise").window
+    _, widget = window.add_plugin_dock_widget("napari-glissile", name)
+    assert isinstance(widget, kind)
+    qtbot.waitUntil(lambda: any(title.startswith("Curves (") for title in window.dock_widgets))
 
 
 def test_opening_a_video_starts_its_experiment(opened, viewer, video_path):
@@ -203,23 +214,49 @@ def test_list_of_labelled_frames_leads_to_them(opened, qtbot):
     assert [table.item(row, 0).text() for row in range(2)] == ["2", "9"]
 
 
-def test_labels_follow_a_new_trim(opened, qtbot, said):
+def test_labels_stay_on_the_source_when_the_trim_changes(opened, qtbot, said):
     opened.bench.display.go_to(6)
     opened.bench.keeper.layer.brush_size = 1
     opened.bench.keeper.layer.paint([6, 20, 30], 1)
+    opened.bench.keeper.layer.paint([6, 50, 70], 2)
     apply_trim(opened, qtbot, Trim(top=5, left=10, height=40, width=50, first=4, last=10))
     assert opened.bench.state.video.shape == (7, 40, 50)
     assert opened.bench.keeper.labelled == (2,)
     assert opened.bench.keeper.mask(2)[15, 20] == 1
     assert opened.bench.keeper.mask(2).sum() == 1
-    assert any("moved to the new field of view" in message for message in said)
     assert opened.bench.display.frame_number() == 6
+    opened.bench.keeper.layer.brush_size = 1
+    opened.bench.keeper.layer.paint([2, 0, 0], 1)
     paint(opened, 0)
     assert set(labels_on_disk(opened)) == {4, 6}
     apply_trim(opened, qtbot, Trim())
     assert opened.bench.keeper.labelled == (4, 6)
-    assert opened.bench.keeper.mask(6)[20, 30] == 1
+    drawn = np.argwhere(opened.bench.keeper.mask(6)).tolist()
+    assert drawn == [[5, 10], [20, 30], [50, 70]]
+    assert opened.bench.keeper.mask(6)[50, 70] == 2
+    assert not said
     assert opened.sections["trim"].mark.text().strip() == "✓"
+
+
+def test_a_frame_with_defects_outside_the_trim_stays_labelled(opened, qtbot, said):
+    paint(opened, 6)
+    small = Trim(top=30, left=40)
+    apply_trim(opened, qtbot, small)
+    opened.bench.display.go_to(6)
+    paint(opened, 6, 2)
+    assert (labels_on_disk(opened)[6] == 2).any()
+    opened.sections["label"].clear.click()
+    opened.bench.keeper.flush()
+    qtbot.waitUntil(lambda: any("outside this field of view" in message for message in said))
+    assert opened.bench.keeper.labelled == (6,)
+    left = labels_on_disk(opened)[6]
+    assert (left == 1).any()
+    assert not left[30:, 40:].any()
+    apply_trim(opened, qtbot, Trim())
+    opened.bench.display.go_to(6)
+    opened.sections["label"].clear.click()
+    assert labels_on_disk(opened) == {}
+    assert opened.bench.keeper.labelled == ()
 
 
 def test_trim_is_drawn_and_typed(opened, viewer, qtbot):
@@ -376,7 +413,7 @@ def segmenting(steps):
 
 @contextmanager
 def pretended_network(dock, monkeypatch):
-    monkeypatch.setattr(workflow, "_model_hash", lambda experiment: "abc")
+    monkeypatch.setattr(segmentation, "_model_hash", lambda experiment: "abc")
     monkeypatch.setattr(_study, "trained_card", lambda experiment: fake_card({}))
     dock.bench.set_trained()
     yield

@@ -37,7 +37,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
         self._titles = {"left": "Area fraction (%)", "bottom": "", "right": "Stress (MPa)"}
         self._text, self._font = QColor("black"), self.font()
         main = self.getPlotItem()
-        main.ctrlMenu.setParent(self)  # nobody else would delete it
+        keep_menu(self)
         main.showGrid(x=True, y=True, alpha=_GRID_OPACITY)
         main.layout.setContentsMargins(6, 6, 10, 4)
         main.getViewBox().setLimits(yMin=-10, yMax=110, minYRange=0.02)
@@ -163,6 +163,12 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
         box = self.getPlotItem().getViewBox()
         if event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
             self.position_chosen.emit(float(box.mapSceneToView(event.scenePos()).x()))
+
+
+def keep_menu(plot: pg.PlotWidget) -> None:
+    """Let the menu that pyqtgraph makes for `plot`, unseen, end with it."""
+    menu = plot.getPlotItem().ctrlMenu
+    menu.setParent(plot, menu.windowFlags())  # as any other widget it would lie open on the plot
 
 
 def _drawable(

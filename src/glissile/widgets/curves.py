@@ -36,13 +36,13 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        Its frame slider moves the cursor; a click on the curves or a drag of the cursor moves the slider.
+    napari_viewer : napari.Viewer
+        Passed by this name. Its frame slider moves the cursor; a click on the curves or a drag of the cursor moves the slider.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = viewer
+        viewer = self._viewer = napari_viewer
         self._state = state_of(viewer)
         self._classes: tuple[DefectClass, ...] = ()
         self._series = Series(())

@@ -32,16 +32,16 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        The viewer it is docked in.
+    napari_viewer : napari.Viewer
+        The viewer it is docked in; napari passes it by this name.
     """
 
     # Qt sends events already while it makes the widget.
     _docked = False
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = viewer
+        viewer = self._viewer = napari_viewer
         self._next: str | None = None
         self._running: str | None = None
         self.bench = Bench(viewer, self)

@@ -6,6 +6,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from glissile.defects import DefectClass
+from glissile.widgets._curve_plot import keep_menu
 
 _HEIGHT_PX = 120
 _LOSS_COLOR = "#999999"
@@ -67,8 +68,7 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
 def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
     plot = pg.PlotWidget(enableMenu=False)
-    menu = plot.getPlotItem().ctrlMenu
-    menu.setParent(plot, menu.windowFlags())  # nobody else would delete it
+    keep_menu(plot)
     plot.setFixedHeight(_HEIGHT_PX)
     plot.setLabel("left", title)
     plot.getAxis("left").setWidth(48)

@@ -1,0 +1,156 @@
+"""Takes the screenshots of the documentation from the real program.
+
+    make screenshots                                                    # docs/images/sample.png
+    python docs/make_screenshots.py --experiment study.glissile --name study-finished [--training]
+
+Every picture is of a copy of the experiment, under napari's default settings, and shows the frame on which
+all classes cover most together. `--training` starts a training and takes the picture when half is done.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from qtpy.QtTest import QTest
+
+from glissile.quantify.measure import FRAME, fraction_column
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SIZE_PX = (1600, 1000)
+_COLORS = 256  # of the palette that makes the files small
+_LOOK_EVERY_MS = 100
+
+
+def until(condition: Callable[[], bool], *, minutes: float = 2.0, what: str) -> None:
+    """Let Qt work until a condition is met.
+
+    Raises
+    ------
+    TimeoutError
+        If that takes longer than `minutes`.
+    """
+    deadline = time.monotonic() + 60 * minutes
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {minutes:g} minutes in vain: {what}")
+        QTest.qWait(_LOOK_EVERY_MS)
+
+
+def sample_experiment() -> Path:
+    """Give the finished study of the bundled sample; work through it where that is not done yet."""
+    folder = REPOSITORY / "demo.glissile"
+    if not (folder / "measurements.csv").exists():
+        subprocess.run([sys.executable, "-m", "glissile", "demo", str(folder)], check=True)
+    return folder
+
+
+def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_scale: float) -> None:
+    """Open an experiment in napari and save what its window shows.
+
+    Parameters
+    ----------
+    experiment : Path
+        Finished experiment folder; it is changed by a training.
+    picture : Path
+        PNG file to write.
+    training : bool
+        Train anew, and take the picture halfway.
+    theme : str
+        "dark" or "light".
+    font_scale : float
+        Font size over napari's own.
+    """
+    import napari
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    appearance.theme = theme
+    appearance.font_size = round(font_scale * appearance.font_size)
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE_PX)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-glissile", "Glissile")
+    viewer.open(experiment, plugin="napari-glissile")
+    bench = dock.bench
+    until(lambda: len(bench.state.table) > 0, what=f"the curves of {experiment.name}")
+    until(lambda: bench.state.running is None, what=f"opening {experiment.name}")
+    bench.display.go_to_working(telling_frame(bench))
+    if training:
+        train_halfway(dock)
+    viewer.reset_view()
+    image = Image.fromarray(settled_picture(viewer))
+    image.quantize(_COLORS, dither=Image.Dither.NONE).save(picture, optimize=True)
+    bench.runner.cancel()
+    until(lambda: bench.state.running is None, what="the training to end")
+    viewer.close()
+
+
+def telling_frame(bench: Any) -> int:
+    """Index along t of the frame on which all classes cover most together."""
+    columns = [fraction_column(c) for c in bench.study.experiment.document.classes]
+    table = bench.state.table
+    number = table.loc[table[columns].prod(axis=1).idxmax(), FRAME]
+    return int(bench.study.video.index_of(int(number)))
+
+
+def train_halfway(dock: Any) -> None:
+    """Start a training; come back when half of its epochs are done."""
+    section = dock.sections["train"]
+    section.set_open(True)
+    section.primary.click()
+    until(
+        lambda: 2 * section.progress.value() >= section.progress.maximum() > 0,
+        minutes=30,
+        what="half of the training",
+    )
+    dock.scroll.ensureWidgetVisible(section.plot)
+
+
+def settled_picture(viewer: Any) -> NDArray[np.uint8]:
+    """Take what the window shows, (y, x, 3), once it does not change any more."""
+    pictures = [np.zeros(0)]
+
+    def same_again() -> bool:
+        pictures.append(viewer.window.screenshot(flash=False, canvas_only=False)[..., :3])
+        return np.array_equal(*pictures[-2:])
+
+    until(same_again, what="the window is never at rest")
+    return pictures[-1]
+
+
+def main() -> None:
+    """Read the command line and take the picture."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experiment", type=Path, help="finished experiment; default: the bundled sample")
+    parser.add_argument("--name", default="sample", help="name of the picture, without .png")
+    parser.add_argument("--training", action="store_true", help="picture of the training halfway")
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--font-scale", type=float, default=1.0)
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "images")
+    asked = parser.parse_args()
+    experiment = asked.experiment or sample_experiment()
+    with tempfile.TemporaryDirectory(prefix="glissile-", ignore_cleanup_errors=True) as temporary:
+        os.environ["NAPARI_CONFIG"] = str(Path(temporary) / "settings.yaml")  # nobody's own settings
+        copy = Path(shutil.copytree(experiment, Path(temporary) / experiment.name))
+        take(
+            copy,
+            asked.folder / f"{asked.name}.png",
+            training=asked.training,
+            theme=asked.theme,
+            font_scale=asked.font_scale,
+        )
+
+
+if __name__ == "__main__":
+    main()
