@@ -37,7 +37,8 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by this name. Its frame slider moves the cursor; a click on the curves or a drag of the cursor moves the slider.
+        Passed by this name. Its frame slider moves the cursor; a click on the curves or a drag of the cursor
+        moves the slider.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
