@@ -1,0 +1,231 @@
+"""The options of the commands: how they are written, and the settings that they mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glissile.errors import InputError
+
+if TYPE_CHECKING:
+    from glissile.experiment import Calibration, StrainLogSettings
+    from glissile.learn.recipes import Recipe
+    from glissile.video import Trim
+
+
+class RecipeName(StrEnum):
+    """Named training settings."""
+
+    glissile = "glissile"
+    tanaka2025 = "tanaka2025"
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Method(StrEnum):
+    """How the motion of the specimen is found."""
+
+    glissile = "glissile"
+    tanaka2025 = "tanaka2025"
+    none = "none"
+
+
+VideoPath = Annotated[
+    Path, typer.Argument(metavar="VIDEO", help="Video file, TIFF stack or folder of frames.")
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        metavar="METHOD",
+        help="How the motion is found: glissile (many corners, sub-pixel), tanaka2025 (one corner, whole "
+        "pixels) or none (the specimen stands still).",
+    ),
+]
+
+_TRAINING = "Training"
+RecipeOption = Annotated[
+    RecipeName, typer.Option(metavar="NAME", help="glissile or tanaka2025.", rich_help_panel=_TRAINING)
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Length of the training; the recipe's own if absent.",
+        rich_help_panel=_TRAINING,
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        metavar="M", min=0.05, max=10_080, help="Train for so long instead.", rich_help_panel=_TRAINING
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        metavar="S", min=0, max=2**31 - 1, help="Start of all random numbers.", rich_help_panel=_TRAINING
+    ),
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        metavar="DEVICE", help="auto, cpu, cuda or mps; auto takes a graphics card if there is one."
+    ),
+]
+
+_CALIBRATION = "Calibration"
+InitialStrain = Annotated[
+    float | None,
+    typer.Option(metavar="STRAIN", help="Strain of frame 0, as a fraction.", rich_help_panel=_CALIBRATION),
+]
+StrainRate = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Strain rate in 1/s.", rich_help_panel=_CALIBRATION)
+]
+NmPerPixel = Annotated[
+    float | None,
+    typer.Option(metavar="NM", help="Edge length of a pixel in nm.", rich_help_panel=_CALIBRATION),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        metavar="FPS",
+        help="Frames per second; if absent, the times in the video file.",
+        rich_help_panel=_CALIBRATION,
+    ),
+]
+MaskFps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", metavar="FPS", help="Frames per second; 1 if absent.", rich_help_panel=_CALIBRATION
+    ),
+]
+StrainLogPath = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV",
+        help="Log of the test rig: time and strain, and stress if known.",
+        rich_help_panel=_CALIBRATION,
+    ),
+]
+TimeColumn = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Column of the log with the time in seconds.", rich_help_panel=_CALIBRATION
+    ),
+]
+StrainColumn = Annotated[
+    str, typer.Option(metavar="NAME", help="Column of the log with the strain.", rich_help_panel=_CALIBRATION)
+]
+StressColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Column of the log with the stress in MPa.", rich_help_panel=_CALIBRATION
+    ),
+]
+TimeOffset = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", help="Time in the log at frame 0 of the video.", rich_help_panel=_CALIBRATION
+    ),
+]
+
+
+def _numbers(text: str, count: int, option: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count or min(numbers) < 0:
+        raise InputError(f"{option} {text}: give {count} whole numbers with commas between, none negative")
+    return numbers
+
+
+def trim_of(crop: str | None, frames: str | None) -> "Trim":
+    """Read `--crop` and `--frames`; InputError naming the one that is impossible."""
+    from glissile.video import Trim
+
+    top, left, height, width = _numbers(crop, 4, "--crop") if crop is not None else (0, 0, None, None)
+    if 0 in (height, width):
+        raise InputError(f"--crop {crop}: HEIGHT and WIDTH must be at least 1 px")
+    first, last = _numbers(frames, 2, "--frames") if frames is not None else (0, None)
+    return Trim(top=top, left=left, height=height, width=width, first=first, last=last)
+
+
+def recipe_of(
+    name: RecipeName, *, epochs: int | None, minutes: float | None, seed: int, device: Device
+) -> "Recipe":
+    """Take the recipe `name` with the settings that were given; InputError naming an impossible one."""
+    from glissile.learn.recipes import recipe_named
+
+    given = {"epochs": epochs, "minutes": minutes, "seed": seed, "device": device.value}
+    with _options_checked():
+        return recipe_named(name.value, **{key: value for key, value in given.items() if value is not None})
+
+
+def strain_log_of(
+    path: Path | None, time_column: str, strain_column: str, stress_column: str | None, time_offset: float
+) -> "StrainLogSettings | None":
+    """Gather `--strain-log` and its columns; InputError where there is no such file."""
+    from glissile.experiment import StrainLogSettings
+
+    if path is None:
+        return None
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such strain log; check the path")
+    with _options_checked():
+        return StrainLogSettings(
+            path=path.absolute().as_posix(),
+            time_column=time_column,
+            strain_column=strain_column,
+            stress_column=stress_column,
+            time_offset_s=time_offset,
+        )
+
+
+def calibration_of(
+    fps: float | None,
+    initial_strain: float | None,
+    strain_rate: float | None,
+    nm_per_pixel: float | None,
+    strain_log: "StrainLogSettings | None",
+) -> "Calibration":
+    """Gather scale, time and strain; InputError naming the option that is impossible."""
+    from glissile.experiment import Calibration
+
+    if fps is not None and not 0 < fps < float("inf"):
+        raise InputError(f"--fps {fps:g}: a video has more than 0 frames per second")
+    if strain_log is None and (initial_strain is None) != (strain_rate is None):
+        raise InputError("--initial-strain and --strain-rate belong together; give both or neither")
+    with _options_checked():
+        return Calibration(
+            nm_per_pixel=nm_per_pixel,
+            seconds_per_frame=None if fps is None else 1 / fps,
+            initial_strain=initial_strain,
+            strain_rate_per_s=strain_rate,
+            strain_log=strain_log,
+        )
+
+
+@contextmanager
+def _options_checked() -> Iterator[None]:
+    """Name the option that a settings model refuses."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).removesuffix("_s").removesuffix("_per").replace("_", "-")
+        raise InputError(f"{option} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
