@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glissile.atomic import replacing
+from glissile.atomic import replacing, replacing_folder
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Calibration, MaskStore
@@ -112,8 +112,8 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     source : Path
         Video file or folder of frames.
     output : Path
-        `F.tif` (one page per frame), `F.zarr`, or a folder that gets one index PNG per frame, named as the
-        input's frames.
+        `F.tif` (one page per frame), a new `F.zarr`, or a folder that gets one index PNG per frame, named as
+        the input's frames.
     settings : SegmentSettings
         Batch, tiles and device.
 
@@ -126,6 +126,11 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     -------
     int
         Number of frames written.
+
+    Raises
+    ------
+    InputError
+        If model, source or output cannot be used.
     """
     from glissile.segment.predict import segment
 
@@ -148,6 +153,11 @@ def mask_writer(
     ------
     callable
         Takes the index along t and the mask (y, x) of each frame, in order.
+
+    Raises
+    ------
+    InputError
+        If the Zarr array exists already.
     """
     if output.suffix.lower() in _TIFF:
         import tifffile
@@ -155,7 +165,10 @@ def mask_writer(
         with replacing(output) as temporary, tifffile.TiffWriter(temporary) as pages:
             yield lambda _, mask: pages.write(mask, photometric="minisblack", contiguous=True)
     elif output.suffix == ".zarr":
-        yield MaskStore.create(output, video.shape).write
+        if output.exists():
+            raise InputError(f"{output}: exists already; delete it, or choose another name")
+        with replacing_folder(output) as temporary:
+            yield MaskStore.create(temporary, video.shape).write
     else:
         names = frame_names(source, len(video))
         yield lambda index, mask: write_mask(output / f"{names[index]}.png", mask)

@@ -5,6 +5,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -37,6 +38,7 @@ from glissile.options import (
     strain_log_of,
     trim_of,
 )
+from glissile.progress import finish
 
 app = typer.Typer(
     name="glissile",
@@ -89,8 +91,11 @@ def stabilize(
     from glissile.io.video_files import read_video, write_frames
     from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
     from glissile.stabilize.field_of_view import fix_field_of_view
+    from glissile.video import Trim
 
     source = read_video(video)
+    with TemporaryDirectory() as trial:  # an impossible output is refused before the long part
+        finish(write_frames(Path(trial) / output.name, source.trimmed(Trim(last=0))))
     found = console.show("Stabilize", estimate_motion(source, StabilizeSettings(method=method.value)))
     if motion is not None:
         found.write(motion)

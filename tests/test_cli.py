@@ -1,0 +1,497 @@
+"""The commands on small files: what they write, what they print, and how they refuse bad input."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+
+from glissile import cli, workflow
+from glissile.atomic import write_text
+from glissile.defects import DEFAULT_CLASSES
+from glissile.experiment import Experiment, MaskStore
+from glissile.io.annotations import read_mask_folder, write_mask
+from glissile.io.checkpoint import read_card
+from glissile.io.video_files import read_video, write_video
+from glissile.quantify.measure import read_table
+from glissile.stabilize.camera_motion import Motion
+from glissile.synthetic.tem import TemSettings, TemVideo, simulate
+
+SETTINGS = TemSettings(height=144, width=128, frames=10, drift_px=3, jumps=0)
+FIELD = (SETTINGS.height - SETTINGS.strip_px, SETTINGS.width)
+LABELLED = (0, 4, 9)
+COMMANDS = ("info", "stabilize", "train", "segment", "measure", "score", "new", "run", "demo")
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def glissile(*arguments: object) -> Done:
+    """Run the command in this process, its streams no terminals."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as streams:
+        patch.setattr(sys, "argv", ["glissile", *(str(a) for a in arguments)])
+        patch.setattr("warnings.showwarning", None)  # given back afterwards
+        patch.setenv("COLUMNS", "80")
+        streams.enter_context(contextlib.redirect_stdout(out))
+        streams.enter_context(contextlib.redirect_stderr(err))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return Done(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def done(*arguments: object) -> str:
+    """What a command prints that must succeed."""
+    result = glissile(*arguments)
+    assert result.code == 0, result.err
+    return result.out
+
+
+def refused(*arguments: object) -> str:
+    """The one sentence of a command that must refuse its input."""
+    result = glissile(*arguments)
+    assert result.code == 2
+    assert result.err.startswith("glissile: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    return result.err
+
+
+def true_mask(truth: TemVideo, number: int) -> np.ndarray:
+    """Dislocations as simulated and, so early in the test, a stacking fault drawn by hand."""
+    mask = truth.mask(number).copy()
+    mask[30:38, 40:90][mask[30:38, 40:90] == 0] = 2
+    return mask
+
+
+@pytest.fixture(scope="module")
+def truth() -> TemVideo:
+    return simulate(SETTINGS, 4)
+
+
+@pytest.fixture(scope="module")
+def files(truth: TemVideo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder "8.4μm" with `video.mkv` (lossless), its frames in `frames/`, and masks in two layouts."""
+    folder = tmp_path_factory.mktemp("made") / "8.4μm"
+    folder.mkdir()
+    write_video(folder / "video.mkv", (truth.frame(i) for i in range(len(truth))), frames_per_second=20)
+    for number in range(SETTINGS.frames):
+        write_mask(folder / "frames" / f"img_{number:04d}.png", truth.frame(number)[: FIELD[0]])
+    for number in LABELLED:
+        mask = true_mask(truth, number)[: FIELD[0]]
+        write_mask(folder / "masks" / f"img_{number:04d}.png", mask)
+        write_mask(folder / "whole" / f"img_{number:04d}.png", true_mask(truth, number))
+        for value, name in ((1, "dislocation"), (2, "SF")):
+            (folder / "paper" / name).mkdir(parents=True, exist_ok=True)
+            drawn = Image.fromarray((mask == value).astype(np.uint8))
+            drawn.putpalette([255, 255, 255, 0, 0, 0])
+            drawn.save(folder / "paper" / name / f"img_{number:04d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(files: Path) -> Path:
+    """A network, hardly trained."""
+    folder = files / "model"
+    printed = done(
+        "train", files / "frames", files / "masks", "--output", folder, "--epochs", 1, "--device", "cpu"
+    )
+    assert f"model in {folder}" in printed
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(files: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An experiment made by `new` and finished by `run`, and what `run` printed."""
+    folder = tmp_path_factory.mktemp("studies") / "study.glissile"
+    done(
+        "new", files / "video.mkv", folder, "--labels", files / "whole",
+        "--crop", f"0,0,{FIELD[0]},{FIELD[1]}", "--epochs", 1, "--device", "cpu",
+        "--fps", 20, "--initial-strain", 0.01, "--strain-rate", 0.001, "--nm-per-pixel", 4,
+    )  # fmt: skip
+    return folder, done("run", folder)
+
+
+def numbered(folder: Path, masks: dict[str, np.ndarray]) -> Path:
+    for stem, mask in masks.items():
+        write_mask(folder / f"{stem}.png", mask)
+    return folder
+
+
+# -- help and refusals --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns_and_explains_every_option(command):
+    text = done(command, "--help")
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert not re.search(r"--[a-z-]+ +\S+ +│", text)  # an option without words beside it
+    assert "…" not in text
+
+
+def test_without_a_command_it_says_what_there_is():
+    assert all(command in done() for command in COMMANDS)
+
+
+def test_the_version_is_printed():
+    assert re.match(r"\d+\.\d+", done("--version"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("info", "absent.mkv"), "absent.mkv: there is no such file"),
+        (("info", "text.mkv"), "text.mkv: "),
+        (("info", "study.glissile"), "study.glissile: this is an experiment"),
+        (("info",), "VIDEO"),
+        (("nothing",), "nothing"),
+        (("stabilize", "video.mkv", "--output", "a.gif"), "a.gif: "),
+        (("stabilize", "video.mkv", "--output", "a.tif", "--method", "guess"), "--method"),
+        (("train", "empty", "masks", "--output", "m"), "empty: "),
+        (("train", "frames", "empty", "--output", "m"), "empty: has neither label images"),
+        (("train", "frames", "other_names", "--output", "m"), "no mask has the name of an image"),
+        (("train", "frames", "whole", "--output", "m"), "they must have one size"),
+        (("train", "frames", "masks", "--output", "m", "--recipe", "best"), "--recipe"),
+        (("train", "frames", "masks", "--output", "m", "--epochs", "0"), "--epochs"),
+        (("train", "frames", "masks", "--output", "m", "--epochs", "200000"), "--epochs 200000: "),
+        (("train", "frames", "masks", "--output", "m", "--resume"), "no interrupted training"),
+        (("segment", "empty", "video.mkv", "--output", "out"), "empty"),
+        (("measure", "absent", "--output", "a.csv"), "absent: is not a folder"),
+        (("measure", "empty", "--output", "a.csv"), "empty: has neither label images"),
+        (("measure", "masks", "--output", "a.csv", "--fps", "-5"), "--fps -5: "),
+        (("measure", "masks", "--output", "a.csv", "--fps", "0"), "--fps 0: "),
+        (("measure", "masks", "--output", "a.csv", "--nm-per-pixel", "-1"), "--nm-per-pixel -1.0: "),
+        (("measure", "masks", "--output", "a.csv", "--strain-rate", "1"), "give both or neither"),
+        (("measure", "masks", "--output", "a.csv", "--strain-log", "absent.csv"), "no such strain log"),
+        (("score", "masks", "absent"), "absent: is not a folder"),
+        (("score", "one_mask", "masks"), "2 of 3 true masks have no prediction"),
+        (("score", "masks", "masks", "--tolerance", "-1"), "--tolerance"),
+        (("score", "whole", "masks"), "score masks of one size"),
+        (("new", "absent.mkv", "e"), "absent.mkv: there is no such file"),
+        (("new", "video.mkv", "e", "--crop", "1,2,3"), "--crop 1,2,3: give 4 whole numbers"),
+        (("new", "video.mkv", "e", "--crop", "a,b,c,d"), "--crop a,b,c,d: "),
+        (("new", "video.mkv", "e", "--crop", "0,0,0,5"), "--crop 0,0,0,5: "),
+        (("new", "video.mkv", "e", "--crop", "0,0,999,5"), "does not lie within"),
+        (("new", "video.mkv", "e", "--crop", ""), "--crop"),
+        (("new", "video.mkv", "e", "--frames", "3"), "--frames 3: give 2 whole numbers"),
+        (("new", "video.mkv", "e", "--frames", "5,2"), "frames 5 to 2 is not possible"),
+        (("new", "video.mkv", "e", "--fps", "-1"), "--fps -1: "),
+        (("new", "video.mkv", "study.glissile"), "exists already"),
+        (("run", "empty"), "empty"),
+        (("run", "absent"), "absent"),
+        (("run", "video.mkv"), "video.mkv"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, sentence, files, tmp_path, monkeypatch):
+    for name in ("video.mkv", "frames", "masks", "whole"):
+        (tmp_path / name).symlink_to(files / name) if os.name == "posix" else copied(files / name, tmp_path)
+    (tmp_path / "empty").mkdir()
+    write_text(tmp_path / "text.mkv", "not a video")
+    write_text(tmp_path / "study.glissile" / "experiment.toml", "")
+    shutil.copytree(files / "masks", tmp_path / "other_names")
+    for path in (tmp_path / "other_names").iterdir():
+        path.rename(path.with_name(f"{path.stem}9.png"))
+    (tmp_path / "one_mask").mkdir()
+    shutil.copy(files / "masks" / "img_0000.png", tmp_path / "one_mask")
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(*arguments)
+    assert not (tmp_path / "e.glissile").exists()
+
+
+def copied(source: Path, folder: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, folder / source.name)
+    else:
+        shutil.copy(source, folder)
+
+
+def test_an_experiment_that_is_open_elsewhere_is_left_alone(finished):
+    with Experiment.open(finished[0]):
+        assert "process" in refused("run", finished[0])
+
+
+def test_a_model_that_is_none_is_refused_before_anything_is_written(files, tmp_path):
+    refused("segment", tmp_path / "no_model", files / "video.mkv", "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_process_itself_exits_with_2_and_a_name_outside_the_code_page_is_printed(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "glissile", "info", str(tmp_path / "8.4μm.mkv")],
+        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stdout == b""
+    assert ended.stderr.startswith(b"glissile: 8.4?m.mkv: there is no such file")
+    assert ended.stderr.strip().count(b"\n") == 0
+
+
+def test_ctrl_c_says_so(files, monkeypatch):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glissile.batch.score_folders", stopped)
+    ended = glissile("score", files / "masks", files / "masks")
+    assert ended.code == 130
+    assert ended.err == "glissile: stopped; what was done is kept\n"
+
+
+# -- one stage at a time ------------------------------------------------------------------------------------
+
+
+def test_info_says_frames_size_and_rate(files):
+    text = done("info", files / "video.mkv")
+    assert "video: 10 frames, 128 x 144 px, uint8" in text
+    assert "20 frames/s" in text
+    assert f"frames: 10 frames, 128 x {FIELD[0]} px" in done("info", files / "frames")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".mkv", ".mp4"])
+def test_stabilize_writes_the_video_and_its_motion(suffix, files, truth, tmp_path):
+    video, table = tmp_path / f"fixed{suffix}", tmp_path / "motion.csv"
+    done("stabilize", files / "frames", "--output", video, "--motion", table)
+    motion = Motion.read(table)
+    error = motion.displacements_px - (truth.displacements_px - truth.displacements_px[0])
+    assert np.abs(error - error.mean(axis=0)).max() < 1
+    fixed = read_video(video)
+    assert len(fixed) == SETTINGS.frames
+    assert fixed.shape[1] <= FIELD[0]
+
+
+def test_stabilize_by_the_method_none_changes_nothing(files, truth, tmp_path):
+    done("stabilize", files / "frames", "--output", tmp_path / "same.tif", "--method", "none")
+    np.testing.assert_array_equal(read_video(tmp_path / "same.tif").frame(3), truth.frame(3)[: FIELD[0]])
+
+
+def test_train_keeps_what_it_was_given(model):
+    card = read_card(model)
+    assert card.recipe["name"] == "glissile"
+    assert card.recipe["epochs"] == 1
+    assert sorted(card.frames.training + card.frames.validation) == list(LABELLED)
+
+
+def test_segment_writes_the_same_masks_into_folder_tiff_and_zarr(model, files, tmp_path):
+    outputs = [tmp_path / name for name in ("folder", "F.tif", "F.zarr")]
+    for output in outputs:
+        assert f"10 masks in {output}" in done(
+            "segment", model, files / "frames", "--output", output, "--device", "cpu"
+        )
+    in_folder = read_mask_folder(outputs[0], DEFAULT_CLASSES)
+    assert list(in_folder) == [path.stem for path in sorted((files / "frames").iterdir())]
+    stack = np.stack(list(in_folder.values()))
+    assert stack.shape == (SETTINGS.frames, *FIELD)
+    assert stack.any()  # otherwise nothing is compared
+    np.testing.assert_array_equal(tifffile.imread(outputs[1]), stack)
+    store = MaskStore.open(outputs[2], read_only=True)
+    np.testing.assert_array_equal(np.stack([store.read(i) for i in store.frames]), stack)
+    tables = []
+    for output in outputs:
+        table = tmp_path / f"{output.name}.csv"
+        done("measure", output, "--output", table, "--fps", 20, "--initial-strain", 0.1, "--strain-rate", 2)
+        tables.append(read_table(table))
+    np.testing.assert_allclose(tables[0]["strain"], 0.1 + 2 * np.arange(SETTINGS.frames) / 20)
+    np.testing.assert_array_equal(tables[0]["dislocation_px"], np.count_nonzero(stack == 1, axis=(1, 2)))
+    for other in tables[1:]:
+        pd.testing.assert_frame_equal(other, tables[0])
+
+
+def test_masks_of_a_video_are_named_by_frame_number(model, files, tmp_path):
+    for _ in range(2):  # writing over one's own masks is no problem
+        done("segment", model, files / "video.mkv", "--output", tmp_path / "folder", "--device", "cpu")
+    names = sorted(path.name for path in (tmp_path / "folder").iterdir())
+    assert names == [f"{number:04d}.png" for number in range(SETTINGS.frames)]
+
+
+def test_a_zarr_that_exists_is_not_written_over(model, files, tmp_path):
+    (tmp_path / "F.zarr").mkdir()
+    assert "F.zarr: exists already" in refused(
+        "segment", model, files / "video.mkv", "--output", tmp_path / "F.zarr"
+    )
+
+
+def test_measure_takes_strain_and_stress_from_the_log(files, tmp_path):
+    log = "time,eps,load\n" + "".join(f"{t},{0.01 * t},{100 + t}\n" for t in range(6))
+    write_text(tmp_path / "rig.csv", log)
+    done(
+        "measure", files / "masks", "--output", tmp_path / "table.csv", "--fps", 4,
+        "--strain-log", tmp_path / "rig.csv", "--time-column", "time", "--strain-column", "eps",
+        "--stress-column", "load", "--time-offset", 1,
+    )  # fmt: skip
+    table = read_table(tmp_path / "table.csv")
+    assert table["frame"].tolist() == list(LABELLED)
+    np.testing.assert_allclose(table["time_s"], np.array(LABELLED) / 4)
+    np.testing.assert_allclose(table["strain"], 0.01 * (1 + np.array(LABELLED) / 4))
+    np.testing.assert_allclose(table["stress_MPa"], 101 + np.array(LABELLED) / 4)
+
+
+def test_measure_counts_the_pixels_of_masks_in_both_layouts(files, truth, tmp_path):
+    for layout in ("masks", "paper"):
+        done("measure", files / layout, "--output", tmp_path / f"{layout}.csv")
+    table = read_table(tmp_path / "masks.csv").set_index("frame")
+    for number in LABELLED:
+        mask = true_mask(truth, number)[: FIELD[0]]
+        assert table.loc[number, "dislocation_area_fraction"] == np.mean(mask == 1)
+        assert table.loc[number, "stacking_fault_px"] == np.count_nonzero(mask == 2)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "paper.csv").set_index("frame"), table)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Predicted and true masks: a line one pixel off, and a block of which three fifths are found."""
+    truth, predicted = np.zeros((12, 12), np.uint8), np.zeros((12, 12), np.uint8)
+    truth[2, :10] = 1
+    predicted[3, :10] = 1
+    truth[7:9, :5] = 2
+    predicted[7:9, :3] = 2
+    return (
+        numbered(tmp_path / "predicted", {"a_1": predicted, "a_2": truth, "a_3": truth}),
+        numbered(tmp_path / "truth", {"a_1": truth, "a_2": truth}),
+    )
+
+
+@pytest.mark.parametrize(("tolerance", "tolerant_f"), [(0, 0.5), (1, 1.0), (2, 1.0)])
+def test_score_pools_the_pixels_of_all_pairs(pair, tmp_path, tolerance, tolerant_f):
+    text = done("score", *pair, "--tolerance", tolerance, "--json", tmp_path / "scores.json")
+    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert found["tolerance_px"] == tolerance
+    line, block = (found["classes"][key] for key in ("dislocation", "stacking_fault"))
+    assert (line["precision"], line["recall"], line["f"]) == (0.5, 0.5, 0.5)
+    assert line["tolerant_f"] == tolerant_f
+    assert (line["area_error"], line["predicted_px"], line["truth_px"]) == (0, 20, 20)
+    assert (block["precision"], block["recall"]) == (1, 0.8)
+    assert block["f"] == pytest.approx(2 * 0.8 / 1.8)
+    assert block["area_error"] == pytest.approx(-0.2)
+    assert re.search(rf"dislocation +0\.500 +0\.500 +0\.500 +{tolerant_f:.3f} +\+0\.0%", text)
+    assert re.search(r"stacking fault +1\.000 +0\.800 +0\.889 .*-20\.0%", text)
+
+
+def test_score_says_nothing_of_a_class_that_is_nowhere(tmp_path):
+    empty = numbered(tmp_path / "empty", {"a_1": np.zeros((8, 8), np.uint8)})
+    assert re.search(r"dislocation +- +- +- +- +-", done("score", empty, empty))
+
+
+def test_both_layouts_of_masks_are_the_same_to_score(files):
+    text = done("score", files / "paper", files / "masks")
+    assert len(re.findall(r"1\.000 +1\.000 +1\.000 +1\.000 +\+0\.0%", text)) == 2
+
+
+# -- an experiment ------------------------------------------------------------------------------------------
+
+
+def test_run_goes_all_the_way_and_says_where_the_results_lie(finished):
+    folder, text = finished
+    assert re.findall(r"^(\w+): done in", text, re.M) == ["Stabilize", "Train", "Segment", "Measure"]
+    assert f"results in {folder}" in text
+    assert "measurements.csv" in text
+    table = read_table(folder / "measurements.csv")
+    np.testing.assert_allclose(table["strain"], 0.01 + 0.001 * np.arange(SETTINGS.frames) / 20)
+
+
+def test_run_again_trains_nothing(finished):
+    weights = next(finished[0].glob("models/*/model.safetensors"))
+    written = weights.stat().st_mtime_ns
+    text = done("run", finished[0])
+    assert re.findall(r"^(\w+): done in", text, re.M) == ["Segment", "Measure"]
+    assert weights.stat().st_mtime_ns == written
+
+
+def test_new_takes_relative_paths_folders_and_names_with_dots(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files)
+    target = Path(os.path.relpath(tmp_path, files)) / "8.4μm"
+    text = done("new", "frames", target, "--labels", "paper")
+    assert "3 labelled frames taken over" in text
+    monkeypatch.chdir(tmp_path)
+    with Experiment.open(Path("8.4μm.glissile")) as made:
+        assert made.source_path() == files / "frames"
+        assert made.document.source.frames == SETTINGS.frames
+        assert made.labels_or_none().frames == LABELLED
+
+
+def test_new_keeps_every_option(files, tmp_path):
+    write_text(tmp_path / "rig.csv", "t,e,s\n0,0,0\n9,1,1\n")
+    done(
+        "new", files / "video.mkv", tmp_path / "study", "--crop", "2,4,60,80", "--frames", "1,7",
+        "--method", "tanaka2025", "--recipe", "tanaka2025", "--minutes", 3, "--seed", 5, "--device", "cpu",
+        "--fps", 8, "--initial-strain", 0.02, "--nm-per-pixel", 1.5, "--strain-log", tmp_path / "rig.csv",
+        "--time-column", "t", "--strain-column", "e", "--stress-column", "s", "--time-offset", -0.5,
+    )  # fmt: skip
+    with Experiment.open(tmp_path / "study.glissile") as made:
+        kept = {stage: made.settings(stage, model) for stage, model in workflow.SETTINGS.items()}
+        assert kept["trim"].model_dump() == {
+            "top": 2, "left": 4, "height": 60, "width": 80, "first": 1, "last": 7
+        }  # fmt: skip
+        assert kept["stabilize"].method == kept["train"].name == "tanaka2025"
+        assert (kept["train"].minutes, kept["train"].seed, kept["train"].device) == (3, 5, "cpu")
+        assert kept["segment"].device == "cpu"
+        calibration = made.document.calibration
+        assert calibration.seconds_per_frame == 1 / 8
+        assert calibration.nm_per_pixel == 1.5
+        assert calibration.strain_log.path == (tmp_path / "rig.csv").as_posix()
+        assert calibration.strain_log.time_offset_s == -0.5
+        assert calibration.strain_log.stress_column == "s"
+
+
+def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tmp_path):
+    labels = numbered(tmp_path / "labels", {f"{n:03d}": truth.mask(0) for n in (1, 31, 52, 400)})
+    text = done(
+        "new", files / "video.mkv", tmp_path / "e", "--labels", labels, "--label-first", 1, "--label-step", 10
+    )
+    assert "3 labelled frames taken over" in text
+    assert "1 labels lay between two frames" in text
+    assert "1 labels have no frame in the video: 400" in text
+    with Experiment.open(tmp_path / "e.glissile") as made:
+        assert made.labels_or_none().frames == (0, 3, 5)
+
+
+def test_the_demo_prints_a_table_and_where_the_results_lie(finished, monkeypatch):
+    rows = [("drift error, RMS", 0.08734, "px"), ("dislocation: F-score", float("nan"), "")]
+    rows += [("dislocation: error of the mean area fraction", -12.345, "%")]
+    report = pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+    monkeypatch.setattr("glissile.demo.report", lambda _: report)
+    text = done("demo", finished[0])
+    assert re.search(r"^  drift error, RMS +0\.0873 px$", text, re.M)
+    assert re.search(r"^  dislocation: F-score +-$", text, re.M)
+    assert re.search(r"fraction +-12\.3 %$", text, re.M)
+    assert text.endswith(f"results in {finished[0]}\n")
+    assert "Train" not in text
+
+
+# -- progress -----------------------------------------------------------------------------------------------
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(files, tmp_path):
+    ended = glissile("measure", files / "masks", "--output", tmp_path / "table.csv")
+    assert ended.err.splitlines()[-1] == "Measure: Measuring, frame 9"
+    assert "\r" not in ended.err
+    assert "\x1b" not in ended.err
+
+
+def test_progress_is_a_bar_on_a_terminal(files, tmp_path):
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are of POSIX")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "glissile", "measure", str(files / "masks")]
+    ended = subprocess.run(
+        [*command, "--output", str(tmp_path / "table.csv")],
+        stdout=subprocess.PIPE, stderr=theirs, check=True, text=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode("utf-8", errors="replace")
+    os.close(ours)
+    assert "━" in shown
+    assert "3/3" in shown
+    assert ended.stdout == f"3 frames in {tmp_path / 'table.csv'}\n"
