@@ -166,6 +166,28 @@ def test_labels_land_on_the_defects_of_the_stabilized_video(fresh, files, truth)
         np.testing.assert_array_equal(label, expected)
 
 
+def test_labels_drawn_before_stabilizing_lie_on_the_defects_after_it(fresh, truth):
+    trimmed = workflow.working_video(fresh)
+    for index in LABELLED:
+        annotations.write_label(
+            fresh.labels(), trimmed, index, annotations.cut(truth.mask(index), trimmed, index)
+        )
+    fresh.save_settings("trim", Trim(top=20, left=30, height=90, width=120, first=5, last=17))
+    finish(workflow.stabilize(fresh))
+    video = workflow.working_video(fresh)
+    assert video.shape[1] < 90
+    assert annotations.labelled_indices(fresh.labels(), video) == (0, 6, 12)
+    for index in (0, 6, 12):
+        top, left = np.rint(video.origins_px[index]).astype(int)
+        number = video.frame_numbers[index]
+        expected = truth.mask(number)[top : top + video.shape[1], left : left + video.shape[2]]
+        np.testing.assert_array_equal(annotations.read_label(fresh.labels(), video, index), expected)
+    fresh.save_settings("trim", TRIM)
+    for index in LABELLED:
+        label = annotations.read_label(fresh.labels(), workflow.working_video(fresh), index)
+        np.testing.assert_array_equal(label, truth.mask(index)[: TRIM.height])
+
+
 def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path):
     for number in (1, 24, 40, 500):
         write_mask(tmp_path / "other" / f"{number:04d}.png", truth.mask(0))
@@ -173,6 +195,20 @@ def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path
     assert taken.frames == (0, 2, 4)
     assert taken.nearest == 2
     assert taken.outside == ("0500",)
+
+
+def test_small_label_images_outside_the_frame_range_are_told_apart_from_those_kept(fresh, truth, tmp_path):
+    fresh.save_settings("trim", TRIM.model_copy(update={"first": 4}))
+    video = workflow.working_video(fresh)
+    for number in (2, 5):
+        mask = truth.mask(number)[: TRIM.height]
+        write_mask(tmp_path / "small" / f"f{number}.png", mask)
+    write_mask(tmp_path / "small" / "f3.png", truth.mask(3))  # of the whole frame
+    taken = workflow.import_labels(fresh, tmp_path / "small")
+    assert (taken.frames, taken.outside, taken.kept) == ((3, 5), ("f2",), 0)
+    assert annotations.labelled_indices(fresh.labels(), video) == (1,)
+    again = workflow.import_labels(fresh, tmp_path / "small")
+    assert (again.frames, again.outside, again.kept) == ((), ("f2",), 2)
 
 
 def test_existing_labels_are_kept_on_import(fresh, files):

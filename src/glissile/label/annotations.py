@@ -195,7 +195,7 @@ def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[sli
     for start, length, limit in zip(origin, video.shape[1:], source, strict=True):
         first, last = np.clip((start, start + length), 0, limit).tolist()
         there.append(slice(first, last))
-        here.append(slice(first - start, last - start) if first < last else slice(0, 0))
+        here.append(slice(first - start, last - start))
     return tuple(here), tuple(there)
 
 
