@@ -201,7 +201,7 @@ def numbered_masks(path: Path, classes: Sequence[DefectClass]) -> dict[int, Call
     Raises
     ------
     InputError
-        If `path` holds no masks, or a name has no number.
+        If `path` holds no masks, or a name has no number or that of another.
     """
     if path.suffix == ".zarr":
         kept = MaskStore.open(path, read_only=True)
@@ -210,8 +210,14 @@ def numbered_masks(path: Path, classes: Sequence[DefectClass]) -> dict[int, Call
         pages = read_video(path)
         return {index: partial(pages.frame, index) for index in range(len(pages))}
     found = read_mask_folder(path, classes)
-    by_number = {frame_number(stem): partial(found.__getitem__, stem) for stem in found}
-    return dict(sorted(by_number.items()))
+    stems: dict[int, str] = {}
+    for stem in found:
+        first = stems.setdefault(frame_number(stem), stem)
+        if first != stem:
+            raise InputError(
+                f"{path}: both {first} and {stem} are of frame {frame_number(stem)}; keep one of them"
+            )
+    return {number: partial(found.__getitem__, stems[number]) for number in sorted(stems)}
 
 
 def measure_masks(

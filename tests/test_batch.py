@@ -1,0 +1,176 @@
+"""The stages on files and folders: how frames and masks find each other."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glissile import batch
+from glissile.atomic import write_text
+from glissile.defects import DEFAULT_CLASSES
+from glissile.errors import InputError
+from glissile.experiment import Calibration, MaskStore, StrainLogSettings
+from glissile.io.annotations import write_mask
+from glissile.io.video_files import write_tiff
+from glissile.learn.recipes import Recipe
+from glissile.progress import Step, finish
+from glissile.segment.settings import SegmentSettings
+from glissile.video import Video
+
+
+def drawn(number: int) -> np.ndarray:
+    """A mask (y, x) of which `number` rows are class 1 and two columns of the rest class 2."""
+    mask = np.zeros((12, 16), np.uint8)
+    mask[number:, :2] = 2
+    mask[:number] = 1
+    return mask
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Keep the jobs of trainings that are not done."""
+    pytest.importorskip("torch")
+    kept = []
+
+    def train(job):
+        kept.append(job)
+        yield Step(1, 1, "Training")
+        return "card"
+
+    monkeypatch.setattr("glissile.learn.train.train", train)
+    return kept
+
+
+@pytest.fixture
+def prediction(monkeypatch):
+    """Predict `drawn` of the number that the frames are grey with."""
+    pytest.importorskip("torch")
+
+    def segment(folder, video, settings):
+        for index in range(len(video)):
+            mask = drawn(int(video.frame(index)[0, 0]))
+            yield Step(index + 1, len(video), "Segmenting", preview=mask, frame=index)
+
+    monkeypatch.setattr("glissile.segment.predict.segment", segment)
+
+
+def frames_folder(folder, numbers):
+    """Write frames (y, x) that are grey with their number."""
+    for number in numbers:
+        write_mask(folder / f"f_{number}.png", np.full((12, 16), number, np.uint8))
+    return folder
+
+
+def masks_folder(folder, numbers):
+    for number in numbers:
+        write_mask(folder / f"f_{number}.png", drawn(number))
+    return folder
+
+
+def test_frames_and_masks_are_paired_by_stem_in_natural_order(jobs, tmp_path):
+    images = frames_folder(tmp_path / "images", (0, 1, 5, 10, 11))
+    masks = masks_folder(tmp_path / "masks", (10, 1, 5, 7))
+    recipe = Recipe(holdout_every=3)
+    assert finish(batch.train_on_folders(images, masks, tmp_path / "m", recipe, resume=True)) == "card"
+    [job] = jobs
+    assert job.frame_numbers == (1, 5, 10)
+    for number, frame, mask in zip(job.frame_numbers, job.frames, job.masks, strict=True):
+        assert (frame == number).all()
+        np.testing.assert_array_equal(mask, drawn(number))
+    assert len(job.validation) == 1
+    assert job.resume
+    assert job.classes == DEFAULT_CLASSES
+
+
+def test_masks_of_another_size_than_their_image_are_named(jobs, tmp_path):
+    images = frames_folder(tmp_path / "images", (1, 2))
+    write_mask(tmp_path / "masks" / "f_2.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(InputError, match=r"mask f_2 is \(5, 5\) px .* its image \(12, 16\)"):
+        finish(batch.train_on_folders(images, tmp_path / "masks", tmp_path / "m", Recipe()))
+
+
+@pytest.mark.parametrize("name", ["out", "out.tif", "OUT.TIFF", "out.zarr"])
+def test_every_output_holds_the_mask_of_its_frame(name, prediction, tmp_path):
+    images = frames_folder(tmp_path / "images", (2, 5, 10))
+    output = tmp_path / name
+    steps = batch.segment_to_files(tmp_path / "model", images, output, SegmentSettings())
+    assert finish(steps) == 3
+    found = batch.numbered_masks(output, DEFAULT_CLASSES)
+    assert list(found) == ([2, 5, 10] if name == "out" else [0, 1, 2])
+    for number, read in zip((2, 5, 10), found.values(), strict=True):
+        np.testing.assert_array_equal(read(), drawn(number))
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+def test_a_cancelled_segmentation_leaves_no_half_file(name, prediction, tmp_path):
+    images = frames_folder(tmp_path / "images", (2, 5, 10))
+    steps = batch.segment_to_files(tmp_path / "model", images, tmp_path / name, SegmentSettings())
+    next(steps)
+    steps.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"images"}
+
+
+def test_a_cancelled_segmentation_into_a_folder_keeps_what_is_done(prediction, tmp_path):
+    images = frames_folder(tmp_path / "images", (2, 5, 10))
+    steps = batch.segment_to_files(tmp_path / "model", images, tmp_path / "out", SegmentSettings())
+    next(steps)
+    next(steps)
+    steps.close()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"f_2.png", "f_5.png"}
+
+
+def test_frames_of_a_file_are_named_by_number_with_digits_enough():
+    assert batch.frame_names(Path("video.mkv"), 3) == ["0000", "0001", "0002"]
+    assert batch.frame_names(Path("video.mkv"), 12_000)[-1] == "11999"
+
+
+def test_only_frames_that_a_zarr_holds_are_measured(tmp_path):
+    store = MaskStore.create(tmp_path / "some.zarr", (9, 12, 16))
+    for number in (7, 2):
+        store.write(number, drawn(number))
+    calibration = Calibration(seconds_per_frame=0.5, initial_strain=0.1, strain_rate_per_s=0.2)
+    table = finish(batch.measure_masks(tmp_path / "some.zarr", tmp_path / "t.csv", calibration))
+    assert table["frame"].tolist() == [2, 7]
+    np.testing.assert_allclose(table["time_s"], [1, 3.5])
+    np.testing.assert_allclose(table["strain"], [0.3, 0.8])
+    np.testing.assert_allclose(table["dislocation_area_fraction"], np.array([2, 7]) / 12)
+    np.testing.assert_array_equal(table["stacking_fault_px"], [20, 10])
+
+
+def test_a_relative_strain_log_is_found_from_here(tmp_path, monkeypatch):
+    masks_folder(tmp_path / "masks", (0, 1))
+    write_text(tmp_path / "rig.csv", "t,e\n0,0.5\n10,1.5\n")
+    monkeypatch.chdir(tmp_path)
+    log = StrainLogSettings(path="rig.csv", time_column="t", strain_column="e")
+    table = finish(batch.measure_masks(tmp_path / "masks", tmp_path / "t.csv", Calibration(strain_log=log)))
+    np.testing.assert_allclose(table["strain"], [0.5, 0.6])
+    assert "stress_MPa" not in table
+
+
+def test_masks_without_a_number_in_their_name_cannot_be_measured(tmp_path):
+    write_mask(tmp_path / "masks" / "last.png", drawn(3))
+    with pytest.raises(InputError, match="does not end in a frame number"):
+        finish(batch.measure_masks(tmp_path / "masks", tmp_path / "t.csv", Calibration()))
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_two_masks_of_one_frame_number_are_refused(tmp_path):
+    for stem in ("a_1", "b_1"):
+        write_mask(tmp_path / "masks" / f"{stem}.png", drawn(3))
+    with pytest.raises(InputError, match="both a_1 and b_1 are of frame 1"):
+        batch.numbered_masks(tmp_path / "masks", DEFAULT_CLASSES)
+
+
+def test_a_tiff_of_something_else_is_no_mask(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 12, 16), dtype=np.uint8)
+    finish(write_tiff(tmp_path / "video.tif", Video.from_frames(noise, name="noise")))
+    with pytest.raises(InputError, match="no class"):
+        finish(batch.measure_masks(tmp_path / "video.tif", tmp_path / "t.csv", Calibration()))
+
+
+def test_scores_leave_out_predictions_without_truth(tmp_path):
+    predicted = masks_folder(tmp_path / "predicted", (1, 2, 3))
+    truth = masks_folder(tmp_path / "truth", (2, 3))
+    scores = batch.score_folders(predicted, truth)
+    assert scores["dislocation"].f == scores["stacking_fault"].tolerant_f == 1
+    assert scores["dislocation"].truth_px == (2 + 3) * 16
