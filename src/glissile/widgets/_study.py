@@ -18,9 +18,6 @@ from glissile.stabilize.camera_motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
 
-# As `glissile.learn.training` names it, which loads torch.
-_CHECKPOINT_FILE = "checkpoint.safetensors"
-
 
 @dataclass(frozen=True, eq=False)
 class Study:
