@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QPushButton, QToolButton
 
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
@@ -96,6 +96,20 @@ def test_opening_a_video_starts_its_experiment(opened, viewer, video_path):
     assert opened.sections["trim"].is_open()
     assert opened.sections["trim"].primary.property("next")
     assert not opened.sections["train"].primary.isEnabled()
+
+
+def test_the_class_that_is_painted_stays_marked_when_classes_change(opened, qtbot):
+    section = opened.sections["label"]
+    section.primary.click()
+
+    def keys():
+        return [key for key in section.classes.findChildren(QToolButton) if key.isCheckable()]
+
+    keys()[1].click()
+    section.classes.names[1].setText("twin")
+    section.classes.names[1].editingFinished.emit()
+    qtbot.waitUntil(lambda: len(keys()) == 2)  # the old ones are deleted
+    assert [key.text() for key in keys() if key.isChecked()] == ["2"]
 
 
 def test_opening_it_again_resumes(opened, viewer, video_path, qtbot):

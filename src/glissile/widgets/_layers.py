@@ -12,8 +12,8 @@ from glissile.defects import DefectClass
 from glissile.experiment import MaskStore
 from glissile.video import Trim, Video
 
-# Masks lie over the video so that the defects below stay visible.
-MASK_OPACITY = 0.6
+# Masks lie over the video so that the defects below stay visible, and thin lines show on dark ground too.
+MASK_OPACITY = 0.7
 BRUSH_SIZE_PX = 3
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"

@@ -66,9 +66,10 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Show `classes`, in order of their values."""
         self._classes = tuple(classes)
         chosen = self._group.checkedId()
+        for key in self._group.buttons():
+            self._group.removeButton(key)  # else it is found by its number until Qt deletes it
         while self._grid.count():
-            item = self._grid.takeAt(0)
-            item.widget().deleteLater()
+            self._grid.takeAt(0).widget().deleteLater()
         self.names, self.colors = [], []
         for row, defect in enumerate(self._classes):
             self._add_row(row, defect)

@@ -82,7 +82,7 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.read_only.setStyleSheet("color: #d55e00; font-weight: bold;")
         self.hint = words(
             "Open a video of your in-situ test, or drop it on the window. Its experiment folder, made beside "
-            "it, remembers every step."
+            "it, remembers every step. To try it all, take File > Open Sample > Glissile."
         )
         self.progress = QProgressBar()
         self.progress.setRange(0, 0)

@@ -24,7 +24,9 @@ QPushButton[next="true"]:enabled {{ background-color: #0072b2; color: white; fon
 QPushButton[next="true"]:enabled:hover {{ background-color: #0087d2; }}
 QToolButton, QLineEdit, QTableWidget, QHeaderView::section {{ font-size: {size}pt; }}
 QToolButton[fold="true"] {{ border: none; background: transparent; text-align: left; padding: 2px; }}
-QToolButton[key="true"] {{ min-width: 22px; min-height: 20px; border-radius: 3px; }}
+QToolButton[key="true"] {{
+    min-width: 22px; min-height: 20px; border-radius: 3px; background-color: rgba(127, 127, 127, 60);
+}}
 QToolButton[key="true"]:checked {{ background-color: #0072b2; color: white; }}
 QToolButton[title="true"] {{ font-weight: bold; font-size: {title}pt; }}
 QToolButton[fold="true"]:hover {{ background-color: rgba(127, 127, 127, 60); }}
