@@ -413,7 +413,7 @@ def test_new_takes_relative_paths_folders_and_names_with_dots(files, tmp_path, m
     monkeypatch.chdir(files)
     target = Path(os.path.relpath(tmp_path, files)) / "8.4μm"
     text = done("new", "frames", target, "--labels", "paper")
-    assert "3 labelled frames taken over" in text
+    assert "labelled frames taken over: 3" in text
     monkeypatch.chdir(tmp_path)
     with Experiment.open(Path("8.4μm.glissile")) as made:
         assert made.source_path() == files / "frames"
@@ -450,9 +450,9 @@ def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tm
     text = done(
         "new", files / "video.mkv", tmp_path / "e", "--labels", labels, "--label-first", 1, "--label-step", 10
     )
-    assert "3 labelled frames taken over" in text
-    assert "1 labels lay between two frames" in text
-    assert "1 labels have no frame in the video: 400" in text
+    assert "labelled frames taken over: 3" in text
+    assert "labels between two frames, given to the nearer one: 1" in text
+    assert "labels without a frame: 1 (400)" in text
     with Experiment.open(tmp_path / "e.glissile") as made:
         assert made.labels_or_none().frames == (0, 3, 5)
 

@@ -99,11 +99,12 @@ def _cell(value: float | None, form: str) -> str:
 
 def print_import(taken: "ImportedLabels") -> None:
     """Print what became of a folder of labels."""
-    print(f"{len(taken.frames)} labelled frames taken over")
+    print(f"labelled frames taken over: {len(taken.frames)}")
     if taken.nearest:
-        print(f"{taken.nearest} labels lay between two frames and went to the nearer one")
+        print(f"labels between two frames, given to the nearer one: {taken.nearest}")
     if taken.outside:
-        print(f"{len(taken.outside)} labels have no frame in the video: {', '.join(taken.outside[:5])}")
+        more = ", ..." if len(taken.outside) > 5 else ""
+        print(f"labels without a frame: {len(taken.outside)} ({', '.join(taken.outside[:5])}{more})")
 
 
 def print_report(report: "pd.DataFrame") -> None:

@@ -4,14 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
 from glissile.experiment import MaskStore
 from glissile.label.annotations import (
-    LabelCount,
     cut,
     import_masks,
-    label_counts,
     labelled_indices,
     read_label,
     remove_label,
@@ -251,20 +248,3 @@ def test_a_mask_of_any_other_size_is_refused_before_one_is_written(store):
     ):
         import_masks(store, seen((5, 6), (20, 30)), {4: TRUTH[4], 9: np.zeros((30, 20), np.uint8)})
     assert store.frames == ()
-
-
-# --- the list
-
-
-def test_pixels_are_counted_for_each_labelled_frame(store):
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[:2, :4], mask[30:, 49] = 1, 2
-    store.write(12, mask)
-    store.write(3, mask * 0)
-    store.write(5, mask)
-    (store.path / "c.5.0.0").write_bytes(b"x")
-    empty, broken, full = label_counts(store, DEFAULT_CLASSES)
-    assert empty == LabelCount(3, {"dislocation": 0, "stacking_fault": 0})
-    assert full == LabelCount(12, {"dislocation": 8, "stacking_fault": 10})
-    assert (broken.frame, broken.pixels) == (5, {})
-    assert "the mask of frame 5 is damaged" in broken.problem

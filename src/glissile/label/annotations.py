@@ -1,36 +1,15 @@
 """Labels of a study: kept on the pixels of the source, drawn and read on those of the working video."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.experiment import MaskStore
 from glissile.video import Video
 
 _EXACT_DECIMALS = 6
-
-
-@dataclass(frozen=True)
-class LabelCount:
-    """One row of the list of labelled frames.
-
-    Attributes
-    ----------
-    frame : int
-        Frame number in the source.
-    pixels : Mapping of str to int
-        Pixels of each class, by its key.
-    problem : str
-        Why the label cannot be read; empty where it can.
-    """
-
-    frame: int
-    pixels: Mapping[str, int] = field(default_factory=dict)
-    problem: str = ""
 
 
 def cut(mask: NDArray[np.uint8], video: Video, index: int) -> NDArray[np.uint8]:
@@ -171,19 +150,6 @@ def import_masks(
         elif index is not None:
             write_label(store, video, index, masks[frame])
     return tuple(chosen)
-
-
-def label_counts(store: MaskStore, classes: Sequence[DefectClass]) -> tuple[LabelCount, ...]:
-    """List the labelled frames with the pixels of each class in the source, by frame number."""
-    rows = []
-    for frame in store.frames:
-        try:
-            counts = np.bincount(store.read(frame).ravel(), minlength=256)
-        except InputError as error:
-            rows.append(LabelCount(frame, problem=str(error)))
-        else:
-            rows.append(LabelCount(frame, {c.key: int(counts[c.value]) for c in classes}))
-    return tuple(rows)
 
 
 def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
