@@ -4,7 +4,7 @@
     python docs/make_screenshots.py --experiment study.glissile --name study-finished [--training]
 
 Every picture is of a copy of the experiment, under napari's default settings, and shows the frame on which
-all classes cover most together. `--training` starts a training and takes the picture when half is done.
+all classes cover most together. `--training` starts a training and takes the picture after its first quarter.
 """
 
 import argparse
@@ -29,6 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SIZE_PX = (1600, 1000)
 _COLORS = 256  # of the palette that makes the files small
 _LOOK_EVERY_MS = 100
+_PICTURES_WORKING = 5
+_TRAINED = 0.25  # of the epochs
 
 
 def until(condition: Callable[[], bool], *, minutes: float = 2.0, what: str) -> None:
@@ -64,7 +66,7 @@ def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_sc
     picture : Path
         PNG file to write.
     training : bool
-        Train anew, and take the picture halfway.
+        Train anew, and take the picture meanwhile.
     theme : str
         "dark" or "light".
     font_scale : float
@@ -85,9 +87,9 @@ def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_sc
     until(lambda: bench.state.running is None, what=f"opening {experiment.name}")
     bench.display.go_to_working(telling_frame(bench))
     if training:
-        train_halfway(dock)
+        train_partly(dock)
     viewer.reset_view()
-    image = Image.fromarray(settled_picture(viewer))
+    image = Image.fromarray(settled_picture(viewer, working=training))
     image.quantize(_COLORS, dither=Image.Dither.NONE).save(picture, optimize=True)
     bench.runner.cancel()
     until(lambda: bench.state.running is None, what="the training to end")
@@ -102,28 +104,25 @@ def telling_frame(bench: Any) -> int:
     return int(bench.study.video.index_of(int(number)))
 
 
-def train_halfway(dock: Any) -> None:
-    """Start a training; come back when half of its epochs are done."""
+def train_partly(dock: Any) -> None:
+    """Start a training; come back when enough of its epochs are done to see how it goes."""
     section = dock.sections["train"]
     section.set_open(True)
     section.primary.click()
-    until(
-        lambda: 2 * section.progress.value() >= section.progress.maximum() > 0,
-        minutes=30,
-        what="half of the training",
-    )
+    epochs = section.form.value().epochs
+    until(lambda: section.progress.value() >= _TRAINED * epochs, minutes=30, what="the training")
     dock.scroll.ensureWidgetVisible(section.plot)
 
 
-def settled_picture(viewer: Any) -> NDArray[np.uint8]:
-    """Take what the window shows, (y, x, 3), once it does not change any more."""
+def settled_picture(viewer: Any, *, working: bool) -> NDArray[np.uint8]:
+    """Take what the window shows, (y, x, 3), once it is at rest; while something works it never is quite."""
     pictures = [np.zeros(0)]
 
-    def same_again() -> bool:
+    def settled() -> bool:
         pictures.append(viewer.window.screenshot(flash=False, canvas_only=False)[..., :3])
-        return np.array_equal(*pictures[-2:])
+        return len(pictures) > _PICTURES_WORKING if working else np.array_equal(*pictures[-2:])
 
-    until(same_again, what="the window is never at rest")
+    until(settled, what="the window is never at rest")
     return pictures[-1]
 
 
@@ -134,7 +133,7 @@ def main() -> None:
     )
     parser.add_argument("--experiment", type=Path, help="finished experiment; default: the bundled sample")
     parser.add_argument("--name", default="sample", help="name of the picture, without .png")
-    parser.add_argument("--training", action="store_true", help="picture of the training halfway")
+    parser.add_argument("--training", action="store_true", help="picture while it trains anew")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--font-scale", type=float, default=1.0)
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "images")

@@ -204,7 +204,8 @@ class Section(Fold):
     def _show_running(self, running: bool) -> None:
         if not running:
             self.message.setText("")
-            self.progress.setRange(0, 0)
+            self.progress.setRange(0, 1)  # a bar that moves by itself would have napari's canvas drawn too
+            self.progress.reset()
         self.primary.setVisible(not running)
         for widget in (self.cancel, self.progress, self.message):
             widget.setVisible(running)
