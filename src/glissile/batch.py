@@ -268,6 +268,7 @@ def measure_masks(
                 time_s=float(times[index]),
                 strain=along.strain_at(index),
                 stress=along.stress_at(index),
+                nm_per_pixel=calibration.nm_per_pixel,
             )
         )
         yield Step(index + 1, len(found), f"Measuring, frame {number}")

@@ -102,6 +102,13 @@ def test_unknown_strain_is_not_a_number_and_unknown_stress_no_column():
     assert "stress_MPa" not in row
 
 
+def test_the_field_of_view_has_an_area_where_the_scale_is_known():
+    mask = np.zeros((50, 20), np.uint8)
+    row = measure_frame(mask, DEFAULT_CLASSES, frame=0, time_s=0.0, nm_per_pixel=500.0)
+    assert row["field_of_view_um2"] == pytest.approx(25.0 * 10.0)
+    assert "field_of_view_um2" not in measure_frame(mask, DEFAULT_CLASSES, frame=0, time_s=0.0)
+
+
 def test_a_value_of_no_class_is_refused_where_it_counts():
     mask = a_mask()
     mask[0, 0] = 7

@@ -18,6 +18,7 @@ TIME = "time_s"
 STRAIN = "strain"
 STRESS = "stress_MPa"
 FIELD_OF_VIEW = "field_of_view_px"
+FIELD_OF_VIEW_AREA = "field_of_view_um2"
 
 
 class MeasureSettings(BaseModel):
@@ -96,6 +97,7 @@ def measure_frame(
     time_s: float,
     strain: float | None = None,
     stress: float | None = None,
+    nm_per_pixel: float | None = None,
     valid: NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
     """Measure one mask.
@@ -114,6 +116,9 @@ def measure_frame(
         Its strain, as a fraction and not in percent; NaN in the table where unknown.
     stress : float, optional
         Its stress in MPa; without it the row has no stress column.
+    nm_per_pixel : float, optional
+        Edge length of a pixel in nanometres; with it the row has the area of the field of view in square
+        micrometres.
     valid : ndarray of bool, shape (y, x), optional
         The field of view that the fractions refer to. Default: all pixels.
 
@@ -139,6 +144,8 @@ def measure_frame(
     for c in classes:
         row[pixels_column(c)] = counts[c.key]
     row[FIELD_OF_VIEW] = field_of_view
+    if nm_per_pixel is not None:
+        row[FIELD_OF_VIEW_AREA] = field_of_view * (nm_per_pixel / 1000) ** 2
     return row
 
 

@@ -39,6 +39,7 @@ def measured_row(
         time_s=float(along.times_s[index]),
         strain=along.strain_at(index),
         stress=along.stress_at(index),
+        nm_per_pixel=video.nm_per_pixel,
     )
 
 
