@@ -206,7 +206,9 @@ class Section(Fold):
             self.message.setText("")
             self.progress.setRange(0, 1)  # a bar that moves by itself would have napari's canvas drawn too
             self.progress.reset()
-        self.primary.setVisible(not running)
+        # What cannot be changed gives way to what can be watched.
+        for widget in (self.primary, self.settings):
+            widget.setVisible(not running)
         for widget in (self.cancel, self.progress, self.message):
             widget.setVisible(running)
 

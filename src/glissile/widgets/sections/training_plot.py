@@ -9,6 +9,7 @@ from glissile.defects import DefectClass
 from glissile.widgets._curve_plot import keep_menu
 
 _HEIGHT_PX = 120
+_LEAST_EPOCHS = 5  # on the axis, so that its numbers are whole
 _LOSS_COLOR = "#999999"
 _VALIDATION_COLOR = "#d55e00"
 _SCORE = "tolerant_f_"
@@ -72,7 +73,11 @@ def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
     plot.setFixedHeight(_HEIGHT_PX)
     plot.setLabel("left", title)
     plot.getAxis("left").setWidth(48)
+    for side in ("left", "bottom"):
+        plot.getAxis(side).setStyle(maxTickLevel=0)
+    plot.getPlotItem().layout.setContentsMargins(0, 6, 6, 0)  # else the topmost number is cut
     plot.addLegend(offset=legend, labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
     plot.setMouseEnabled(x=False, y=False)
+    plot.setLimits(xMin=0, minXRange=_LEAST_EPOCHS)
     plot.hideButtons()
     return plot
