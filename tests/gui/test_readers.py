@@ -64,6 +64,45 @@ def test_another_video_of_the_same_stem_gets_its_own_experiment(tmp_path, folder
     assert experiment_folder(tmp_path / "v.mp4") == tmp_path / "v.mp4.glissile"
 
 
+def another_video(path):
+    tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, (5, 30, 40), dtype=np.uint8))
+    return path
+
+
+def test_another_video_of_the_same_name_gets_its_own_experiment(tmp_path, folder, monkeypatch):
+    """Where videos cannot be written beside, those of one name meet in the documents."""
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    for number in (1, 2, 3):
+        (tmp_path / f"{number}").mkdir()
+    monkeypatch.setattr("glissile.widgets._experiment_folder._writable", lambda place: place == tmp_path)
+    second = another_video(tmp_path / "2" / "v.tif")
+    assert experiment_folder(second) == tmp_path / "v.tif.glissile"
+    workflow.create(second, tmp_path / "v.tif.glissile").close()
+    third = tmp_path / "3" / "v.tif"
+    tifffile.imwrite(third, np.zeros((5, 30, 40), np.uint8))
+    assert experiment_folder(third) == tmp_path / "v 2.glissile"
+    workflow.create(third, tmp_path / "v 2.glissile").close()
+    assert experiment_folder(third) == tmp_path / "v 2.glissile"
+    assert experiment_folder(second) == tmp_path / "v.tif.glissile"
+    assert experiment_folder(tmp_path / "v.tif") == folder
+
+
+def test_a_video_that_moved_with_its_experiment_keeps_it(tmp_path, folder):
+    (tmp_path / "moved").mkdir()
+    for name in ("v.tif", "v.glissile"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    assert experiment_folder(tmp_path / "moved" / "v.tif") == tmp_path / "moved" / "v.glissile"
+
+
+@pytest.mark.parametrize("document", [None, "damaged [", "schema_version = 99"])
+def test_a_folder_that_is_no_experiment_is_left_alone(tmp_path, document):
+    video = another_video(tmp_path / "w.tif")
+    (tmp_path / "w.glissile").mkdir()
+    if document is not None:
+        (tmp_path / "w.glissile" / "experiment.toml").write_text(document, encoding="utf-8")
+    assert experiment_folder(video) == tmp_path / "w.tif.glissile"
+
+
 def test_the_sample_opens_and_is_studied_elsewhere(tmp_path, monkeypatch):
     try:
         video = sample_folder() / "video.mp4"

@@ -9,25 +9,29 @@ from glissile.experiment import Experiment
 from glissile.experiment.study import SUFFIX
 from glissile.synthetic.sample import sample_folder
 
+# Videos of one name, each of another folder that cannot be written to, that are told apart.
+_NUMBERS = 100
+
 
 def experiment_folder(video: Path) -> Path:
     """Choose where the experiment of `video` lies: beside it, or else in the user's documents.
 
-    An experiment of that name that studies another video, such as the same recording in another format,
-    is not taken; the whole file name then tells them apart.
+    A folder of that name that holds the experiment of another video, of the same recording in another format,
+    or none that can be read, is not taken; the whole file name, or a number, then tells them apart.
     """
     bundled = _is_bundled(video)
     stem = "Glissile sample" if bundled else video.name if video.is_dir() else video.stem
     documents = Path.home() / "Documents"
     home = documents if documents.is_dir() else Path.home()
     places = [home] if bundled else [video.parent, home]
-    candidates = [place / f"{name}{SUFFIX}" for place in places for name in (stem, video.name)]
+    names = [stem, video.name, *(f"{stem} {number}" for number in range(2, _NUMBERS))]
+    candidates = [place / f"{name}{SUFFIX}" for place in places for name in names]
     for folder in candidates:
         if folder.exists() and _studies(folder, video):
             return folder
-    return next(
-        (folder for folder in candidates if not folder.exists() and _writable(folder.parent)), candidates[0]
-    )
+    free = [folder for folder in candidates if not folder.exists()]
+    writable = {place for place in places if _writable(place)}
+    return next((folder for folder in free if folder.parent in writable), free[0])
 
 
 def _is_bundled(video: Path) -> bool:
@@ -39,8 +43,13 @@ def _is_bundled(video: Path) -> bool:
 
 
 def _studies(folder: Path, video: Path) -> bool:
-    with Experiment.open(folder, read_only=True) as experiment:
-        return Path(experiment.document.source.path).name == video.name
+    """Whether `folder` holds the experiment of `video`: of that very file, or of one of the same content."""
+    try:
+        with Experiment.open(folder, read_only=True) as experiment:
+            source = experiment.document.source
+        return Path(source.path).resolve() == video.resolve() or source.difference(video) is None
+    except InputError:  # damaged, written by a newer version, or no experiment at all
+        return False
 
 
 def _writable(folder: Path) -> bool:
