@@ -38,12 +38,9 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
             plot.clear()
         self._points.clear()
         self.curves = {
-            "loss": self.losses.plot(name="training", pen=pg.mkPen(_LOSS_COLOR, width=2)),
-            "validation_loss": self.losses.plot(name="held out", pen=pg.mkPen(_VALIDATION_COLOR, width=2)),
-            **{
-                f"{_SCORE}{c.key}": self.scores.plot(name=c.name, pen=pg.mkPen(c.color, width=2))
-                for c in classes
-            },
+            "loss": _curve(self.losses, "training", _LOSS_COLOR),
+            "validation_loss": _curve(self.losses, "held out", _VALIDATION_COLOR),
+            **{f"{_SCORE}{c.key}": _curve(self.scores, c.name, c.color) for c in classes},
         }
 
     def add(self, metrics: Mapping[str, float]) -> None:
@@ -54,7 +51,7 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
                 epochs.append(metrics["epoch"])
                 values.append(metrics[name])
                 # A single point has no line to be seen by.
-                curve.setData(epochs, values, symbol="o" if len(epochs) == 1 else None, symbolSize=5)
+                curve.setData(epochs, values, symbol="o" if len(epochs) == 1 else None)
 
     def set_colors(self, background: str, text: str) -> None:
         """Follow napari's theme."""
@@ -65,6 +62,10 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
                 axis.setPen(text)
                 axis.setTextPen(text)
             plot.getPlotItem().legend.setLabelTextColor(text)
+
+
+def _curve(plot: pg.PlotWidget, name: str, color: str) -> pg.PlotDataItem:
+    return plot.plot(name=name, pen=pg.mkPen(color, width=2), symbolBrush=color, symbolPen=None, symbolSize=6)
 
 
 def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
