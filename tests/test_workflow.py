@@ -231,6 +231,20 @@ def test_a_strain_log_gives_strain_and_stress(fresh, truth, tmp_path):
     np.testing.assert_allclose(along.stress_mpa, truth.stress_mpa)
 
 
+def test_frames_without_times_have_no_strain_until_a_time_per_frame_is_given(truth, tmp_path):
+    for number in range(3):
+        write_mask(tmp_path / "frames" / f"{number}.png", truth.frame(number))
+    rate = {"initial_strain": 0.01, "strain_rate_per_s": 1e-3}
+    with workflow.create(tmp_path / "frames", tmp_path / "s", calibration=Calibration(**rate)) as experiment:
+        video = workflow.working_video(experiment)
+        assert video.frames_per_second is None
+        assert np.isnan(workflow.strain_of(experiment, video).strain).all()
+        experiment.update(calibration=Calibration(seconds_per_frame=0.5, **rate))
+        video = workflow.working_video(experiment)
+        assert video.frames_per_second == 2
+        np.testing.assert_allclose(workflow.strain_of(experiment, video).strain, [0.01, 0.0105, 0.011])
+
+
 def test_widening_the_frame_range_asks_for_stabilization_again(fresh):
     fresh.save_settings("trim", TRIM.model_copy(update={"first": 4, "last": 12}))
     finish(workflow.stabilize(fresh))

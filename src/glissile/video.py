@@ -49,6 +49,8 @@ class Video:
         For layers and messages.
     nm_per_pixel : float, optional
         Edge length of a pixel in nanometres.
+    timed : bool
+        Whether `times_s` are known; if not they merely count the frames, a second each.
     provenance : tuple of str
         What was done to the source, in order.
     """
@@ -59,6 +61,7 @@ class Video:
     origins_px: NDArray[np.float64]
     name: str
     nm_per_pixel: float | None = None
+    timed: bool = True
     provenance: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -77,7 +80,7 @@ class Video:
         frames: ArrayLike | da.Array,
         *,
         name: str,
-        seconds_per_frame: float = 1.0,
+        seconds_per_frame: float | None = None,
         times_s: ArrayLike | None = None,
         nm_per_pixel: float | None = None,
         provenance: tuple[str, ...] = (),
@@ -90,7 +93,7 @@ class Video:
             Grey values; an array in memory becomes one chunk per frame.
         name : str
             For layers and messages.
-        seconds_per_frame : float
+        seconds_per_frame : float, optional
             Spacing of the frames where `times_s` is not given.
         times_s : array, shape (t,), optional
             Time of each frame in seconds.
@@ -105,7 +108,8 @@ class Video:
         """
         lazy = frames if isinstance(frames, da.Array) else da.from_array(frames, chunks=(1, -1, -1))
         n = len(lazy)
-        times = np.asarray(np.arange(n) * seconds_per_frame if times_s is None else times_s, dtype=np.float64)
+        counted = np.arange(n) * (1.0 if seconds_per_frame is None else seconds_per_frame)
+        times = np.asarray(counted if times_s is None else times_s, dtype=np.float64)
         return cls(
             lazy,
             times,
@@ -113,6 +117,7 @@ class Video:
             np.zeros((n, 2)),
             name=name,
             nm_per_pixel=nm_per_pixel,
+            timed=times_s is not None or seconds_per_frame is not None,
             provenance=provenance,
         )
 
@@ -127,8 +132,8 @@ class Video:
 
     @property
     def frames_per_second(self) -> float | None:
-        """One over the median time between frames; None for a single frame or equal times."""
-        if len(self) < 2:
+        """One over the median time between frames; None where times are not known or equal."""
+        if len(self) < 2 or not self.timed:
             return None
         spacing = float(np.median(np.diff(self.times_s)))
         return 1 / spacing if spacing > 0 else None

@@ -15,7 +15,7 @@ from glissile.io.lazy_frames import lazy_frames
 from glissile.video import Video
 
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_SUFFIXES = _TIFF_SUFFIXES | {".png", ".jpg", ".jpeg"}
+IMAGE_SUFFIXES = _TIFF_SUFFIXES | {".png", ".jpg", ".jpeg"}
 
 # Where an image that was written to its end has its end mark, and in how many last bytes it is looked for.
 _END_MARKS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
@@ -37,7 +37,7 @@ def image_files(folder: Path) -> list[Path]:
     found = (
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     return sorted(found, key=lambda path: (_natural(path.name), path.name))
 
@@ -55,7 +55,7 @@ def read_folder(folder: Path, name: str) -> Video:
     Returns
     -------
     Video
-        Grey by the rule of `glissile.io.grey`; one second per frame, since images carry no time.
+        Grey by the rule of `glissile.io.grey`; not timed, since images carry no time.
 
     Raises
     ------

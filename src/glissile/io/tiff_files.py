@@ -71,7 +71,7 @@ def read_tiff(path: Path, name: str) -> tuple[Video, int]:
     -------
     video : Video
         With nm per pixel and times where the file has trustworthy ones (ImageJ, OME, or resolution tags
-        finer than 1 µm); else one second per frame.
+        finer than 1 µm); else not timed.
     expected : int
         Frames that the file describes; more than the video has where the file was cut short.
 
@@ -119,7 +119,7 @@ def _video_of(tif: Any, path: Path, name: str) -> tuple[Video, int]:
     video = Video.from_frames(
         frames,
         name=name,
-        seconds_per_frame=_seconds_per_frame(tif) or 1.0,
+        seconds_per_frame=_seconds_per_frame(tif),
         nm_per_pixel=_nm_per_pixel(tif),
         provenance=(f"read {whole} TIFF frames of {path.name}",),
     )

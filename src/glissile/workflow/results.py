@@ -20,11 +20,18 @@ from glissile.workflow.videos import working_video
 def strain_of(experiment: Experiment, video: Video) -> Timeline:
     """Strain, and stress where it was logged, at the frames of `video`.
 
+    Returns
+    -------
+    Timeline
+        Its strain NaN where the times of the frames are not known: a second per frame would be made up.
+
     Raises
     ------
     InputError
         If the strain log cannot be read.
     """
+    if not video.timed:
+        return Timeline(video.times_s, np.full(len(video), np.nan))
     return timeline(experiment.document.calibration, video.times_s, folder=experiment.folder)
 
 
