@@ -181,6 +181,25 @@ def test_a_stroke_does_not_wait_for_the_next_look(opened, qtbot, tool):
     assert on_disk.any()
 
 
+def test_strokes_are_saved_beside_a_layer_of_more_axes(opened, viewer, qtbot):
+    viewer.add_image(np.zeros((3, T, 8, 8)), name="four axes")
+    opened.bench.display.go_to(4)
+    assert viewer.dims.current_step[:2] == (0, 4)
+    assert opened.bench.display.frame_number() == 4
+    paint(opened, 4)
+    assert set(labels_on_disk(opened)) == {4}
+
+
+def test_a_stroke_on_a_frame_that_is_not_looked_at_is_saved(opened):
+    layer = opened.bench.keeper.layer
+    opened.bench.display.go_to(2)
+    layer.paint([5, 20, 30], 1)
+    layer.data_setitem((np.array([7, 7]), np.array([1, 2]), np.array([3, 3])), 2)
+    assert set(labels_on_disk(opened)) == {5, 7}
+    layer.undo()
+    assert set(labels_on_disk(opened)) == {5}
+
+
 def test_a_frame_whose_strokes_are_undone_is_not_labelled(opened):
     paint(opened, 3)
     assert set(labels_on_disk(opened)) == {3}

@@ -101,9 +101,14 @@ class Display:
         """Whether the video is shown as recorded."""
         return self._source is not None
 
+    @property
+    def _axis(self) -> int:
+        """Axis of the viewer along t: it aligns its layers at their last axis, and others may have more."""
+        return max(self.viewer.dims.ndim - 3, 0)
+
     def index(self) -> int:
         """Index along t of the frame that is looked at, in the video that is shown."""
-        return int(self.viewer.dims.current_step[0])
+        return int(self.viewer.dims.current_step[self._axis])
 
     def video(self) -> Video | None:
         """Return the video that is shown: the working video, or the one as recorded."""
@@ -125,7 +130,7 @@ class Display:
 
     def go_to(self, index: int) -> None:
         """Look at frame `index` along t of the video that is shown."""
-        self.viewer.dims.set_current_step(0, index)
+        self.viewer.dims.set_current_step(self._axis, index)
 
     def go_to_working(self, index: int) -> None:
         """Look at frame `index` of the working video."""

@@ -200,6 +200,10 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _on_paint(self, event: Any) -> None:
         """Save once the stroke is in the data: napari tells of a fill before it has filled."""
+        frames = np.arange(len(self._data))
+        for where, *_ in event.value:  # of each change: its index in the data, what was there, what is
+            along_t = where[0] if isinstance(where, tuple) else where
+            self._touched.update(np.unique(frames[along_t]).tolist())
         self._soon.start()
 
     def _stay_in_frame(self, event: Any) -> None:
