@@ -101,6 +101,20 @@ def test_every_output_holds_the_mask_of_its_frame(name, prediction, tmp_path):
         np.testing.assert_array_equal(read(), drawn(number))
 
 
+def test_masks_are_never_written_over_the_frames(prediction, tmp_path, monkeypatch):
+    images = frames_folder(tmp_path / "images", (2, 5, 10))
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    monkeypatch.chdir(tmp_path)
+    for output in (images, Path("images"), Path("images/../images")):
+        with pytest.raises(InputError, match="is the input itself"):
+            finish(batch.segment_to_files(tmp_path / "model", images, output, SegmentSettings()))
+    with pytest.raises(InputError, match="among the frames"):
+        finish(batch.segment_to_files(tmp_path / "model", images, images / "f.tif", SegmentSettings()))
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == before
+    inside = images / "masks"
+    assert finish(batch.segment_to_files(tmp_path / "model", images, inside, SegmentSettings())) == 3
+
+
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
 def test_a_cancelled_segmentation_leaves_no_half_file(name, prediction, tmp_path):
     images = frames_folder(tmp_path / "images", (2, 5, 10))

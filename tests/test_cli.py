@@ -277,6 +277,21 @@ def test_stabilize_by_the_method_none_changes_nothing(files, truth, tmp_path):
     np.testing.assert_array_equal(read_video(tmp_path / "same.tif").frame(3), truth.frame(3)[: FIELD[0]])
 
 
+def test_stabilize_never_writes_over_its_input(files, tmp_path, monkeypatch):
+    shutil.copy(files / "video.mkv", tmp_path)
+    shutil.copytree(files / "frames", tmp_path / "frames")
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for output in (tmp_path / "video.mkv", "frames/../video.mkv"):
+        assert "is the input itself" in refused("stabilize", "video.mkv", "--output", output)
+    assert "is the input itself" in refused(
+        "stabilize", "video.mkv", "--output", "a.tif", "--motion", "video.mkv"
+    )
+    for name in ("img_0001.tif", "one_more.TIF"):
+        assert "among the frames" in refused("stabilize", "frames", "--output", f"frames/{name}")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_train_keeps_what_it_was_given(model):
     card = read_card(model)
     assert card.recipe["name"] == "glissile"

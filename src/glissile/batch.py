@@ -16,7 +16,7 @@ from glissile.errors import InputError
 from glissile.experiment import Calibration, MaskStore
 from glissile.io.annotations import frame_number, read_mask_folder, write_mask
 from glissile.io.image_folders import image_files
-from glissile.io.video_files import read_video
+from glissile.io.video_files import read_video, refuse_same
 from glissile.label.split import split
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.recipes import Recipe
@@ -130,11 +130,12 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     Raises
     ------
     InputError
-        If model, source or output cannot be used.
+        If model, source or output cannot be used, or source and output are the same.
     """
     from glissile.segment.predict import segment
 
     video = read_video(source)
+    refuse_same(output, source)
     with mask_writer(output, source, video) as write:
         for step in segment(model_folder, video, settings):
             if step.preview is not None and step.frame is not None:

@@ -88,12 +88,15 @@ def stabilize(
     method: MethodOption = Method.glissile,
 ) -> None:
     """Remove the drift, and keep the area that all frames show."""
-    from glissile.io.video_files import read_video, write_frames
+    from glissile.io.video_files import read_video, refuse_same, write_frames
     from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
     from glissile.stabilize.field_of_view import fix_field_of_view
     from glissile.video import Trim
 
     source = read_video(video)
+    for written in (output, motion):
+        if written is not None:
+            refuse_same(written, video)
     with TemporaryDirectory() as trial:  # an impossible output is refused before the long part
         finish(write_frames(Path(trial) / output.name, source.trimmed(Trim(last=0))))
     found = console.show("Stabilize", estimate_motion(source, StabilizeSettings(method=method.value)))
