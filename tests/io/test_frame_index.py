@@ -399,3 +399,31 @@ def test_full_range_is_kept(tmp_path, encode):
         tmp_path / "v.avi", ramp, "mjpeg", pixel_format="yuvj420p", options={"qmin": "1", "qmax": "1"}
     )
     assert np.abs(FrameIndex(path).read(0)[8].astype(int) - np.arange(256)).max() <= 3
+
+
+def test_an_error_that_nobody_foresaw_is_told_to_who_waits_and_later_frames_read(
+    tmp_path, moving_frames, encode, monkeypatch
+):
+    path = encode(tmp_path / "v.mkv", moving_frames, "ffv1", pixel_format="gray")
+    index = FrameIndex(path)
+
+    def no_memory(frame):
+        raise MemoryError("no memory left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("glissile.io.frame_index.grey_of_frame", no_memory)
+        told = []
+
+        def read():
+            with pytest.raises(InputError, match="frame 30 cannot be read .*no memory left") as caught:
+                index.read(30)
+            told.append(caught.value)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(timeout=20)  # without the error it waits for ever
+        assert told
+        for number in range(31, len(moving_frames)):  # all that is read ahead meanwhile
+            with pytest.raises(InputError):
+                index.read(number)
+    np.testing.assert_array_equal(index.read(10), moving_frames[10])

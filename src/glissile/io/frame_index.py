@@ -229,6 +229,11 @@ class _Decoding:
             )
         except InputError as error:
             failure = str(error)
+        except Exception as error:  # whatever it is, whoever waits must hear of it, and the thread live on
+            failure = (
+                f"{self.name}: frame {target} cannot be read ({type(error).__name__}: {error}); leave the "
+                "frame out or open the video again"
+            )
         with self._condition:
             self._failures[target] = failure
             self._condition.notify_all()
