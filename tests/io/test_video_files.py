@@ -143,7 +143,7 @@ def test_tiff_keeps_values_and_kind(dtype, how, tmp_path):
     assert video.frames.dtype.isnative
     np.testing.assert_array_equal(pixels(video), frames)
     assert video.nm_per_pixel is None
-    assert video.frames_per_second == 1
+    assert video.frames_per_second is None
 
 
 def test_imagej_stacks_bring_pixel_size_and_time(tmp_path, moving_frames):
