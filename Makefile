@@ -33,8 +33,8 @@ demo: environment ## The whole way, from the sample video to the curve, without 
 	$(BIN)/glissile demo
 
 gui: environment ## Open napari on the finished demo
-	@test -e demo.glissile || $(MAKE) demo
-	$(BIN)/napari demo.glissile --with napari-glissile Glissile
+	@test -e demo.glissile/measurements.csv || $(MAKE) demo
+	$(BIN)/napari demo.glissile --plugin napari-glissile --with napari-glissile Glissile
 
 sample: environment ## Draw the sample video and its labels again
 	$(BIN)/python sample_data/make_sample.py

@@ -23,6 +23,7 @@ _SCORES = ("precision", "recall", "f", "tolerant_f", "area_error")
 def show(title: str, steps: Steps[T]) -> T:
     """Run `steps`; a progress bar on a terminal, a plain line now and then otherwise."""
     if not sys.stderr.isatty():
+        print(f"{title} ...", file=sys.stderr, flush=True)
         return finish(steps, _plain_lines(title))
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -105,6 +106,8 @@ def print_import(taken: "ImportedLabels") -> None:
     if taken.outside:
         more = ", ..." if len(taken.outside) > 5 else ""
         print(f"labels without a frame: {len(taken.outside)} ({', '.join(taken.outside[:5])}{more})")
+    if taken.nearest or taken.outside:
+        print("where the names count otherwise than the video, say how with --label-first and --label-step")
 
 
 def print_report(report: "pd.DataFrame") -> None:
