@@ -197,6 +197,12 @@ def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path
     assert taken.outside == ("0500",)
 
 
+@pytest.mark.parametrize(("first", "step"), [(0, 0), (0, -1), (0, np.nan), (0, np.inf), (np.nan, 1)])
+def test_label_numbers_that_tell_no_frame_are_refused(fresh, files, first, step):
+    with pytest.raises(InputError, match="tell no frame; give a growth above 0"):
+        workflow.import_labels(fresh, files / "masks", first=first, step=step)
+
+
 def test_small_label_images_outside_the_frame_range_are_told_apart_from_those_kept(fresh, truth, tmp_path):
     fresh.save_settings("trim", TRIM.model_copy(update={"first": 4}))
     video = workflow.working_video(fresh)

@@ -415,7 +415,7 @@ def test_an_error_that_nobody_foresaw_is_told_to_who_waits_and_later_frames_read
         told = []
 
         def read():
-            with pytest.raises(InputError, match="frame 30 cannot be read .*no memory left") as caught:
+            with pytest.raises(InputError, match=r"frame 30 cannot be read .*no memory left") as caught:
                 index.read(30)
             told.append(caught.value)
 

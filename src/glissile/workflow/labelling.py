@@ -1,9 +1,11 @@
 """Labels that were drawn elsewhere, taken over into an experiment."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.label import annotations
@@ -61,8 +63,14 @@ def import_labels(
     Raises
     ------
     InputError
-        If an image cannot be read, has no number in its name or does not fit the video.
+        If `first` or `step` is not finite, `step` is not above 0, or an image cannot be read, has no number
+        in its name or does not fit the video.
     """
+    if not (math.isfinite(first) and math.isfinite(step) and step > 0):
+        raise InputError(
+            f"{folder}: label numbers that begin at {first:g} and grow by {step:g} per frame tell no frame; "
+            "give a growth above 0"
+        )
     video = working_video(experiment)
     frames = experiment.document.source.frames
     nearest: dict[int, tuple[float, str, NDArray[np.uint8]]] = {}
