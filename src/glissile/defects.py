@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 BACKGROUND = 0
+# What columns of the table are called that belong to no class.
+RESERVED_KEYS = frozenset({"background", "field_of_view"})
 
 
 class DefectClass(BaseModel):
@@ -28,10 +30,21 @@ class DefectClass(BaseModel):
         pattern="^#[0-9a-fA-F]{6}$", title="Colour", description="Colour of the class as #rrggbb"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if _key(name) in RESERVED_KEYS:
+            raise ValueError(f'"{name}" means something else in masks and tables; choose another name')
+        return name
+
     @property
     def key(self) -> str:
         """The name as a column name: "stacking fault" becomes "stacking_fault"."""
-        return "_".join(self.name.lower().split())
+        return _key(self.name)
+
+
+def _key(name: str) -> str:
+    return "_".join(name.lower().split())
 
 
 # Orange and blue of Okabe and Ito (2008): distinct from each other and from grey for all colour vision.
