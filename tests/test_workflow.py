@@ -259,6 +259,43 @@ def test_widening_the_frame_range_asks_for_stabilization_again(fresh):
     assert workflow.working_video(fresh).frame_numbers.tolist() == list(range(5, 11))
 
 
+def stages_left(experiment: Experiment) -> list[str]:
+    """Titles of the stages that are left, without running one; labels are taken to be there."""
+    return [title for title, _ in workflow.pipeline(experiment)]
+
+
+def test_other_stabilization_settings_stabilize_again(done):
+    settings = done.settings("stabilize", StabilizeSettings)
+    done.save_settings("stabilize", settings.model_copy(update={"corners": 150}))
+    assert stages_left(done)[0] == "Stabilize"
+    stopped = workflow.stabilize(done)
+    next(stopped)
+    stopped.close()
+    assert stages_left(done)[0] == "Stabilize"
+    finish(workflow.stabilize(done))
+    assert "Stabilize" not in stages_left(done)
+
+
+def test_a_source_that_changed_is_stabilized_again(done, files, tmp_path):
+    changed = tmp_path / "changed.mkv"
+    changed.write_bytes((files / "video.mkv").read_bytes() + b"\0")
+    path = {"path": changed.as_posix(), "relative_path": None}
+    done.update(source=done.document.source.model_copy(update=path))
+    assert stages_left(done)[0] == "Stabilize"
+
+
+def test_method_none_takes_the_motion_of_another_method_away(done):
+    done.save_settings("stabilize", StabilizeSettings(method="none"))
+    video = workflow.working_video(done)
+    assert workflow.motion(done, video) is None
+    assert video.shape == (SETTINGS.frames, TRIM.height, TRIM.width)
+    assert "Stabilize" not in stages_left(done)
+    finish(workflow.stabilize(done))
+    assert np.abs(workflow.motion(done, video).displacements_px).max() == 0
+    done.save_settings("stabilize", StabilizeSettings())
+    assert stages_left(done)[0] == "Stabilize"
+
+
 def test_method_none_keeps_the_whole_frame(fresh):
     fresh.save_settings("stabilize", StabilizeSettings(method="none"))
     finish(workflow.stabilize(fresh))

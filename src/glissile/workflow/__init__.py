@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 from glissile.experiment import Experiment
 from glissile.progress import Steps
-from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.video import Trim
 from glissile.workflow.labelling import ImportedLabels, import_labels
 from glissile.workflow.results import Results, measure, measured, measured_row, strain_of
@@ -17,7 +16,16 @@ from glissile.workflow.training import (
     train,
     training_job,
 )
-from glissile.workflow.videos import SETTINGS, create, fixed, motion, source_video, stabilize, working_video
+from glissile.workflow.videos import (
+    SETTINGS,
+    create,
+    fixed,
+    is_stabilized,
+    motion,
+    source_video,
+    stabilize,
+    working_video,
+)
 
 __all__ = [
     "SETTINGS",
@@ -26,6 +34,7 @@ __all__ = [
     "create",
     "fixed",
     "import_labels",
+    "is_stabilized",
     "is_trained",
     "measure",
     "measured",
@@ -57,9 +66,7 @@ def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[o
         Title of the stage, and what starts it. Later stages are decided after earlier ones have run.
     """
     source = source_video(experiment)
-    settings = experiment.settings("stabilize", StabilizeSettings)
-    known = motion(experiment, source.trimmed(experiment.settings("trim", Trim)))
-    if settings.method != "none" and known is None:
+    if not is_stabilized(experiment, source.trimmed(experiment.settings("trim", Trim))):
         yield "Stabilize", lambda: stabilize(experiment)
     if not is_trained(experiment):
         resume = resumable(experiment)

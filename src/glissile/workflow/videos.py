@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.experiment import Calibration, Experiment, Source
+from glissile.experiment.source import fingerprint
 from glissile.io.video_files import read_video
 from glissile.learn.recipes import Recipe
 from glissile.progress import Steps
@@ -27,6 +28,22 @@ SETTINGS: Mapping[str, type[BaseModel]] = {
     "segment": SegmentSettings,
     "measure": MeasureSettings,
 }
+
+
+class MotionOrigin(BaseModel):
+    """What the motion in `motion.csv` was found with and in; kept beside the settings of the stages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: StabilizeSettings | None = Field(
+        None, title="Settings", description="Settings it was found with; empty where nobody knows"
+    )
+    source_sampled_sha256: str = Field(
+        "", title="Source", description="Sampled SHA-256 of the source video it was found in"
+    )
+
+
+_MOTION_ORIGIN = "stabilized"
 
 
 def create(
@@ -85,7 +102,7 @@ def source_video(experiment: Experiment) -> Video:
     calibration = experiment.document.calibration
     if calibration.seconds_per_frame is not None:
         times = np.asarray(video.frame_numbers * calibration.seconds_per_frame, dtype=np.float64)
-        video = replace(video, times_s=times)
+        video = replace(video, times_s=times, timed=True)
     if calibration.nm_per_pixel is not None:
         video = replace(video, nm_per_pixel=calibration.nm_per_pixel)
     return video
@@ -104,12 +121,46 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
     Returns
     -------
     Motion, optional
-        None where the video was not stabilized, or only over other frames than those of `video`.
+        None where the video was not stabilized, or only over other frames than those of `video`, or where
+        the method "none" was chosen after another one.
     """
     if not experiment.motion_path.exists():
         return None
+    chosen = experiment.settings("stabilize", StabilizeSettings)
+    if chosen.method == "none" and _motion_origin(experiment).settings != chosen:
+        return None
     known = Motion.read(experiment.motion_path)
     return known if np.isin(video.frame_numbers, known.frame_numbers).all() else None
+
+
+def is_stabilized(experiment: Experiment, video: Video) -> bool:
+    """Whether `video` needs no motion, or its motion was found with the settings and source of now.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its trimmed video.
+
+    Raises
+    ------
+    InputError
+        If the source was moved or cannot be read.
+    """
+    chosen = experiment.settings("stabilize", StabilizeSettings)
+    if chosen.method == "none":
+        return True
+    return motion(experiment, video) is not None and _motion_origin(experiment) == _origin(experiment, chosen)
+
+
+def _motion_origin(experiment: Experiment) -> MotionOrigin:
+    return experiment.settings(_MOTION_ORIGIN, MotionOrigin)
+
+
+def _origin(experiment: Experiment, settings: StabilizeSettings) -> MotionOrigin:
+    _, digest = fingerprint(experiment.source_path())
+    return MotionOrigin(settings=settings, source_sampled_sha256=digest)
 
 
 def working_video(experiment: Experiment) -> Video:
@@ -143,9 +194,11 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     Motion
     """
     settings = experiment.settings("stabilize", StabilizeSettings)
+    origin = _origin(experiment, settings)
     trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
     found = yield from estimate_motion(trimmed, settings)
     fix_field_of_view(trimmed, found)  # refuses a motion that leaves no common area
     found.write(experiment.motion_path)
     experiment.save_settings("stabilize", settings)
+    experiment.save_settings(_MOTION_ORIGIN, origin)
     return found
