@@ -436,6 +436,15 @@ def test_new_takes_relative_paths_folders_and_names_with_dots(files, tmp_path, m
         assert made.labels_or_none().frames == LABELLED
 
 
+def test_new_with_labels_that_cannot_be_taken_over_leaves_nothing_behind(files, tmp_path):
+    study = tmp_path / "e.glissile"
+    (tmp_path / "empty").mkdir()
+    refused("new", files / "video.mkv", study, "--labels", tmp_path / "empty")
+    refused("new", files / "video.mkv", study, "--labels", files / "whole", "--label-step", 0)
+    assert not study.exists()
+    assert "taken over: 3" in done("new", files / "video.mkv", study, "--labels", files / "whole")
+
+
 def test_new_keeps_every_option(files, tmp_path):
     write_text(tmp_path / "rig.csv", "t,e,s\n0,0,0\n9,1,1\n")
     done(

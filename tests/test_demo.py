@@ -131,3 +131,7 @@ def test_the_demonstration_begins_with_the_labels_and_goes_on_where_it_was(tmp_p
         assert made.document.calibration.strain_log.stress_column == "stress_MPa"
     with demo.opened(tmp_path / "demo.glissile") as again:
         assert again.labels_or_none().frames == sample.SAMPLE_LABELLED
+        for number in sample.SAMPLE_LABELLED:
+            again.labels().remove(number)
+    with demo.opened(tmp_path / "demo.glissile") as cut_short:
+        assert cut_short.labels_or_none().frames == sample.SAMPLE_LABELLED

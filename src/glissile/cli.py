@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -261,9 +262,16 @@ def new(
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
     with workflow.create(video, experiment, calibration=calibration, settings=settings) as made:
-        print(f"experiment in {made.folder}")
-        if labels is not None:
+        if labels is None:
+            print(f"experiment in {made.folder}")
+            return
+        try:
             console.print_import(workflow.import_labels(made, labels, first=label_first, step=label_step))
+        except BaseException:  # an experiment without its labels would only be in the way of the next try
+            made.close()
+            shutil.rmtree(made.folder)
+            raise
+        print(f"experiment in {made.folder}")
 
 
 @app.command()

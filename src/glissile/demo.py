@@ -28,9 +28,15 @@ def opened(folder: Path) -> Experiment:
     Experiment
         Open for writing.
     """
-    if folder.exists():
-        return Experiment.open(folder)
     files = sample.sample_folder()
+    experiment = Experiment.open(folder) if folder.exists() else _created(folder, files)
+    labelled = experiment.labels_or_none()
+    if not experiment.read_only and (labelled is None or not labelled.frames):
+        workflow.import_labels(experiment, files / "labels")
+    return experiment
+
+
+def _created(folder: Path, files: Path) -> Experiment:
     calibration = Calibration(
         nm_per_pixel=sample.SAMPLE_NM_PER_PIXEL,
         initial_strain=sample.SAMPLE_INITIAL_STRAIN,
@@ -43,11 +49,9 @@ def opened(folder: Path) -> Experiment:
             time_offset_s=sample.SAMPLE_LOG_AT_FRAME_0_S,
         ),
     )
-    experiment = workflow.create(
+    return workflow.create(
         files / "video.mp4", folder, calibration=calibration, settings={"trim": sample.SAMPLE_TRIM}
     )
-    workflow.import_labels(experiment, files / "labels")
-    return experiment
 
 
 def report(experiment: Experiment) -> pd.DataFrame:
