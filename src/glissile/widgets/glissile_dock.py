@@ -144,15 +144,16 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             return
         folder, video = experiment_of(layer), video_of(layer)
         if folder is not None:
-            self._adopt_folder(folder)
+            self._adopt_folder(folder, layer)
         elif video is not None and self.bench.study is None:
             self.header.offer_video(video)
 
-    def _adopt_folder(self, folder: Path) -> None:
+    def _adopt_folder(self, folder: Path, layer: Any) -> None:
         """Put the layers of the open experiment in place of those that were read from its folder."""
-        if self.bench.state.running is None and (
-            self.bench.study is None or self.bench.study.experiment.folder != folder
-        ):
+        if self.bench.study is not None and self.bench.study.experiment.folder == folder:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        elif self.bench.state.running is None:
             self.bench.open_folder(folder)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
