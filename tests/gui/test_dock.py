@@ -466,6 +466,29 @@ def test_segmenting_fills_layer_table_and_store(opened, qtbot, monkeypatch):
     assert opened.sections["measure"].primary.property("next")
 
 
+def test_masks_of_another_crop_are_not_shown(opened, qtbot, monkeypatch):
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(T)))
+        opened.sections["segment"].primary.click()
+        idle(opened, qtbot)
+        assert opened.bench.display.masks[7].any()
+        apply_trim(opened, qtbot, Trim(top=5, height=40))
+        assert not opened.bench.display.masks[7].any()
+
+
+def test_nobody_paints_while_the_labels_are_renewed(opened, qtbot):
+    layer, runner = opened.bench.keeper.layer, opened.bench.runner
+
+    def steps():
+        yield Step(0, 1, "")
+
+    for stage, editable in (("trim", False), ("opening", False), ("train", True)):
+        runner.run(stage, steps, description=stage, on_done=lambda result: None)
+        assert layer.editable is editable
+        idle(opened, qtbot)
+        assert layer.editable
+
+
 def test_what_is_segmented_stays_when_cancelled_and_comes_back(opened, qtbot, monkeypatch, video_path):
     with pretended_network(opened, monkeypatch):
         monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(5)))
@@ -529,6 +552,15 @@ def test_dropped_experiment_is_opened(viewer, dock, video_path, qtbot):
     qtbot.waitUntil(lambda: dock.bench.study is not None, timeout=20_000)
     assert dock.bench.study.experiment.folder == folder
     assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+
+
+def test_dropping_the_open_experiment_changes_nothing(opened, viewer, qtbot):
+    mine = opened.bench.keeper.layer
+    viewer.open(opened.bench.study.experiment.folder, plugin="napari-glissile")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3)
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+    assert viewer.layers["Labels"].name == mine.name
+    assert mine in viewer.layers
 
 
 def test_nothing_is_cut_off(opened, qtbot):

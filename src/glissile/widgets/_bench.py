@@ -22,6 +22,8 @@ from glissile.widgets._study import Study
 
 # Masks that come quicker than this are not each drawn.
 _REDRAW_EVERY_MS = 100
+# Works whose result comes with a Labels layer of its own.
+_RENEWING = frozenset({"opening", "trim", "stabilize", "label"})
 
 
 class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
@@ -56,7 +58,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         super().__init__(parent)
         self.state = state_of(viewer)
         self.runner = Runner(self.state, self)
-        self.runner.begun.connect(self.facts_changed)
+        self.runner.begun.connect(self._on_begun)
         self.runner.ended.connect(self._on_ended)
         self.display = Display(viewer)
         self.study: Study | None = None
@@ -211,6 +213,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         if self.display.masks is not None:
             self.display.masks.previews.clear()
+            self.display.masks.store = None  # another one may have taken its place
         self.display.show_segmentation()
 
     def add_segmented(self, step: Step) -> None:
@@ -234,7 +237,18 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._table_outdated = False
             self.read_table()
 
+    def _on_begun(self) -> None:
+        self._allow_painting()
+        self.facts_changed.emit()
+
+    def _allow_painting(self) -> None:
+        """Let nobody paint while a work runs that ends with a new Labels layer."""
+        if self.keeper is not None and self.study is not None:
+            renewing = self.state.running in _RENEWING
+            self.keeper.layer.editable = not renewing and not self.study.experiment.read_only
+
     def _on_ended(self) -> None:
+        self._allow_painting()
         self._look_at_masks()
         self.facts_changed.emit()
         # What has just ended first hands over its result.
@@ -246,7 +260,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if masks is None or self.study is None:
             return
         if masks.store is None or only is None:
-            masks.store = self.study.experiment.segmentation_or_none()
+            masks.store = workflow.segmentation_of(self.study.experiment, self.study.video)
         if only is not None:
             self._redraw_if(only)
         else:

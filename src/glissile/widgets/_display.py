@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from numpy.typing import NDArray
 
+from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.video import Video
 from glissile.widgets._layers import (
@@ -63,7 +64,7 @@ class Display:
         self._take_over(study)
         folder, classes = study.experiment.folder, study.experiment.document.classes
         self._study = study
-        self.masks = StoredMasks(study.experiment.segmentation_or_none(), study.video)
+        self.masks = StoredMasks(workflow.segmentation_of(study.experiment, study.video), study.video)
         self._video = Image(**video_layer(study.video, "video", folder, study.limits))
         self._segmentation = Labels(
             **mask_layer(self.masks, "Segmentation", "segmentation", study.video, folder, classes)

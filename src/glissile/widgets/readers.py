@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from napari.utils.notifications import show_error
 
+from glissile import workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.experiment.study import SUFFIX
@@ -44,7 +45,7 @@ def read_experiment(path: str | Path) -> list[LayerData]:
     try:
         with Experiment.open(Path(path), read_only=True) as experiment:
             study = finish(refreshed(experiment))
-            segmentation = StoredMasks(experiment.segmentation_or_none(), study.video)
+            segmentation = StoredMasks(workflow.segmentation_of(experiment, study.video), study.video)
     except InputError as error:
         show_error(str(error))
         return [(None,)]

@@ -7,7 +7,13 @@ from glissile.progress import Steps
 from glissile.video import Trim
 from glissile.workflow.labelling import ImportedLabels, import_labels
 from glissile.workflow.results import Results, measure, measured, measured_row, strain_of
-from glissile.workflow.segmentation import predicted, segment, segmented_frames, store
+from glissile.workflow.segmentation import (
+    predicted,
+    segment,
+    segmentation_of,
+    segmented_frames,
+    store,
+)
 from glissile.workflow.training import (
     is_trained,
     model_card,
@@ -46,6 +52,7 @@ __all__ = [
     "predicted",
     "resumable",
     "segment",
+    "segmentation_of",
     "segmented_frames",
     "source_video",
     "stabilize",

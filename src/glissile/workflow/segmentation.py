@@ -19,10 +19,16 @@ def _model_hash(experiment: Experiment) -> str:
 
 def segmented_frames(experiment: Experiment, video: Video) -> tuple[int, ...]:
     """List the indices along t of the frames of `video` that are segmented."""
-    store = experiment.segmentation_or_none()
-    if store is None or not _belongs(store, video):
+    store = segmentation_of(experiment, video)
+    if store is None:
         return ()
     return tuple(int(i) for i in np.flatnonzero(np.isin(video.frame_numbers, store.frames)))
+
+
+def segmentation_of(experiment: Experiment, video: Video) -> MaskStore | None:
+    """Predicted masks that lie on the pixels of `video`; None where there are none, or those of another."""
+    store = experiment.segmentation_or_none()
+    return store if store is not None and _belongs(store, video) else None
 
 
 def _belongs(store: MaskStore, video: Video) -> bool:
