@@ -105,7 +105,7 @@ class Display:
     @property
     def _axis(self) -> int:
         """Axis of the viewer along t: it aligns its layers at their last axis, and others may have more."""
-        return max(self.viewer.dims.ndim - 3, 0)
+        return max(int(self.viewer.dims.ndim) - 3, 0)
 
     def index(self) -> int:
         """Index along t of the frame that is looked at, in the video that is shown."""
