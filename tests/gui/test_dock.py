@@ -334,6 +334,16 @@ def test_stabilizing_fixes_the_field_of_view(opened, viewer, qtbot):
     assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
 
 
+def test_the_stabilized_video_is_not_written_over_the_source(opened, video_path, monkeypatch, said):
+    before = video_path.read_bytes()
+    dialog = "glissile.widgets.sections.stabilize.QFileDialog.getSaveFileName"
+    monkeypatch.setattr(dialog, lambda *args: (str(video_path), ""))
+    opened.sections["stabilize"].write.click()
+    assert opened.bench.state.running is None
+    assert said
+    assert video_path.read_bytes() == before
+
+
 def test_classes_are_edited_in_place(opened):
     section = opened.sections["label"]
     section.classes.names[0].setText("perfect dislocation")

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
 
-from glissile.io.video_files import write_frames
+from glissile.errors import InputError
+from glissile.io.video_files import refuse_same, write_frames
 from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
@@ -105,6 +107,11 @@ class StabilizeSection(Section):
         proposed = study.experiment.folder / f"{study.source.name}-stabilized.mp4"
         name, _ = QFileDialog.getSaveFileName(self, "Write stabilized video", str(proposed), _FILTER)
         if name:
+            try:
+                refuse_same(Path(name), study.experiment.source_path())
+            except InputError as error:
+                show_error(str(error))
+                return
             self._bench.runner.run(
                 "stabilize",
                 write_frames(Path(name), study.video),
