@@ -261,6 +261,7 @@ def new(
         nm_per_pixel,
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
+    existed = experiment.exists() or experiment.with_name(f"{experiment.name}.glissile").exists()
     with workflow.create(video, experiment, calibration=calibration, settings=settings) as made:
         if labels is None:
             print(f"experiment in {made.folder}")
@@ -269,7 +270,8 @@ def new(
             console.print_import(workflow.import_labels(made, labels, first=label_first, step=label_step))
         except BaseException:  # an experiment without its labels would only be in the way of the next try
             made.close()
-            shutil.rmtree(made.folder)
+            if not existed:
+                shutil.rmtree(made.folder)
             raise
         print(f"experiment in {made.folder}")
 

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from glissile.defects import DefectClass
+from glissile.defects import RESERVED_KEYS, DefectClass
 
 # After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
 _FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
@@ -117,7 +117,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def _rename(self, row: int, name: str) -> None:
         name = " ".join(name.split())
-        taken = {c.key for n, c in enumerate(self._classes) if n != row}
+        taken = RESERVED_KEYS | {c.key for n, c in enumerate(self._classes) if n != row}
         if not name or "_".join(name.lower().split()) in taken:
             self.names[row].setText(self._classes[row].name)
         elif name != self._classes[row].name:
