@@ -14,7 +14,7 @@ from glissile.defects import DEFAULT_CLASSES
 from glissile.experiment import Experiment
 from glissile.progress import Step
 from glissile.video import Trim
-from glissile.widgets import _study
+from glissile.widgets import _label_keeper, _study
 from glissile.widgets.curves import CurvesDock
 from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
 from glissile.widgets.sections import segment as segment_section
@@ -188,6 +188,23 @@ def test_strokes_are_saved_beside_a_layer_of_more_axes(opened, viewer, qtbot):
     assert opened.bench.display.frame_number() == 4
     paint(opened, 4)
     assert set(labels_on_disk(opened)) == {4}
+
+
+def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot, said, monkeypatch):
+    def full_disk(*_):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        paint(opened, 3)
+        assert not opened.bench.keeper.flush()
+        apply_trim(opened, qtbot, Trim(first=2))
+        assert opened.bench.study.video.shape[0] == T
+        assert not opened.bench.keeper.flush()
+        qtbot.waitUntil(lambda: any("frame 3 could not be saved" in message for message in said))
+    assert opened.bench.keeper.flush()
+    assert set(labels_on_disk(opened)) == {3}
+    assert sum("frame 3 could not be saved" in message for message in said) == 1
 
 
 def test_a_stroke_on_a_frame_that_is_not_looked_at_is_saved(opened):

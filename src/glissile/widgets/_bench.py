@@ -124,11 +124,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             )
 
     def change(self, stage: str, steps: Callable[[Study], Steps[Study]], description: str) -> None:
-        """Run what gives the study another working video; the labels are saved before."""
+        """Run what gives the study another working video, unless the labels cannot be saved before."""
         study, keeper = self.study, self.keeper
         assert study is not None
         assert keeper is not None
-        keeper.flush()
+        if not keeper.flush():
+            return
         self.runner.run(stage, lambda: steps(study), description=description, on_done=self.take)
 
     def close(self) -> None:

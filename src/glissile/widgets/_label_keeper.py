@@ -74,6 +74,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._kept: dict[int, NDArray[np.uint8]] = {i: np.array(mask) for i, mask in masks.items()}
         self._marked = {i for i, mask in masks.items() if not mask.any()}
         self._touched: set[int] = set()
+        self._failed: set[int] = set()  # frames whose last write failed
+        self._told: set[int] = set()  # those of them that the user knows of
         self._shown = 0
         self.saved_at = ""
         classes = experiment.document.classes
@@ -141,10 +143,11 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._touched.add(index)
         self._keep(index)
 
-    def flush(self) -> None:
-        """Save, and wait until all is on disk."""
+    def flush(self) -> bool:
+        """Save, wait, and tell whether all is on disk; if not, the user is told which frame and why."""
         self.save()
         self._writer.submit(lambda: None).result()
+        return not self._failed
 
     def close(self) -> None:
         """Save, and let the layer go."""
@@ -175,16 +178,23 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
                 self._stays.emit(index)
         except Exception as error:
             _log.exception("frame %d could not be saved", index)
+            self._failed.add(index)
             self._written.emit(index, str(error) or type(error).__name__)
         else:
+            self._failed.discard(index)
             self._written.emit(index, "")
 
     def _on_written(self, index: int, problem: str) -> None:
         if problem:
-            self._kept.pop(index, None)  # so that it is tried again
-            number = self._video.frame_numbers[index]
-            show_error(f"The labels of frame {number} could not be saved: {problem}")
+            # Other than what is shown, so that writing or removing it is tried again.
+            self._kept[index] = np.full(self._data.shape[1:], 255, np.uint8)
+            self._touched.add(index)
+            if index not in self._told:
+                self._told.add(index)
+                number = self._video.frame_numbers[index]
+                show_error(f"The labels of frame {number} could not be saved and are tried again: {problem}")
             return
+        self._told.discard(index)
         self.saved_at = datetime.now().astimezone().strftime("%H:%M:%S")
         self.saved.emit(index)
 

@@ -194,7 +194,8 @@ class LabelSection(Section):
         study, keeper = self._bench.study, self._bench.keeper
         assert study is not None
         assert keeper is not None
-        keeper.flush()
+        if not keeper.flush():
+            return
         self._bench.runner.run(
             "label",
             _study.imported(study.experiment, folder, first, step),
