@@ -23,7 +23,6 @@ _SCORES = ("precision", "recall", "f", "tolerant_f", "area_error")
 def show(title: str, steps: Steps[T]) -> T:
     """Run `steps`; a progress bar on a terminal, a plain line now and then otherwise."""
     if not sys.stderr.isatty():
-        print(f"{title} ...", file=sys.stderr, flush=True)
         return finish(steps, _plain_lines(title))
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,6 +55,7 @@ def run_stages(experiment: "Experiment") -> None:
     from glissile import workflow
 
     for title, start in workflow.pipeline(experiment):
+        print(f"{title} ...", flush=True)
         begun = time.monotonic()
         result = show(title, start())
         print(f"{title}: done in {duration(time.monotonic() - begun)}", flush=True)
