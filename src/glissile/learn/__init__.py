@@ -2,6 +2,6 @@
 
 import os
 
-# Before torch is loaded: by default its threads spin while they wait for one another. On two cores with four
-# other busy programs a training step then took over a minute, in place of a second.
+# Before torch is loaded: by default its threads spin while they wait for one another, which starves them
+# where other programs are busy. docs/decisions/0008-threads-that-wait.md has what was seen.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -84,7 +84,7 @@ def out_of_memory(problem: BaseException) -> bool:
 def memory_format(device: torch.device) -> torch.memory_format:
     """Order of the axes in memory that convolutions are quickest in, where it is safe.
 
-    Channels last on CUDA. Not on the CPU: there its convolutions of few channels write beyond their memory
-    (torch 2.13, oneDNN; the process is aborted with "double free or corruption").
+    Channels last on CUDA. Not on the CPU: there torch 2.13 ended the process on networks of few channels, see
+    docs/decisions/0007-contiguous-memory-on-the-cpu.md.
     """
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
