@@ -23,16 +23,47 @@ def folder(tmp_path):
 
 def test_an_experiment_becomes_three_layers(folder):
     layers = experiment_reader(str(folder))(str(folder))
-    assert [(kind, keywords["name"]) for _, keywords, kind in layers] == [
-        ("image", "v"),
-        ("labels", "Segmentation"),
-        ("labels", "Labels"),
-    ]
-    for data, keywords, _ in layers:
-        assert data.shape == (5, 30, 40)
-        assert keywords["axis_labels"] == ("t", "y", "x")
-        assert keywords["metadata"]["glissile"]["experiment"] == str(folder)
-    assert (layers[2][0][3] == 2).all()
+    assert [layer.name for layer in layers] == ["v", "Segmentation", "Labels (read only)"]
+    for layer in layers:
+        assert layer.data.shape == (5, 30, 40)
+        assert layer.axis_labels == ("t", "y", "x")
+        assert layer.metadata["glissile"]["experiment"] == str(folder)
+    assert (layers[2].data[3] == 2).all()
+    assert not layers[2].data[2].any()
+
+
+def stroke(layer):
+    layer.paint([3, 10, 10], 1)
+
+
+def fill(layer):
+    layer.fill([3, 10, 10], 1)
+
+
+def polygon(layer):
+    layer.paint_polygon([[3, 5, 5], [3, 5, 20], [3, 20, 20]], 1)
+
+
+@pytest.mark.parametrize("edit", [stroke, fill, polygon])
+@pytest.mark.parametrize("name", ["Segmentation", "Labels (read only)"])
+def test_masks_that_nothing_would_save_take_no_stroke(folder, viewer, edit, name):
+    viewer.open(folder, plugin="napari-glissile")
+    viewer.dims.set_current_step(0, 3)
+    layer = viewer.layers[name]
+    before = np.array(layer.data[3])
+    assert not layer.editable
+    layer.mode = "paint"
+    assert layer.mode == "pan_zoom"
+    with pytest.raises(InputError, match="open in the Glissile dock"):
+        edit(layer)
+    np.testing.assert_array_equal(layer.data[3], before)
+    assert layer.get_value([3, 10, 10], world=False) == before[10, 10]
+
+
+def test_the_status_bar_says_where_to_paint(folder, viewer):
+    viewer.open(folder, plugin="napari-glissile")
+    viewer.layers.selection = {viewer.layers["Labels (read only)"]}
+    assert "to paint, open the Glissile dock" in viewer.help
 
 
 def test_reading_takes_no_lock(folder):

@@ -9,6 +9,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from glissile.defects import DefectClass
+from glissile.errors import InputError
 from glissile.experiment import MaskStore
 from glissile.video import Trim, Video
 
@@ -131,7 +132,13 @@ class StoredMasks:
             found = self._frame(int(first))[tuple(rest)]
         else:
             found = self._stack(np.arange(len(self))[first])[(slice(None), *rest)]
-        return np.asarray(found)
+        return np.array(found)  # a copy: napari paints into what it is given
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise InputError(
+            "these masks are only shown, strokes on them would be lost; paint on the Labels layer of an "
+            "experiment that is open in the Glissile dock (Plugins > Glissile)"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self._stack(range(len(self))).astype(dtype or self.dtype, copy=False)

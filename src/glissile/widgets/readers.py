@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_error
 
 from glissile import workflow
@@ -18,17 +18,21 @@ from glissile.synthetic.sample import sample_folder
 from glissile.widgets._layers import StoredMasks, mask_layer, placement, video_layer
 from glissile.widgets._study import refreshed
 
-LayerData = tuple[Any, dict[str, Any], str] | tuple[None]
+LayerData = tuple[Any, dict[str, Any], str]
+
+_WHERE_TO_PAINT = "Shown for reading: to paint, open the Glissile dock (Plugins > Glissile)"
 
 
-def experiment_reader(path: str | Path | Sequence[str | Path]) -> Callable[[Any], list[LayerData]] | None:
+def experiment_reader(
+    path: str | Path | Sequence[str | Path],
+) -> Callable[[str | Path], list[Layer] | list[tuple[None]]] | None:
     """Give napari the reader of an experiment folder, `NAME.glissile`; None for anything else."""
     if isinstance(path, str | Path) and Path(path).name.endswith(SUFFIX) and Path(path).is_dir():
         return read_experiment
     return None
 
 
-def read_experiment(path: str | Path) -> list[LayerData]:
+def read_experiment(path: str | Path) -> list[Layer] | list[tuple[None]]:
     """Show an experiment as it is, for reading; an open Glissile dock opens it for work in place of this.
 
     Parameters
@@ -38,9 +42,10 @@ def read_experiment(path: str | Path) -> list[LayerData]:
 
     Returns
     -------
-    list of layer data
-        Working video, segmentation and labels, each (t, y, x); none where the experiment or its video
-        cannot be read, which the user is told.
+    list of Layer
+        Working video, segmentation and labels, each (t, y, x); the masks cannot be painted, since nothing
+        here would save them. No layer where the experiment or its video cannot be read, which the user is
+        told.
     """
     try:
         with Experiment.open(Path(path), read_only=True) as experiment:
@@ -49,17 +54,22 @@ def read_experiment(path: str | Path) -> list[LayerData]:
     except InputError as error:
         show_error(str(error))
         return [(None,)]
-    labels = np.zeros(study.video.shape, np.uint8)
-    for index, mask in study.labels.items():
-        labels[index] = mask
-    folder, classes = experiment.folder, experiment.document.classes
-    return [
-        _layer_data(video_layer(study.video, "video", folder, study.limits), "image"),
-        _layer_data(
-            mask_layer(segmentation, "Segmentation", "segmentation", study.video, folder, classes), "labels"
-        ),
-        _layer_data(mask_layer(labels, "Labels", "labels", study.video, folder, classes), "labels"),
+    labels = StoredMasks(None, study.video)
+    labels.previews.update(study.labels)
+    video, folder, classes = study.video, experiment.folder, experiment.document.classes
+    masks = [
+        Labels(**mask_layer(segmentation, "Segmentation", "segmentation", video, folder, classes)),
+        Labels(**mask_layer(labels, "Labels (read only)", "labels", video, folder, classes)),
     ]
+    for layer in masks:
+        layer.editable = False  # which a tuple of layer data could not say
+        layer.events.help.connect(_say_where_to_paint)
+    return [Image(**video_layer(video, "video", folder, study.limits)), *masks]
+
+
+def _say_where_to_paint(event: Any) -> None:
+    """Keep the sentence in the status bar, where napari puts the shortcuts of tools when it adds a layer."""
+    event.source.help = _WHERE_TO_PAINT
 
 
 def open_sample() -> list[LayerData]:
@@ -73,16 +83,10 @@ def open_sample() -> list[LayerData]:
     path = sample_folder() / "video.mp4"
     video = read_video(path, name="Glissile sample")
     layer = {
-        "data": video.frames,
         "name": video.name,
         "contrast_limits": contrast_limits(video),
         "colormap": "gray",
         "metadata": {"glissile": {"path": str(path), "provenance": video.provenance}},
         **placement(video),
     }
-    return [_layer_data(layer, "image")]
-
-
-def _layer_data(layer: dict[str, Any], kind: str) -> LayerData:
-    data = layer.pop("data")
-    return data, layer, kind
+    return [(video.frames, layer, "image")]
