@@ -27,7 +27,7 @@ def video():
 def dock(viewer, video, qtbot):
     """The dock in a viewer that shows frames 10 to 49 of a video, and has measured nothing."""
     viewer.add_image(video.frames)
-    state_of(viewer).video = video
+    state_of(viewer).video = state_of(viewer).shown = video
     dock = CurvesDock(viewer)
     viewer.window.add_dock_widget(dock, name="Curves", area="bottom")
     dock.resize(900, 300)
@@ -195,7 +195,7 @@ def test_a_position_on_the_axis_moves_the_slider(dock, viewer, quantity, positio
 
 def test_a_click_on_the_curve_moves_the_slider(viewer, video, qtbot):
     viewer.add_image(video.frames)
-    state_of(viewer).video = video
+    state_of(viewer).video = state_of(viewer).shown = video
     dock = CurvesDock(viewer)
     dock.resize(900, 400)
     with qtbot.waitExposed(dock):
@@ -216,6 +216,18 @@ def test_frames_that_were_trimmed_away_since_are_not_gone_to(dock, viewer):
     viewer.dims.set_current_step(0, 7)
     dock.plot.position_chosen.emit(0.0222)
     assert index(viewer) == 7
+
+
+def test_the_slider_may_count_the_frames_as_recorded(dock, viewer, video):
+    measured(dock, range(10, 50))
+    whole = Video.from_frames(np.zeros((FIRST + FRAMES, 8, 9), np.uint8), name="made", seconds_per_frame=0.5)
+    viewer.add_image(whole.frames)
+    state_of(viewer).shown = whole
+    viewer.dims.set_current_step(0, 30)
+    assert cursor(dock) == pytest.approx(0.05)
+    assert "frame 30" in dock.readout.text()
+    dock.plot.position_chosen.emit(0.04)
+    assert index(viewer) == 20
 
 
 def test_stress_has_an_axis_when_it_is_known(dock):

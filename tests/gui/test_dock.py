@@ -1,5 +1,6 @@
 """The main dock in a real napari: opening, trimming, labelling, and what happens to long works' results."""
 
+import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from glissile.defects import DEFAULT_CLASSES
 from glissile.experiment import Experiment
 from glissile.progress import Step
 from glissile.video import Trim
-from glissile.widgets import _label_keeper, _study
+from glissile.widgets import _bench, _label_keeper, _study
 from glissile.widgets.curves import CurvesDock
 from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
 from glissile.widgets.sections import segment as segment_section
@@ -509,7 +510,7 @@ def test_nobody_paints_while_the_labels_are_renewed(opened, qtbot):
     def steps():
         yield Step(0, 1, "")
 
-    for stage, editable in (("trim", False), ("opening", False), ("train", True)):
+    for stage, editable in (("trim", False), ("opening", False), ("reading", True), ("train", True)):
         runner.run(stage, steps, description=stage, on_done=lambda result: None)
         assert layer.editable is editable
         idle(opened, qtbot)
@@ -550,6 +551,80 @@ def test_removing_the_dock_gives_the_experiment_back(opened, viewer, qtbot):
         assert not experiment.read_only
         assert experiment.labels_or_none().frames == (3,)
     assert names(viewer) == []
+
+
+def test_the_experiment_is_held_while_a_cancelled_work_still_writes(opened, viewer, qtbot):
+    folder, state = opened.bench.study.experiment.folder, opened.bench.state
+    writing, may_end = threading.Event(), threading.Event()
+
+    def steps():
+        writing.set()
+        may_end.wait(30)
+        yield Step(1, 1, "")
+
+    opened.bench.runner.run("segment", steps, description="Segmenting", on_done=lambda result: None)
+    qtbot.waitUntil(writing.is_set)
+    viewer.window.remove_dock_widget(opened)
+    qtbot.wait(200)
+    try:
+        with Experiment.open(folder) as experiment:
+            assert experiment.read_only
+        assert state.running == "segment"
+    finally:
+        may_end.set()
+    qtbot.waitUntil(lambda: state.running is None)
+    with Experiment.open(folder) as experiment:
+        assert not experiment.read_only
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no room for a texture")])
+def test_what_cannot_be_shown_is_given_back(dock, video_path, viewer, qtbot, said, monkeypatch, error):
+    def no_room(*arguments):
+        raise error
+
+    monkeypatch.setattr(_bench, "LabelKeeper", no_room)
+    with qtbot.capture_exceptions() as raised:
+        dock.bench.open_video(video_path)
+        idle(dock, qtbot)
+    if isinstance(error, MemoryError):
+        assert f"the labels of {T} frames of {X} x {Y} px" in said[-1]
+    else:
+        assert raised[0][1] is error
+    assert dock.bench.study is None
+    assert not dock.sections["trim"].primary.isEnabled()
+    with Experiment.open(video_path.with_name("test 8.4μm.glissile")) as experiment:
+        assert not experiment.read_only
+
+
+def test_previews_of_a_training_that_was_cancelled_go(opened, qtbot, monkeypatch):
+    shown = threading.Event()
+
+    def training(function, folder, index, resume):
+        yield Step(1, 3, "Epoch 1", preview=np.full((Y, X), 2, np.uint8), frame=index)
+        shown.wait(30)
+        yield Step(2, 3, "Epoch 2")
+
+    monkeypatch.setattr(train_section, "in_child_process", training)
+    paint(opened, 0)
+    section = opened.sections["train"]
+    qtbot.waitUntil(section.primary.isEnabled)
+    section.primary.click()
+    qtbot.waitUntil(lambda: bool(opened.bench.display.masks[0].any()))
+    section.cancel_requested.emit()
+    shown.set()
+    idle(opened, qtbot)
+    assert not opened.bench.display.masks[0].any()
+
+
+def test_the_cursor_of_the_curves_follows_the_video_as_recorded(opened, viewer, qtbot):
+    apply_trim(opened, qtbot, Trim(first=4))
+    state = opened.bench.state
+    assert state.shown is state.video
+    opened.bench.display.show_source(True)
+    assert state.shown is state.source
+    assert len(state.shown) == T
+    opened.bench.display.show_source(False)
+    assert state.shown is state.video
 
 
 def test_second_opener_only_reads(viewer, dock, video_path, qtbot):

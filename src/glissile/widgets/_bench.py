@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.progress import Step, Steps
+from glissile.video import Video
 from glissile.widgets import _study
 from glissile.widgets._display import Display
 from glissile.widgets._label_keeper import LabelKeeper
@@ -58,9 +59,9 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         super().__init__(parent)
         self.state = state_of(viewer)
         self.runner = Runner(self.state, self)
-        self.runner.begun.connect(self._on_begun)
+        self.runner.begun.connect(self._allow_painting)
         self.runner.ended.connect(self._on_ended)
-        self.display = Display(viewer)
+        self.display = Display(viewer, self.state)
         self.study: Study | None = None
         self.keeper: LabelKeeper | None = None
         self._viewer = viewer
@@ -74,6 +75,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._redraw.setInterval(_REDRAW_EVERY_MS)
         self._redraw.timeout.connect(self.display.refresh_masks)
         viewer.dims.events.current_step.connect(self._on_frame)
+        # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
+        self.state.running_changed.connect(self._on_running)
 
     def open_video(self, path: Path) -> None:
         """Open the experiment of a video file or folder of frames, or start it."""
@@ -97,27 +100,39 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         number = self.display.frame_number()
         self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
         self.study = study
-        self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
-        self.keeper.saved.connect(self._on_saved)
-        self._segmented, self._current = set(study.segmented), study.current
-        self._measured = study.experiment.measurements_path.exists()
-        self.display.show(study, self.keeper.layer, number)
-        self.keeper.show_frame(self.display.index())
-        self.state.experiment = study.experiment
-        self.state.source, self.state.video = study.source, study.video
-        self.state.table = pd.DataFrame()
+        try:
+            self._show(study, number)
+        except BaseException as error:
+            self._let_go(closing=True)
+            self.study_changed.emit()
+            self.facts_changed.emit()
+            if isinstance(error, MemoryError):
+                show_error(_too_large(study.video))
+                return
+            raise
         for notice in study.notices:
             show_warning(notice)
         self.study_changed.emit()
         self.facts_changed.emit()
         self.read_table()
 
+    def _show(self, study: Study, frame_number: int | None) -> None:
+        self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
+        self.keeper.saved.connect(self._on_saved)
+        self._segmented, self._current = set(study.segmented), study.current
+        self._measured = study.experiment.measurements_path.exists()
+        self.display.show(study, self.keeper.layer, frame_number)
+        self.keeper.show_frame(self.display.index())
+        self.state.experiment = study.experiment
+        self.state.source, self.state.video = study.source, study.video
+        self.state.table = pd.DataFrame()
+
     def read_table(self) -> None:
         """Measure what is segmented already, for the curves."""
         study = self.study
         if study is not None and self._segmented:
             self.runner.run(
-                "opening",
+                "reading",
                 workflow.measured(study.experiment, study.video),
                 description="Reading the segmentation",
                 on_done=self._take_table,
@@ -133,17 +148,16 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.runner.run(stage, lambda: steps(study), description=description, on_done=self.take)
 
     def close(self) -> None:
-        """Stop the work, save the labels and give the experiment back."""
+        """Stop the work and save the labels; give the experiment back once the work writes no more."""
         if self._closed:
             return
         self._closed = True
-        self.runner.cancel()
+        study = self.study
         self._redraw.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
-        self._let_go(closing=True)
-        self.state.experiment = self.state.source = self.state.video = None
-        self.state.table = pd.DataFrame()
-        self.state.running = None
+        self.state.running_changed.disconnect(self._on_running)
+        self._let_go(closing=False)
+        self.runner.close(lambda: None if study is None else study.experiment.close())
 
     def save(self) -> None:
         """Write the labels to disk now."""
@@ -159,6 +173,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self.study is not None and closing:
             self.study.experiment.close()
         self.study = None
+        self.state.experiment = self.state.source = self.state.video = None
+        self.state.table = pd.DataFrame()
 
     def facts(self) -> Facts:
         """Gather what is known, for `resolve`."""
@@ -238,8 +254,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._table_outdated = False
             self.read_table()
 
-    def _on_begun(self) -> None:
-        self._allow_painting()
+    def _on_running(self) -> None:
         self.facts_changed.emit()
 
     def _allow_painting(self) -> None:
@@ -248,10 +263,11 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             renewing = self.state.running in _RENEWING
             self.keeper.layer.editable = not renewing and not self.study.experiment.read_only
 
-    def _on_ended(self) -> None:
+    def _on_ended(self, stage: str, finished: bool) -> None:
         self._allow_painting()
+        if stage == "train" and not finished and self.display.masks is not None:
+            self.display.masks.previews.clear()  # of a network that is not there
         self._look_at_masks()
-        self.facts_changed.emit()
         # What has just ended first hands over its result.
         QTimer.singleShot(0, self._read_outdated_table)
 
@@ -285,3 +301,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self.keeper is not None and working is not None:
             self.keeper.show_frame(working)
         self.frame_changed.emit(index)
+
+
+def _too_large(video: Video) -> str:
+    """Say that the labels of `video` find no room in memory."""
+    frames, height, width = video.shape
+    return (
+        f"{video.name}: memory does not suffice for the labels of {frames} frames of {width} x {height} px; "
+        f"free {frames * height * width / 2**30:.1f} GiB, or cut the video into parts, and open it again"
+    )

@@ -19,6 +19,7 @@ from glissile.widgets._layers import (
     video_layer,
     video_of,
 )
+from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
 
 _RECTANGLE_COLOR = "#f0e442"
@@ -31,6 +32,8 @@ class Display:
     ----------
     viewer : napari.Viewer
         Where they are shown.
+    state : ViewerState
+        Its `shown` is kept up to date.
 
     Attributes
     ----------
@@ -38,8 +41,9 @@ class Display:
         What the Segmentation layer shows.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, state: ViewerState) -> None:
         self.viewer = viewer
+        self._state = state
         self.masks: StoredMasks | None = None
         self._study: Study | None = None
         self._video: Image | None = None
@@ -74,6 +78,7 @@ class Display:
         for layer in (self._video, self._segmentation, self._labels):
             self.viewer.add_layer(layer)
         self.viewer.layers.selection = {self._video}
+        self._state.shown = self.video()
         index = None if frame_number is None else study.video.index_of(frame_number)
         self.go_to(index or 0)
 
@@ -91,6 +96,7 @@ class Display:
             self._remove(layer)
         self._source = self._labels = self._segmentation = self._video = None
         self._study = self.masks = None
+        self._state.shown = None
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
@@ -188,7 +194,7 @@ class Display:
             self._remove(source)
             for layer in self._hidden:
                 layer.visible = True
-        video = self.video()
+        self._state.shown = video = self.video()
         index = video.index_of(number) if video is not None and number is not None else None
         if index is not None:
             self.go_to(index)

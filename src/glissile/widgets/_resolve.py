@@ -8,10 +8,13 @@ STAGES = ("trim", "stabilize", "label", "train", "segment", "measure")
 LABELS_ENOUGH = 5
 LABELS_ADVISED = 10
 
+# Works during which labelling goes on.
+_BESIDE_LABELLING = frozenset({"reading", "train", "segment", "measure"})
 _START = "Open a video first"
 _READ_ONLY = "Read only: this experiment is open elsewhere"
 _TITLES = {
     "opening": "a video is being opened",
+    "reading": "the segmentation is being read",
     "trim": "the trim is being applied",
     "stabilize": "the video is being stabilized",
     "label": "labels are being imported",
@@ -59,7 +62,7 @@ class Facts:
     measured : bool
         The table has been written.
     running : str, optional
-        The stage that works now, or "opening".
+        The stage that works now, or "opening" or "reading".
     """
 
     source_shape: tuple[int, int, int] | None = None
@@ -193,7 +196,7 @@ def _refused_now(stage: str, facts: Facts) -> str:
     """Why nothing in a section can be changed at the moment; labelling goes on while the network works."""
     if facts.read_only:
         return _READ_ONLY
-    if facts.running is None or (stage == "label" and facts.running in ("train", "segment", "measure")):
+    if facts.running is None or (stage == "label" and facts.running in _BESIDE_LABELLING):
         return ""
     return f"Please wait: {_TITLES[facts.running]}"
 

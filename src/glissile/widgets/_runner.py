@@ -26,7 +26,7 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     begun = Signal()
     stepped = Signal(str, object)  # stage, Step
-    ended = Signal()
+    ended = Signal(str, bool)  # stage, whether it came to its end
 
     def __init__(self, state: ViewerState, parent: QObject) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
         Parameters
         ----------
         stage : str
-            Section that shows its progress, or "opening".
+            Section that shows its progress, or "opening" or "reading", which the header shows.
         steps : Steps or callable
             The work.
         description : str
@@ -61,13 +61,13 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
             show_info(f"Please wait, or cancel what is running ({self._state.running})")
             return
 
-        def ended() -> None:
+        def ended(finished: bool = False) -> None:
             self._work = None
             self._state.running = None
-            self.ended.emit()
+            self.ended.emit(stage, finished)
 
         def done(result: T) -> None:
-            ended()
+            ended(finished=True)
             on_done(result)
 
         def stepped(step: Step) -> None:
@@ -95,3 +95,20 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Send `value` to the running work."""
         if self._work is not None:
             self._work.send(value)
+
+    def close(self, then: Callable[[], object]) -> None:
+        """Cancel what runs and call `then` when it has ended, which may be after this runner is gone.
+
+        Until then the docks of the viewer see it running: it may still write.
+        """
+        work, state = self._work, self._state
+
+        def ended() -> None:
+            state.running = None
+            then()
+
+        if work is None:
+            ended()
+        else:
+            work.when_ended(ended)
+            work.cancel()

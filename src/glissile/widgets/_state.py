@@ -30,14 +30,16 @@ class ViewerState:
         Its calibrated source video.
     video : Video, optional
         The working video: trimmed, stabilized, as far as that is done.
+    shown : Video, optional
+        The one of the two that is shown; the frame slider counts its frames.
     table : DataFrame
         What is measured so far, one row per frame, sorted by `frame` (the number in the source).
     running : str, optional
-        The stage that works now.
+        The stage that works now, or "opening" or "reading".
     """
 
     experiment_changed = Signal()
-    video_changed = Signal()  # the source, the working video or both
+    video_changed = Signal()  # the source, the working video or which of them is shown
     labels_changed = Signal()  # the set of labelled frames or what is painted on one
     table_changed = Signal()  # the whole table
     row_added = Signal(dict)  # one row, of a new frame or in the place of an old one
@@ -47,6 +49,7 @@ class ViewerState:
         self._experiment: Experiment | None = None
         self._source: Video | None = None
         self._video: Video | None = None
+        self._shown: Video | None = None
         self._rows: dict[int, dict[str, Any]] = {}
         self._table: pd.DataFrame | None = None  # built from the rows when someone asks
         self._running: str | None = None
@@ -76,6 +79,15 @@ class ViewerState:
     @video.setter
     def video(self, video: Video | None) -> None:
         self._video = video
+        self.video_changed.emit()
+
+    @property
+    def shown(self) -> Video | None:
+        return self._shown
+
+    @shown.setter
+    def shown(self, video: Video | None) -> None:
+        self._shown = video
         self.video_changed.emit()
 
     @property

@@ -96,6 +96,7 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         super().__init__()
         self.description = description
         self._on_step, self._on_done, self._on_error, self._on_stop = callbacks
+        self._afterwards: list[Callable[[], object]] = []
         self._progress: progress | None = None
         self._latest: Step | None = None
         self._worker: _Worker = create_worker(
@@ -122,6 +123,10 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
     def cancel(self) -> None:
         """Ask the work to end between two steps; does not wait for it."""
         self._worker.quit()
+
+    def when_ended(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once nothing of the work runs any more, even where its owner is gone by then."""
+        self._afterwards.append(callback)
 
     def send(self, value: object) -> None:
         """Send `value` to the step generator, at its next step."""
@@ -165,6 +170,8 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._timer.stop()
         if self._progress is not None:
             self._progress.close()
+        for callback in self._afterwards:
+            callback()
         outcome = self._worker.take_outcome()
         if isinstance(outcome, _Result):
             if self._on_done is not None:

@@ -197,7 +197,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if dims.ndim < 3:
             return None
         index = int(dims.current_step[dims.ndim - 3])
-        video = self._state.video
+        video = self._state.shown
         if video is None:
             return index
         return int(video.frame_numbers[index]) if index < len(video) else None
@@ -230,7 +230,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if not frames.size or dims.ndim < 3:
             return
         frame = int(frames[np.argmin(np.abs(x - position))])
-        video = self._state.video
+        video = self._state.shown
         index = frame if video is None else video.index_of(frame)
         if index is not None:
             dims.set_current_step(dims.ndim - 3, index)

@@ -20,6 +20,7 @@ from glissile.progress import Step
 from glissile.widgets._bench import Bench
 from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.sections.calibration import CalibrationFold
+from glissile.widgets.sections.lost_video import LostVideo
 from glissile.widgets.sections.section import words
 
 _VIDEOS = "Videos (*.mp4 *.avi *.mov *.mkv *.wmv *.m4v *.webm *.tif *.tiff);;All files (*)"
@@ -75,6 +76,8 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.offer.setProperty("next", True)
         self.offer.clicked.connect(self._take_offer)
         layout.addWidget(self.offer)
+        self.lost = LostVideo(bench, _VIDEOS)
+        layout.addWidget(self.lost)
         self.name = QLabel()
         self.name.setStyleSheet("font-weight: bold;")
         self.path = ElidedLabel()
@@ -117,20 +120,25 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.offer_video(None)
 
     def offer_video(self, path: Path | None) -> None:
-        """Offer to study a video that is shown in napari already; None takes the offer back."""
+        """Offer the experiment of a video that napari shows already; None takes the offer back."""
         self._offered = path
         self.offer.setVisible(path is not None)
         if path is not None:
             known = experiment_folder(path).exists()
-            self.offer.setText(f"Open the experiment of {path.name}" if known else f"Study {path.name}")
+            self.offer.setText(f"{'Open the' if known else 'Start an'} experiment of {path.name}")
             self.offer.setToolTip(str(path))
+
+    def open_folder(self, folder: Path) -> None:
+        """Open an experiment folder, or ask for its video where that is missing."""
+        if not self.lost.miss(folder):
+            self._bench.open_folder(folder)
 
     def show_step(self, step: Step) -> None:
         """Show what is being opened."""
         self.message.setText(step.message)
 
     def _facts_changed(self) -> None:
-        opening = self._bench.state.running == "opening"
+        opening = self._bench.state.running in ("opening", "reading")
         self.progress.setVisible(opening)
         self.message.setVisible(opening)
         free = self._bench.state.running is None
@@ -157,4 +165,4 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _ask_experiment(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Open an experiment folder (NAME.glissile)")
         if name:
-            self._bench.open_folder(Path(name))
+            self.open_folder(Path(name))
