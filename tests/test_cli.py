@@ -190,6 +190,7 @@ def test_the_version_is_printed():
         (("new", "video.mkv", "e", "--frames", "3"), "--frames 3: give 2 whole numbers"),
         (("new", "video.mkv", "e", "--frames", "5,2"), "frames 5 to 2 is not possible"),
         (("new", "video.mkv", "e", "--fps", "-1"), "--fps -1: "),
+        (("new", "video.mkv", "e", "--strain-log", "text.mkv"), "text.mkv: is not a table"),
         (("new", "video.mkv", "study.glissile"), "exists already"),
         (("run", "empty"), "empty"),
         (("run", "absent"), "absent"),

@@ -1,5 +1,6 @@
 """The stages in their order, on a small synthetic video with known masks, motion and strain."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -235,6 +236,75 @@ def test_a_strain_log_gives_strain_and_stress(fresh, truth, tmp_path):
     along = workflow.strain_of(fresh, workflow.working_video(fresh))
     np.testing.assert_allclose(along.strain, truth.strain)
     np.testing.assert_allclose(along.stress_mpa, truth.stress_mpa)
+
+
+LOG = "t,eps\n0,0.01\n60,0.02\n"
+USELESS_LOGS = [
+    (None, {}, "rig.csv: the strain log cannot be read"),
+    (LOG, {"strain_column": "strain"}, 'rig.csv: has no column "strain"; its columns are "t", "eps"'),
+    (LOG, {"time_offset_s": 60.5}, "runs from 0 s to 60 s, but the frames of video lie at 60.5 s to 61.65 s"),
+]
+
+
+def logged(path: Path, content: str | None, **changes: object) -> Calibration:
+    """Calibration by a log at `path`, written there unless `content` is None."""
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    log = {"path": path.as_posix(), "time_column": "t", "strain_column": "eps", **changes}
+    return Calibration(seconds_per_frame=0.05, strain_log=log)
+
+
+@pytest.mark.parametrize(("content", "changes", "sentence"), USELESS_LOGS)
+def test_a_useless_strain_log_is_refused_before_the_folder_is_made(
+    files, tmp_path, content, changes, sentence
+):
+    useless = logged(tmp_path / "rig.csv", content, **changes)
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        workflow.create(files / "video.mkv", tmp_path / "bad", calibration=useless)
+    assert not (tmp_path / "bad.glissile").exists()
+
+
+@pytest.mark.parametrize(("content", "changes", "sentence"), USELESS_LOGS)
+def test_a_useless_strain_log_is_refused_before_anything_runs(done, tmp_path, content, changes, sentence):
+    done.save_settings("train", QUICK.model_copy(update={"seed": 5}))
+    useless = logged(tmp_path / "rig.csv", content, **changes)
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        workflow.check_calibration(done, useless)
+    workflow.check_calibration(done)
+    done.update(calibration=useless)
+    for refused in (
+        lambda: workflow.check_calibration(done),
+        lambda: next(workflow.pipeline(done)),
+        lambda: finish(workflow.measure(done)),
+    ):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            refused()
+
+
+def test_a_log_that_covers_some_frames_of_the_trimmed_video_is_taken(done, tmp_path):
+    late = logged(tmp_path / "rig.csv", LOG, time_offset_s=59.5)  # the log ends at frame 10
+    workflow.check_calibration(done, late)
+    done.save_settings("trim", TRIM.model_copy(update={"first": 11}))
+    with pytest.raises(InputError, match=r"the frames of video lie at 60\.05 s"):
+        workflow.check_calibration(done, late)
+
+
+def test_the_log_of_an_experiment_may_be_named_relative_to_its_folder(files, tmp_path):
+    logged(tmp_path / "rig.csv", LOG)
+    beside = logged(Path("../rig.csv"), None)
+    with workflow.create(files / "video.mkv", tmp_path / "new", calibration=beside) as experiment:
+        workflow.check_calibration(experiment)
+
+
+def test_frames_are_segmented_and_looked_at_without_the_log(done, tmp_path):
+    done.update(calibration=logged(tmp_path / "rig.csv", LOG))
+    video = workflow.working_video(done)
+    assert np.isfinite(workflow.strain_of(done, video).strain).all()
+    (tmp_path / "rig.csv").unlink()
+    assert np.isnan(workflow.strain_of(done, video).strain).all()
+    table = finish(workflow.measured(done, video))
+    assert table["strain"].isna().all()
+    assert table["dislocation_px"].tolist() == read_table(done.measurements_path)["dislocation_px"].tolist()
 
 
 def test_frames_without_times_have_no_strain_until_a_time_per_frame_is_given(truth, tmp_path):

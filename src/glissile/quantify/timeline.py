@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.experiment import Calibration
-from glissile.io.strain_log import read_strain_log
+from glissile.errors import InputError
+from glissile.experiment import Calibration, StrainLogSettings
+from glissile.io.strain_log import StrainLog, read_strain_log
 from glissile.quantify.measure import strain_at
+from glissile.video import Video
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +65,47 @@ def timeline(calibration: Calibration, times_s: NDArray[np.float64], *, folder: 
     """
     log = calibration.strain_log
     if log is not None:
-        table = read_strain_log(
-            folder / log.path,  # an absolute path stays as it is
-            time_column=log.time_column,
-            strain_column=log.strain_column,
-            stress_column=log.stress_column,
-        )
-        return Timeline(times_s, *table.at(times_s + log.time_offset_s))
+        return Timeline(times_s, *_read(log, folder).at(times_s + log.time_offset_s))
     if calibration.initial_strain is None or calibration.strain_rate_per_s is None:
         return Timeline(times_s, np.full(len(times_s), np.nan))
     return Timeline(times_s, strain_at(times_s, calibration.initial_strain, calibration.strain_rate_per_s))
+
+
+def check_strain_log(calibration: Calibration, video: Video, *, folder: Path) -> None:
+    """Refuse a strain log that tells the strain of no frame; nothing happens where there is no log.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        What is about to be used.
+    video : Video
+        The frames that will be measured; where their times are not known, only the log itself is checked.
+    folder : Path
+        What a relative path of the strain log starts from.
+
+    Raises
+    ------
+    InputError
+        If the log cannot be read, lacks a column, or ends before the first frame or begins after the last.
+    """
+    settings = calibration.strain_log
+    if settings is None:
+        return
+    log = _read(settings, folder)
+    times = video.times_s + settings.time_offset_s
+    if video.timed and np.isnan(log.at(times)[0]).all():
+        raise InputError(
+            f"{settings.path}: the log runs from {log.times_s[0]:g} s to {log.times_s[-1]:g} s, but the "
+            f"frames of {video.name} lie at {times[0]:g} s to {times[-1]:g} s of its clock; correct the time "
+            "offset, which is the time in the log at frame 0"
+        )
+
+
+def _read(settings: StrainLogSettings, folder: Path) -> StrainLog:
+    # Resolved, because the folder may not be made yet, and the system finds no "folder/../log.csv" then.
+    return read_strain_log(
+        (folder / settings.path).resolve(),  # an absolute path stays as it is
+        time_column=settings.time_column,
+        strain_column=settings.strain_column,
+        stress_column=settings.stress_column,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from glissile.experiment import Experiment
 from glissile.progress import Steps
+from glissile.quantify.timeline import check_strain_log
 from glissile.video import Trim
 from glissile.workflow.labelling import ImportedLabels, import_labels
 from glissile.workflow.results import Results, measure, measured, measured_row, strain_of
@@ -24,6 +25,7 @@ from glissile.workflow.training import (
 )
 from glissile.workflow.videos import (
     SETTINGS,
+    check_calibration,
     create,
     fixed,
     is_stabilized,
@@ -37,6 +39,7 @@ __all__ = [
     "SETTINGS",
     "ImportedLabels",
     "Results",
+    "check_calibration",
     "create",
     "fixed",
     "import_labels",
@@ -67,13 +70,21 @@ __all__ = [
 def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[object]]]]:
     """Name and start, in order, the stages that are not done or whose input has changed.
 
+    The strain log is looked at first, so that nobody learns after an hour of training that it is of no use.
+
     Yields
     ------
     tuple of str and callable
         Title of the stage, and what starts it. Later stages are decided after earlier ones have run.
+
+    Raises
+    ------
+    InputError
+        If the video was moved or cannot be read, or the strain log is as `check_calibration` refuses it.
     """
-    source = source_video(experiment)
-    if not is_stabilized(experiment, source.trimmed(experiment.settings("trim", Trim))):
+    trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
+    check_strain_log(experiment.document.calibration, trimmed, folder=experiment.folder)
+    if not is_stabilized(experiment, trimmed):
         yield "Stabilize", lambda: stabilize(experiment)
     if not is_trained(experiment):
         resume = resumable(experiment)

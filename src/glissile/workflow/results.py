@@ -1,5 +1,6 @@
 """Table, figures and overlay video of an experiment."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import MeasureSettings, measure_frame, write_table
-from glissile.quantify.timeline import Timeline, timeline
+from glissile.quantify.timeline import Timeline, check_strain_log, timeline
 from glissile.video import Video
 from glissile.workflow.segmentation import segmented_frames
 from glissile.workflow.videos import working_video
@@ -23,16 +24,14 @@ def strain_of(experiment: Experiment, video: Video) -> Timeline:
     Returns
     -------
     Timeline
-        Its strain NaN where the times of the frames are not known: a second per frame would be made up.
-
-    Raises
-    ------
-    InputError
-        If the strain log cannot be read.
+        Its strain NaN where the times of the frames are not known, as a second per frame would be made up,
+        and where the strain log cannot be read: frames are segmented and looked at without it. `measure`,
+        which writes down what it finds, refuses such a log.
     """
-    if not video.timed:
-        return Timeline(video.times_s, np.full(len(video), np.nan))
-    return timeline(experiment.document.calibration, video.times_s, folder=experiment.folder)
+    with contextlib.suppress(InputError):
+        if video.timed:
+            return timeline(experiment.document.calibration, video.times_s, folder=experiment.folder)
+    return Timeline(video.times_s, np.full(len(video), np.nan))
 
 
 def measured_row(
@@ -107,13 +106,14 @@ def measure(experiment: Experiment) -> Steps[Results]:
     Raises
     ------
     InputError
-        If no frame is segmented.
+        If no frame is segmented, or the strain log cannot be read or tells the strain of no frame.
     """
     from glissile.quantify.against_strain import Abscissa, draw_area_fractions, save_figure
 
     video = working_video(experiment)
     if not segmented_frames(experiment, video):
         raise InputError(f"{experiment.folder.name}: no frame is segmented yet; segment the video first")
+    check_strain_log(experiment.document.calibration, video, folder=experiment.folder)
     settings = experiment.settings("measure", MeasureSettings)
     table = yield from measured(experiment, video)
     write_table(experiment.measurements_path, table)

@@ -15,6 +15,7 @@ from glissile.io.video_files import read_video
 from glissile.learn.recipes import Recipe
 from glissile.progress import Steps
 from glissile.quantify.measure import MeasureSettings
+from glissile.quantify.timeline import check_strain_log
 from glissile.segment.settings import SegmentSettings
 from glissile.stabilize.camera_motion import Motion, StabilizeSettings, estimate_motion
 from glissile.stabilize.field_of_view import fix_field_of_view
@@ -77,11 +78,14 @@ def create(
     Raises
     ------
     InputError
-        If the video cannot be read or the folder exists already.
+        If the video cannot be read, the crop lies outside it, the strain log cannot be read or tells the
+        strain of no frame, or the folder exists already.
     """
     video = read_video(video_path)
     given = settings or {}
-    video.trimmed(cast("Trim", given.get("trim", Trim())))  # refuses a crop outside the frame
+    kept = video.trimmed(cast("Trim", given.get("trim", Trim())))
+    if calibration is not None:
+        check_strain_log(calibration, calibrated(kept, calibration), folder=folder.absolute())
     t, y, x = video.shape
     source = Source.of(video_path, frames=t, height=y, width=x)
     experiment = Experiment.create(folder, source=source, calibration=calibration, classes=classes)
@@ -98,14 +102,40 @@ def source_video(experiment: Experiment) -> Video:
     InputError
         If the video was moved or cannot be read.
     """
-    video = read_video(experiment.source_path())
-    calibration = experiment.document.calibration
+    return calibrated(read_video(experiment.source_path()), experiment.document.calibration)
+
+
+def calibrated(video: Video, calibration: Calibration) -> Video:
+    """Give `video` the time base and scale of `calibration`, where it has them; its own stay else."""
     if calibration.seconds_per_frame is not None:
         times = np.asarray(video.frame_numbers * calibration.seconds_per_frame, dtype=np.float64)
         video = replace(video, times_s=times, timed=True)
     if calibration.nm_per_pixel is not None:
         video = replace(video, nm_per_pixel=calibration.nm_per_pixel)
     return video
+
+
+def check_calibration(experiment: Experiment, calibration: Calibration | None = None) -> None:
+    """Refuse a calibration whose strain log would only be found useless when the frames are measured.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment; its trimmed video tells the times for which the log is needed.
+    calibration : Calibration, optional
+        What is about to take the place of the present one. Default: the present one.
+
+    Raises
+    ------
+    InputError
+        If the strain log cannot be read, lacks a column or tells the strain of no frame; or, where there is a
+        log, if the video was moved or cannot be read.
+    """
+    checked = experiment.document.calibration if calibration is None else calibration
+    if checked.strain_log is None:
+        return
+    video = read_video(experiment.source_path()).trimmed(experiment.settings("trim", Trim))
+    check_strain_log(checked, calibrated(video, checked), folder=experiment.folder)
 
 
 def motion(experiment: Experiment, video: Video) -> Motion | None:
