@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 SETTINGS = TemSettings(height=144, width=128, frames=10, drift_px=3, jumps=0)
 FIELD = (SETTINGS.height - SETTINGS.strip_px, SETTINGS.width)
 LABELLED = (0, 4, 9)
-COMMANDS = ("info", "stabilize", "train", "segment", "measure", "score", "new", "run", "demo")
+COMMANDS = ("info", "stabilize", "train", "segment", "measure", "score", "new", "relocate", "run", "demo")
 
 
 class Done(NamedTuple):
@@ -192,6 +193,8 @@ def test_the_version_is_printed():
         (("new", "video.mkv", "e", "--fps", "-1"), "--fps -1: "),
         (("new", "video.mkv", "e", "--strain-log", "text.mkv"), "text.mkv: is not a table"),
         (("new", "video.mkv", "study.glissile"), "exists already"),
+        (("relocate", "study.glissile"), "VIDEO"),
+        (("relocate", "absent", "video.mkv"), "absent"),
         (("run", "empty"), "empty"),
         (("run", "absent"), "absent"),
         (("run", "video.mkv"), "video.mkv"),
@@ -468,6 +471,31 @@ def test_new_keeps_every_option(files, tmp_path):
         assert calibration.strain_log.path == (tmp_path / "rig.csv").as_posix()
         assert calibration.strain_log.time_offset_s == -0.5
         assert calibration.strain_log.stress_column == "s"
+
+
+def test_a_moved_video_is_found_again_by_the_command_that_the_refusal_names(finished, files, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "with space.glissile")
+    with Experiment.open(folder) as moved:
+        gone = {"path": (tmp_path / "gone.mkv").as_posix(), "relative_path": None}
+        moved.update(source=moved.document.source.model_copy(update=gone))
+        kept = moved.document.model_dump(exclude={"source", "versions"})
+    labels = {path: path.read_bytes() for path in (folder / "labels.zarr").rglob("*")}
+    [command] = re.findall(r"glissile (relocate .*) VIDEO\n", refused("run", folder))
+    relocate = shlex.split(command)
+    assert "absent.mkv: the source video cannot be read" in refused(*relocate, tmp_path / "absent.mkv")
+    with (files / "video.mkv").open("rb") as video, (tmp_path / "other.mkv").open("wb") as other:
+        other.write(video.read()[:-1] + b"\0")
+    assert "other.mkv: is not the video that with space.glissile was made from" in refused(
+        *relocate, tmp_path / "other.mkv"
+    )
+    assert "no longer at" in refused("run", folder)
+    shutil.copy(files / "video.mkv", tmp_path / "renamed 8.4μm.mkv")
+    assert f"the video is {tmp_path / 'renamed 8.4μm.mkv'}" in done(*relocate, tmp_path / "renamed 8.4μm.mkv")
+    with Experiment.open(folder) as found:
+        assert found.source_changed() is None
+        assert found.document.model_dump(exclude={"source", "versions"}) == kept
+        assert found.document.source.relative_path == "../renamed 8.4μm.mkv"
+    assert {path: path.read_bytes() for path in (folder / "labels.zarr").rglob("*")} == labels
 
 
 def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tmp_path):

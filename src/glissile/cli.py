@@ -17,6 +17,7 @@ from glissile.options import (
     Device,
     DeviceOption,
     Epochs,
+    ExperimentPath,
     Fps,
     InitialStrain,
     MaskFps,
@@ -277,9 +278,17 @@ def new(
 
 
 @app.command()
-def run(
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment folder.")],
-) -> None:
+def relocate(experiment: ExperimentPath, video: VideoPath) -> None:
+    """Say where the video of an experiment lies after it was moved or renamed."""
+    from glissile.experiment import Experiment
+
+    with Experiment.open(experiment) as opened:
+        opened.relocate_source(video)
+        print(f"{opened.folder.name}: the video is {opened.source_path()}")
+
+
+@app.command()
+def run(experiment: ExperimentPath) -> None:
     """Run every stage that is not done yet, or whose input has changed."""
     from glissile import workflow
     from glissile.experiment import Experiment

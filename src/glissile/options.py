@@ -43,6 +43,7 @@ class Method(StrEnum):
 VideoPath = Annotated[
     Path, typer.Argument(metavar="VIDEO", help="Video file, TIFF stack or folder of frames.")
 ]
+ExperimentPath = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment folder.")]
 MethodOption = Annotated[
     Method,
     typer.Option(

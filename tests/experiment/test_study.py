@@ -393,8 +393,11 @@ def test_a_moved_source_is_said_so_and_can_be_found_again(experiment, video_file
     new = tmp_path / "archive" / "renamed.mp4"
     new.parent.mkdir()
     shutil.move(video_file, new)
-    with pytest.raises(InputError, match=r"study.glissile: the source video is no longer at .*video.mp4"):
+    with pytest.raises(
+        InputError, match=r"study.glissile: the source video is no longer at .*video.mp4"
+    ) as told:
         experiment.source_path()
+    assert f'glissile relocate "{experiment.folder}" VIDEO' in str(told.value)
     with pytest.raises(InputError, match="no longer at"):
         experiment.source_changed()
     experiment.relocate_source(new)
@@ -410,7 +413,9 @@ def test_a_changed_source_is_said_so(experiment, video_file):
     video_file.write_bytes(content + b"x")
     assert f"it has {len(content) + 1} bytes and had {len(content)}" in experiment.source_changed()
     before = experiment.document
-    with pytest.raises(InputError, match=r"is not the video that study.glissile was made from"):
+    with pytest.raises(
+        InputError, match=r"is not the video that study.glissile was made from, .*start a new"
+    ):
         experiment.relocate_source(video_file)
     assert experiment.document is before
 

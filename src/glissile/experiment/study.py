@@ -310,8 +310,8 @@ class Experiment:
             if beside.exists():
                 return beside
         raise InputError(
-            f"{self.folder.name}: the source video is no longer at {source.path}; move it back, or tell the "
-            "study where it is now"
+            f"{self.folder.name}: the source video is no longer at {source.path}; move it back, or say where "
+            f'it is now: glissile relocate "{self.folder}" VIDEO'
         )
 
     def source_changed(self) -> str | None:
@@ -322,20 +322,31 @@ class Experiment:
         InputError
             If the video is missing or cannot be read.
         """
-        return self._difference(self.source_path())
+        path = self.source_path()
+        how = self._document.source.difference(path)
+        return (
+            None if how is None else f"{self._not_the_source(path, how)}; labels and results may not fit it"
+        )
 
     def relocate_source(self, path: Path) -> None:
-        """Refer to the source video at its new place.
+        """Refer to the source video at its new place; nothing else in the experiment changes.
+
+        Parameters
+        ----------
+        path : Path
+            Where the video file or folder of frames lies now.
 
         Raises
         ------
         InputError
-            If it is not the same video, or the study is read-only.
+            If there is nothing at `path`, it is not the same video, or the experiment is read-only.
         """
-        difference = self._difference(path)
-        if difference is not None:
-            raise InputError(difference)
         kept = self._document.source
+        how = kept.difference(path)
+        if how is not None:
+            raise InputError(
+                f"{self._not_the_source(path, how)}; choose that one, or start a new experiment with this one"
+            )
         moved = Source.of(path, frames=kept.frames, height=kept.height, width=kept.width)
         self.update(source=moved.seen_from(self.folder))
 
@@ -379,14 +390,8 @@ class Experiment:
             return None
         return MaskStore.open(path, read_only=self._why_read_only() or False)
 
-    def _difference(self, path: Path) -> str | None:
-        how = self._document.source.difference(path)
-        if how is None:
-            return None
-        return (
-            f"{path}: is not the video that {self.folder.name} was made from, {how}; labels and results may "
-            "not fit it"
-        )
+    def _not_the_source(self, path: Path, how: str) -> str:
+        return f"{path}: is not the video that {self.folder.name} was made from, {how}"
 
     def _clean(self) -> None:
         for folder in (self.folder, self.labels_path, self.segmentation_path, self.models_folder):
