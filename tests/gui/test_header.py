@@ -107,3 +107,18 @@ def test_an_experiment_whose_video_is_there_is_just_opened(header, bench, moved,
     idle(bench, qtbot)
     assert bench.study is not None
     assert not header.lost.isVisibleTo(header)
+
+
+def test_the_video_of_a_dropped_experiment_is_asked_for(header, bench, moved, viewer):
+    viewer.open(moved[0], plugin="napari-glissile")
+    assert not viewer.layers
+    assert header.lost.isVisibleTo(header)
+    assert "test 8.4μm.tif" in header.lost.message.text()
+
+
+def test_a_dock_that_is_gone_is_asked_nothing(header, bench, moved, viewer, qtbot):
+    viewer.window.remove_dock_widget(header)
+    with qtbot.waitSignal(header.destroyed):
+        header.deleteLater()
+    assert len(bench.state.experiment_refused) == 0
+    viewer.open(moved[0], plugin="napari-glissile")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -44,6 +45,7 @@ class ViewerState:
     table_changed = Signal()  # the whole table
     row_added = Signal(dict)  # one row, of a new frame or in the place of an old one
     running_changed = Signal()
+    experiment_refused = Signal(Path)  # folder that napari's reader could not show
 
     def __init__(self) -> None:
         self._experiment: Experiment | None = None

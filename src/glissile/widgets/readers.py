@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari import current_viewer
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_error
 
@@ -16,6 +17,7 @@ from glissile.progress import finish
 from glissile.quantify.overlay import contrast_limits
 from glissile.synthetic.sample import sample_folder
 from glissile.widgets._layers import StoredMasks, mask_layer, placement, video_layer
+from glissile.widgets._state import state_of
 from glissile.widgets._study import refreshed
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -53,6 +55,9 @@ def read_experiment(path: str | Path) -> list[Layer] | list[tuple[None]]:
             segmentation = StoredMasks(workflow.segmentation_of(experiment, study.video), study.video)
     except InputError as error:
         show_error(str(error))
+        viewer = current_viewer()
+        if viewer is not None:
+            state_of(viewer).experiment_refused.emit(Path(path))
         return [(None,)]
     labels = StoredMasks(None, study.video)
     labels.previews.update(study.labels)

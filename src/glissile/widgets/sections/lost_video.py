@@ -41,6 +41,10 @@ class LostVideo(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout.addWidget(self.find)
         bench.study_changed.connect(lambda: self.miss(None))
         bench.facts_changed.connect(lambda: self.find.setEnabled(bench.state.running is None))
+        # The state outlives this widget.
+        refused = bench.state.experiment_refused
+        refused.connect(self.miss)
+        self.destroyed.connect(lambda: refused.disconnect(self.miss))
         self.miss(None)
 
     def miss(self, folder: Path | None) -> bool:
@@ -81,8 +85,8 @@ def _problem(folder: Path) -> str | None:
         return None
     try:
         experiment.source_path()
-    except InputError as error:
-        return str(error)
+    except InputError:
+        return f"The video of {folder.name} is no longer at {experiment.document.source.path}"
     return None
 
 
