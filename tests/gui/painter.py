@@ -1,4 +1,4 @@
-"""Opens a video in a real napari and paints on it frame after frame, until it is killed; not a test itself."""
+"""Paints on a video in a real napari, frame after frame, until it is killed; not a test itself."""
 
 import sys
 from pathlib import Path

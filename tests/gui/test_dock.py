@@ -86,6 +86,14 @@ def test_napari_opens_the_docks_by_their_names(make_napari_viewer, qtbot, name, 
     qtbot.waitUntil(lambda: any(title.startswith("Curves (") for title in window.dock_widgets))
 
 
+def test_curves_that_are_open_are_not_opened_again(viewer, qtbot):
+    viewer.window.add_plugin_dock_widget("napari-glissile", "Curves")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-glissile", "Glissile")
+    qtbot.waitUntil(lambda: dock._docked)
+    widgets = viewer.window.dock_widgets.values()
+    assert sum(isinstance(widget, CurvesDock) for widget in widgets) == 1
+
+
 def test_opening_a_video_starts_its_experiment(opened, viewer, video_path):
     folder = video_path.with_name("test 8.4μm.glissile")
     assert opened.bench.study.experiment.folder == folder

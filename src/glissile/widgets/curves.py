@@ -49,7 +49,8 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._series = Series(())
         self._wanted = "Strain"
         self._look: tuple[Any, ...] = ()
-        self._connections: tuple[tuple[Any, Callable[..., None]], ...] = ()
+        connections: list[tuple[Any, Callable[..., None]]] = []
+        self._connections = connections
 
         self.against = QComboBox()
         self.against.addItems(list(_QUANTITIES))
@@ -88,16 +89,18 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._timer.setInterval(_REDRAW_EVERY_MS)
         self._timer.timeout.connect(self._redraw)
 
-        self._connections = (
+        connections += [
             (self._state.row_added, self._add),
             (self._state.table_changed, self._take_table),
             (self._state.experiment_changed, self._take_table),
             (self._state.video_changed, self._follow_slider),
             (viewer.dims.events.current_step, self._follow_slider),
             (viewer.events.theme, self._redraw_soon),
-        )
-        for signal, slot in self._connections:
+        ]
+        for signal, slot in connections:
             signal.connect(slot)
+        # A window that goes takes its docks with it, and closes none of them.
+        self.destroyed.connect(lambda: _disconnect(connections))
         self._take_table()
         self._redraw()
 
@@ -120,9 +123,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._redraw_soon()
 
     def _let_go(self) -> None:
-        for signal, slot in self._connections:
-            signal.disconnect(slot)
-        self._connections = ()
+        _disconnect(self._connections)
         self._timer.stop()
 
     # data
@@ -255,3 +256,9 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             value = f" <b>{number:.0f} MPa</b>" if np.isfinite(number) else ""
             legend.append(f"\u254c stress{value}")
         return "&nbsp;&nbsp; ".join([*legend, " \u00b7 ".join(parts)])
+
+
+def _disconnect(connections: list[tuple[Any, Callable[..., None]]]) -> None:
+    while connections:
+        signal, slot = connections.pop()
+        signal.disconnect(slot)

@@ -124,7 +124,8 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if not isinstance(window, QMainWindow) or not isinstance(dock, QDockWidget):
             return
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        if CURVES_NAME not in self._viewer.window.dock_widgets:
+        # They may be open under another name: napari's menu and its command line give different ones.
+        if not any(isinstance(widget, CurvesDock) for widget in self._viewer.window.dock_widgets.values()):
             curves = CurvesDock(self._viewer)
             self._viewer.window.add_dock_widget(curves, name=CURVES_NAME, area="bottom")
             # What the call returns is wrapped, and Qt takes no wrapped widgets.
