@@ -11,6 +11,7 @@ from glissile.quantify.measure import (
     area_counts,
     fraction_column,
     measure_frame,
+    peak,
     read_table,
     strain_at,
     write_table,
@@ -52,6 +53,20 @@ def test_fractions_refer_to_the_valid_pixels_alone():
         "stacking_fault_px": 1,
         "field_of_view_px": 8,
     }
+
+
+def test_the_peak_is_the_first_frame_that_is_covered_most():
+    line, fault = DEFAULT_CLASSES
+    covered = [(0, float("nan")), (3, 0.2), (4, 0.5), (6, 0.5), (7, 0.1)]
+    table = pd.DataFrame(
+        [{"frame": f, fraction_column(line): x, fraction_column(fault): 0} for f, x in covered]
+    )
+    row = peak(table, line)
+    assert (row["frame"], row[fraction_column(line)]) == (4, 0.5)
+    assert peak(table, fault)["frame"] == 0
+    assert peak(table[:1], line) is None
+    assert peak(table, DefectClass(value=3, name="twin", color="#000000")) is None
+    assert peak(pd.DataFrame(), line) is None
 
 
 @given(masks_with_field_of_view())

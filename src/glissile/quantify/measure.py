@@ -149,6 +149,27 @@ def measure_frame(
     return row
 
 
+def peak(table: pd.DataFrame, defect: DefectClass) -> "pd.Series[float] | None":
+    """Find the frame on which a class covers most.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `measure_frame`.
+    defect : DefectClass
+        The class.
+
+    Returns
+    -------
+    Series, optional
+        Its row, the first of equal ones; None where the class is measured on no frame.
+    """
+    column = fraction_column(defect)
+    if column not in table or not table[column].notna().any():
+        return None
+    return table.iloc[int(np.nanargmax(table[column].to_numpy()))]
+
+
 def strain_at(times_s: ArrayLike, initial_strain: float, strain_rate_per_s: float) -> NDArray[np.float64]:
     """Strain of a test at constant strain rate.
 

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QPushButton
 
 from glissile import workflow
 from glissile.defects import DefectClass
-from glissile.quantify.measure import FRAME, STRAIN, MeasureSettings, fraction_column
+from glissile.quantify.measure import FRAME, STRAIN, MeasureSettings, fraction_column, peak
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
 from glissile.widgets.sections.section import Section, words
@@ -36,6 +36,7 @@ class MeasureSection(Section):
         self.folder.clicked.connect(self._open_folder)
         self.results.addWidget(self.folder)
         bench.study_changed.connect(self.study_changed)
+        bench.facts_changed.connect(self._show_numbers)
         self.study_changed()
 
     def study_changed(self) -> None:
@@ -44,10 +45,10 @@ class MeasureSection(Section):
         written = study is not None and study.experiment.measurements_path.exists()
         for widget in (self.files, self.folder):
             widget.setVisible(written)
-        self.numbers.hide()
         if study is not None:
             self.form.set_value(study.experiment.settings("measure", MeasureSettings))
             self.files.setText(f"Results lie in {study.experiment.folder}")
+        self._show_numbers()
 
     def start(self) -> None:
         """Measure and write."""
@@ -64,9 +65,16 @@ class MeasureSection(Section):
         self._bench.set_measured(results.table)
         names = ", ".join(path.name for path in results.files)
         self.files.setText(f"Written: {names}\nin {study.experiment.folder}")
-        self.numbers.setText(headlines(results.table, study.experiment.document.classes))
-        for widget in (self.numbers, self.files, self.folder):
+        for widget in (self.files, self.folder):
             widget.show()
+
+    def _show_numbers(self) -> None:
+        """Show the headline numbers of a table that is complete, or written all the same."""
+        study, table, facts = self._bench.study, self._bench.state.table, self._bench.facts()
+        complete = study is not None and (facts.measured or len(table) == len(study.video))
+        lines = headlines(table, study.experiment.document.classes) if study is not None and complete else ""
+        self.numbers.setText(lines)
+        self.numbers.setVisible(bool(lines))
 
     def _open_folder(self) -> None:
         if self._bench.study is not None:
@@ -77,9 +85,9 @@ def headlines(table: pd.DataFrame, classes: Sequence[DefectClass]) -> str:
     """Say where each class covers most: "stacking fault: up to 7.3 % (frame 321, strain 0.0152)"."""
     lines = []
     for defect in classes:
-        column = table[fraction_column(defect)].fillna(0)
-        row = table.iloc[int(column.to_numpy().argmax())]
-        most = 100 * row[fraction_column(defect)]
-        strain = f", strain {row[STRAIN]:.4g}" if pd.notna(row[STRAIN]) else ""
-        lines.append(f"{defect.name}: up to {most:.1f} % (frame {row[FRAME]:.0f}{strain})")
+        row = peak(table, defect)
+        if row is not None:
+            strain = f", strain {row[STRAIN]:.4g}" if pd.notna(row[STRAIN]) else ""
+            percent = 100 * row[fraction_column(defect)]
+            lines.append(f"{defect.name}: up to {percent:.1f} % (frame {row[FRAME]:.0f}{strain})")
     return "\n".join(lines)
