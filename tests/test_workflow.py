@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from glissile import workflow
+from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment
 from glissile.io.annotations import write_mask
@@ -19,7 +20,7 @@ from glissile.io.video_files import write_video
 from glissile.label import annotations
 from glissile.learn.recipes import Recipe
 from glissile.progress import finish
-from glissile.quantify.measure import read_table
+from glissile.quantify.measure import MeasureSettings, read_table
 from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 from glissile.video import Trim
@@ -103,8 +104,7 @@ def test_the_table_counts_the_masks_that_are_kept(done):
 
 
 def test_a_second_run_trains_nothing_and_segments_nothing(done):
-    titles = [title for title, _ in workflow.pipeline(done)]
-    assert titles == ["Segment", "Measure"]
+    assert stages_left(done) == []
     steps = []
     finish(workflow.segment(done), steps.append)
     assert steps == []
@@ -115,14 +115,17 @@ def test_other_labels_or_settings_train_again(done):
     mask = annotations.read_label(done.labels(), video, 5)
     mask[40:50, 40:60] = 2
     annotations.write_label(done.labels(), video, 5, mask)
-    assert [title for title, _ in workflow.pipeline(done)] == ["Train", "Segment", "Measure"]
+    assert stages_left(done) == ["Train"]
 
 
 def test_a_new_model_replaces_the_segmentation_of_the_old_one(done):
     done.save_settings("train", QUICK.model_copy(update={"seed": 1}))
     before = done.segmentation_or_none().attributes["model"]
-    for _, start in workflow.pipeline(done):
+    ran = []
+    for title, start in workflow.pipeline(done):
+        ran.append(title)
         finish(start())
+    assert ran == ["Train", "Segment", "Measure"]
     after = done.segmentation_or_none()
     assert after.attributes["model"] != before
     assert len(after.frames) == SETTINGS.frames
@@ -321,6 +324,79 @@ def test_frames_without_times_have_no_strain_until_a_time_per_frame_is_given(tru
         np.testing.assert_allclose(workflow.strain_of(experiment, video).strain, [0.01, 0.0105, 0.011])
 
 
+def segment_by_another_network(done: Experiment) -> None:
+    old = done.segmentation_or_none()
+    masks = {frame: old.read(frame) for frame in old.frames}
+    new = done.new_segmentation(old.shape, {**old.attributes, "model": "another"})
+    for frame, mask in masks.items():
+        new.write(frame, mask)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda done: done.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02})),
+        lambda done: done.update(
+            classes=[c.model_copy(update={"color": "#000000"}) for c in DEFAULT_CLASSES]
+        ),
+        lambda done: done.save_settings("trim", TRIM.model_copy(update={"first": 1})),
+        lambda done: done.save_settings("measure", MeasureSettings(overlay_frames_per_second=5)),
+        lambda done: done.segmentation_or_none().remove(7),
+        lambda done: done.motion_path.write_text("", encoding="utf-8"),
+        lambda done: done.measurements_path.unlink(),
+        lambda done: (done.folder / "overlay.mp4").unlink(),
+        lambda done: segment_by_another_network(done),
+    ],
+)
+def test_results_are_stale_once_anything_they_come_from_is_another(done, change):
+    assert workflow.measurements_current(done)
+    change(done)
+    assert not workflow.measurements_current(done)
+
+
+def test_results_are_stale_once_the_strain_log_has_other_content(done, tmp_path):
+    done.update(calibration=logged(tmp_path / "rig.csv", LOG))
+    finish(workflow.measure(done))
+    assert stages_left(done) == []
+    (tmp_path / "rig.csv").write_text(LOG.replace("0.02", "0.03"), encoding="utf-8")
+    assert stages_left(done) == ["Measure"]
+
+
+def test_whether_results_are_current_is_asked_without_reading_frame_or_mask(done, monkeypatch):
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("was read")
+
+    monkeypatch.setattr("glissile.workflow.videos.read_video", never)
+    monkeypatch.setattr("glissile.experiment.MaskStore.read", never)
+    assert workflow.measurements_current(done)
+
+
+def test_a_measurement_that_was_stopped_is_made_again(done):
+    done.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02}))
+    steps = workflow.measure(done)
+    for step in steps:
+        if "overlay" in step.message:
+            break
+    steps.close()
+    assert read_table(done.measurements_path)["strain"].min() == 0.02
+    assert stages_left(done) == ["Measure"]
+    finish(workflow.measure(done))
+    assert stages_left(done) == []
+
+
+def test_no_overlay_video_is_missed_where_none_is_wanted(done):
+    done.save_settings("measure", MeasureSettings(overlay_video=False))
+    (done.folder / "overlay.mp4").unlink()
+    finish(workflow.measure(done))
+    assert workflow.measurements_current(done)
+    assert not (done.folder / "overlay.mp4").exists()
+
+
+def test_a_missing_mask_is_segmented_again(done):
+    done.segmentation_or_none().remove(7)
+    assert stages_left(done) == ["Segment", "Measure"]
+
+
 def test_widening_the_frame_range_asks_for_stabilization_again(fresh):
     fresh.save_settings("trim", TRIM.model_copy(update={"first": 4, "last": 12}))
     finish(workflow.stabilize(fresh))
@@ -330,7 +406,7 @@ def test_widening_the_frame_range_asks_for_stabilization_again(fresh):
 
 
 def stages_left(experiment: Experiment) -> list[str]:
-    """Titles of the stages that are left, without running one; labels are taken to be there."""
+    """Titles of the stages that are left as long as none of them runs."""
     return [title for title, _ in workflow.pipeline(experiment)]
 
 

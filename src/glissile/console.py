@@ -54,7 +54,9 @@ def run_stages(experiment: "Experiment") -> None:
     """Run every stage of `experiment` that is not done yet, and say what it wrote and how long it took."""
     from glissile import workflow
 
+    all_done = True
     for title, start in workflow.pipeline(experiment):
+        all_done = False
         print(f"{title} ...", flush=True)
         begun = time.monotonic()
         result = show(title, start())
@@ -62,6 +64,8 @@ def run_stages(experiment: "Experiment") -> None:
         if isinstance(result, workflow.Results):
             for file in result.files:
                 print(f"  {file.name}")
+    if all_done:
+        print("every stage is done already")
 
 
 def duration(seconds: float) -> str:

@@ -7,8 +7,16 @@ from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.video import Trim
 from glissile.workflow.labelling import ImportedLabels, import_labels
-from glissile.workflow.results import Results, measure, measured, measured_row, strain_of
+from glissile.workflow.results import (
+    Results,
+    measure,
+    measured,
+    measured_row,
+    measurements_current,
+    strain_of,
+)
 from glissile.workflow.segmentation import (
+    is_segmented,
     predicted,
     segment,
     segmentation_of,
@@ -43,11 +51,13 @@ __all__ = [
     "create",
     "fixed",
     "import_labels",
+    "is_segmented",
     "is_stabilized",
     "is_trained",
     "measure",
     "measured",
     "measured_row",
+    "measurements_current",
     "model_card",
     "model_folder",
     "motion",
@@ -89,5 +99,7 @@ def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[o
     if not is_trained(experiment):
         resume = resumable(experiment)
         yield "Train", lambda: train(experiment, resume=resume)
-    yield "Segment", lambda: segment(experiment)
-    yield "Measure", lambda: measure(experiment)
+    if not is_segmented(experiment, working_video(experiment)):
+        yield "Segment", lambda: segment(experiment)
+    if not measurements_current(experiment):
+        yield "Measure", lambda: measure(experiment)

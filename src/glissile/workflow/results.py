@@ -1,12 +1,15 @@
 """Table, figures and overlay video of an experiment."""
 
 import contextlib
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.errors import InputError
 from glissile.experiment import Experiment
@@ -15,7 +18,25 @@ from glissile.quantify.measure import MeasureSettings, measure_frame, write_tabl
 from glissile.quantify.timeline import Timeline, check_strain_log, timeline
 from glissile.video import Video
 from glissile.workflow.segmentation import segmented_frames
-from glissile.workflow.videos import working_video
+from glissile.workflow.videos import SETTINGS, working_video
+
+
+class ResultsOrigin(BaseModel):
+    """What the results were measured from; kept beside the settings of the stages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(
+        "",
+        title="Origin",
+        description="SHA-256 of all that table, figures and overlay video depend on",
+    )
+
+
+_RESULTS_ORIGIN = "measured"
+_OVERLAY_SUFFIX = ".mp4"
+# The stages whose settings the results depend on beside the masks.
+_SETTINGS_USED = ("trim", "stabilize", "measure")
 
 
 def strain_of(experiment: Experiment, video: Video) -> Timeline:
@@ -115,9 +136,10 @@ def measure(experiment: Experiment) -> Steps[Results]:
         raise InputError(f"{experiment.folder.name}: no frame is segmented yet; segment the video first")
     check_strain_log(experiment.document.calibration, video, folder=experiment.folder)
     settings = experiment.settings("measure", MeasureSettings)
+    origin = _origin(experiment)
+    files = _files(experiment, settings)
     table = yield from measured(experiment, video)
     write_table(experiment.measurements_path, table)
-    files = [experiment.measurements_path]
     against: Abscissa = "strain" if table["strain"].notna().any() else "time_s"
     figure = draw_area_fractions(
         table,
@@ -125,14 +147,67 @@ def measure(experiment: Experiment) -> Steps[Results]:
         against=against,
         initial_strain=experiment.document.calibration.initial_strain,
     )
-    for suffix in (".png", ".svg", ".pdf"):
-        files.append(experiment.folder / f"area_fraction{suffix}")
-        save_figure(figure, files[-1])
-    if settings.overlay_video:
-        files.append(experiment.folder / "overlay.mp4")
-        yield from _overlay_video(experiment, video, files[-1], settings.overlay_frames_per_second)
+    for path in files[1:]:
+        if path.suffix == _OVERLAY_SUFFIX:
+            yield from _overlay_video(experiment, video, path, settings.overlay_frames_per_second)
+        else:
+            save_figure(figure, path)
     experiment.save_settings("measure", settings)
-    return Results(table, tuple(files))
+    experiment.save_settings(_RESULTS_ORIGIN, origin)
+    return Results(table, files)
+
+
+def measurements_current(experiment: Experiment) -> bool:
+    """Whether the results are there and were measured from what the experiment holds now.
+
+    Quick enough to ask after every change: no frame and no mask is read.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment; compared are the masks' network, place and frames, the motion, the calibration with
+        the content of its strain log, the classes and the settings that matter.
+
+    Raises
+    ------
+    InputError
+        If a setting is invalid or the segmentation is damaged.
+    """
+    files = _files(experiment, experiment.settings("measure", MeasureSettings))
+    kept = experiment.settings(_RESULTS_ORIGIN, ResultsOrigin)
+    return all(path.exists() for path in files) and kept == _origin(experiment)
+
+
+def _files(experiment: Experiment, settings: MeasureSettings) -> tuple[Path, ...]:
+    """List what `measure` writes: the table first, then pictures."""
+    names = [f"area_fraction{suffix}" for suffix in (".png", ".svg", ".pdf")]
+    if settings.overlay_video:
+        names.append(f"overlay{_OVERLAY_SUFFIX}")
+    return (experiment.measurements_path, *(experiment.folder / name for name in names))
+
+
+def _origin(experiment: Experiment) -> ResultsOrigin:
+    document, store = experiment.document, experiment.segmentation_or_none()
+    log = document.calibration.strain_log
+    known = {
+        "calibration": document.calibration.model_dump(mode="json"),
+        "strain_log": None if log is None else _sha256(experiment.folder / log.path),
+        "classes": [c.model_dump(mode="json") for c in document.classes],
+        "settings": [
+            experiment.settings(stage, SETTINGS[stage]).model_dump(mode="json") for stage in _SETTINGS_USED
+        ],
+        "motion": _sha256(experiment.motion_path),
+        "segmentation": None if store is None else (store.shape, dict(store.attributes), store.frames),
+    }
+    return ResultsOrigin(sha256=hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest())
+
+
+def _sha256(path: Path) -> str | None:
+    """SHA-256 of a small file; None where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_second: float) -> Steps[None]:

@@ -40,6 +40,24 @@ def _belongs(store: MaskStore, video: Video) -> bool:
     )
 
 
+def is_segmented(experiment: Experiment, video: Video) -> bool:
+    """Whether every frame of `video` is segmented by the network as it is now.
+
+    Raises
+    ------
+    InputError
+        If there is no trained model.
+    """
+    return len(_done(experiment, video)) == len(video)
+
+
+def _done(experiment: Experiment, video: Video) -> tuple[int, ...]:
+    """List the indices along t of the frames of `video` that the present network has segmented."""
+    store = experiment.segmentation_or_none()
+    current = store is not None and store.attributes.get("model") == _model_hash(experiment)
+    return segmented_frames(experiment, video) if current else ()
+
+
 def predicted(folder: Path) -> Steps[None]:
     """Predict every frame that is not segmented yet; only reads, so that a child process can do it.
 
@@ -63,9 +81,7 @@ def predicted(folder: Path) -> Steps[None]:
     with Experiment.open(folder, read_only=True) as experiment:
         video = working_video(experiment)
         settings = experiment.settings("segment", SegmentSettings)
-        store = experiment.segmentation_or_none()
-        current = store is not None and store.attributes.get("model") == _model_hash(experiment)
-        done = segmented_frames(experiment, video) if current else ()
+        done = _done(experiment, video)
         yield from segment_video(model_folder(experiment), video, settings, skip=done)
 
 
