@@ -435,7 +435,8 @@ def test_new_takes_relative_paths_folders_and_names_with_dots(files, tmp_path, m
     text = done("new", "frames", target, "--labels", "paper")
     assert "labelled frames taken over: 3" in text
     monkeypatch.chdir(tmp_path)
-    with Experiment.open(Path("8.4μm.glissile")) as made:
+    with Experiment.open(Path("8.4μm")) as made:
+        assert made.folder == tmp_path / "8.4μm.glissile"
         assert made.source_path() == files / "frames"
         assert made.document.source.frames == SETTINGS.frames
         assert made.labels_or_none().frames == LABELLED

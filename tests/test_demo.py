@@ -125,11 +125,11 @@ def test_the_demonstration_begins_with_the_labels_and_goes_on_where_it_was(tmp_p
         sample.sample_folder()
     except InputError as error:
         pytest.skip(str(error))
-    with demo.opened(tmp_path / "demo.glissile") as made:
+    with demo.opened(tmp_path / "demo") as made:
         assert made.labels_or_none().frames == sample.SAMPLE_LABELLED
         assert made.settings("trim", Trim) == sample.SAMPLE_TRIM
         assert made.document.calibration.strain_log.stress_column == "stress_MPa"
-    with demo.opened(tmp_path / "demo.glissile") as again:
+    with demo.opened(tmp_path / "demo") as again:
         assert again.labels_or_none().frames == sample.SAMPLE_LABELLED
         for number in sample.SAMPLE_LABELLED:
             again.labels().remove(number)

@@ -246,6 +246,7 @@ def new(
 ) -> None:
     """Start the study of a video, for `glissile run` and for napari."""
     from glissile import workflow
+    from glissile.experiment import folder_named
     from glissile.segment.settings import SegmentSettings
     from glissile.stabilize.camera_motion import StabilizeSettings
 
@@ -262,7 +263,7 @@ def new(
         nm_per_pixel,
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
-    existed = experiment.exists() or experiment.with_name(f"{experiment.name}.glissile").exists()
+    existed = folder_named(experiment).exists()
     with workflow.create(video, experiment, calibration=calibration, settings=settings) as made:
         if labels is None:
             print(f"experiment in {made.folder}")
@@ -308,7 +309,7 @@ def run(experiment: ExperimentPath) -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment folder to make.")] = Path(
-        "demo.glissile"
+        "demo"
     ),
 ) -> None:
     """Go the whole way on the bundled sample; compare with its truth."""

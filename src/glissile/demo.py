@@ -7,7 +7,7 @@ import pandas as pd
 
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
-from glissile.experiment import Calibration, Experiment, StrainLogSettings
+from glissile.experiment import Calibration, Experiment, StrainLogSettings, folder_named
 from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.label.annotations import cut
 from glissile.learn.agreement import ClassScore, Tally
@@ -29,7 +29,7 @@ def opened(folder: Path) -> Experiment:
         Open for writing.
     """
     files = sample.sample_folder()
-    experiment = Experiment.open(folder) if folder.exists() else _created(folder, files)
+    experiment = Experiment.open(folder) if folder_named(folder).exists() else _created(folder, files)
     labelled = experiment.labels_or_none()
     if not experiment.read_only and (labelled is None or not labelled.frames):
         workflow.import_labels(experiment, files / "labels")

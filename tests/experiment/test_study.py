@@ -54,6 +54,39 @@ def test_the_suffix_is_added_once(tmp_path, source):
     assert {p.name for p in tmp_path.glob("*.glissile")} == {"a.glissile", "b.glissile"}
 
 
+@pytest.mark.parametrize("name", ["8.4μm", "8.4μm.glissile", "8.4μm.GLISSILE"])
+def test_an_experiment_is_opened_by_the_name_it_was_made_by(tmp_path, source, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = Experiment.create(Path(name), source=source).folder
+    assert folder.name.lower() == "8.4μm.glissile"
+    for called in (Path(name), tmp_path / name, folder):
+        with Experiment.open(called) as opened:
+            assert opened.folder == folder
+    monkeypatch.chdir(folder)
+    assert Experiment.open(Path()).folder == folder
+    with pytest.raises(InputError, match="exists already"):
+        Experiment.create(tmp_path / name, source=source)
+
+
+def test_a_folder_of_the_bare_name_beside_the_experiment_does_no_harm(tmp_path, source):
+    (tmp_path / "a").mkdir()
+    Experiment.create(tmp_path / "a", source=source).close()
+    assert Experiment.open(tmp_path / "a").folder == tmp_path / "a.glissile"
+
+
+def test_an_experiment_renamed_to_have_no_suffix_is_still_one(tmp_path, experiment, source):
+    experiment.close()
+    bare = experiment.folder.rename(tmp_path / "bare")
+    assert Experiment.open(bare).folder == bare
+    with pytest.raises(InputError, match="bare: exists already"):
+        Experiment.create(bare, source=source)
+
+
+def test_an_experiment_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(InputError, match=r"gone.glissile: there is no such experiment; check its name"):
+        Experiment.open(tmp_path / "gone")
+
+
 def test_long_paths_work(tmp_path, source):
     folder = tmp_path / ("a" * 60) / ("b " * 30 + "b") / ("γ" * 60)
     with Experiment.create(folder, source=source) as made:
@@ -89,9 +122,11 @@ def test_two_classes_of_one_value_are_refused_before_anything_is_made(tmp_path, 
 
 
 def test_what_is_no_study_is_refused_and_nothing_is_written_there(tmp_path):
-    with pytest.raises(InputError, match=r"is not a napari-glissile study, it has no experiment\.toml"):
-        Experiment.open(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    folder = tmp_path / "empty.glissile"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"is not an experiment, it has no experiment\.toml"):
+        Experiment.open(folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_newer_study_is_refused_untouched(experiment):

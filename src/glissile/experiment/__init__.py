@@ -3,6 +3,14 @@
 from glissile.experiment.document import Calibration, Document, StrainLogSettings
 from glissile.experiment.mask_store import MaskStore
 from glissile.experiment.source import Source
-from glissile.experiment.study import Experiment
+from glissile.experiment.study import Experiment, folder_named
 
-__all__ = ["Calibration", "Document", "Experiment", "MaskStore", "Source", "StrainLogSettings"]
+__all__ = [
+    "Calibration",
+    "Document",
+    "Experiment",
+    "MaskStore",
+    "Source",
+    "StrainLogSettings",
+    "folder_named",
+]

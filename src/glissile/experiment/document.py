@@ -225,7 +225,9 @@ def _read_raw(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise InputError(f"{path.parent}: is not a napari-glissile study, it has no {path.name}") from error
+        if not path.parent.exists():
+            raise InputError(f"{path.parent}: there is no such experiment; check its name") from error
+        raise InputError(f"{path.parent}: is not an experiment, it has no {path.name}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is damaged or not TOML ({error}); correct it in a text editor") from error
     except OSError as error:

@@ -23,11 +23,19 @@ from glissile.experiment.document import (
 from glissile.experiment.lock import StudyLock
 from glissile.experiment.mask_store import MaskStore
 from glissile.experiment.source import Source
+from glissile.naming import EXPERIMENT_SUFFIX, names_experiment
 
 M = TypeVar("M", bound=BaseModel)
 
-SUFFIX = ".glissile"
 _DOCUMENT = "experiment.toml"
+
+
+def folder_named(path: Path) -> Path:
+    """Folder of the experiment that a user calls `path`, with the suffix or without it; it need not exist."""
+    path = path.absolute()
+    if names_experiment(path) or (path / _DOCUMENT).exists():
+        return path
+    return path.parent / f"{path.name}{EXPERIMENT_SUFFIX}"  # Path.suffix of "8.4μm" would be ".4μm"
 
 
 class Experiment:
@@ -94,9 +102,7 @@ class Experiment:
         InputError
             If the folder is used already or cannot be made, or two classes share a value or a name.
         """
-        folder = folder.absolute()
-        if not folder.name.endswith(SUFFIX):  # not by Path.suffix: that of "8.4μm" is ".4μm"
-            folder = folder.with_name(folder.name + SUFFIX)
+        folder = folder_named(folder)
         if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
             raise InputError(f"{folder}: exists already; open it, or choose another name")
         fields = {
@@ -131,7 +137,7 @@ class Experiment:
         Parameters
         ----------
         folder : Path
-            `NAME.glissile`.
+            `NAME.glissile`, or `NAME` as given to `create`.
         read_only : bool
             Do not lock it. Without this, a study that is open elsewhere is opened for reading, too.
 
@@ -144,7 +150,7 @@ class Experiment:
         InputError
             If it is not a study, is damaged, or was written by a newer version.
         """
-        folder = folder.absolute()
+        folder = folder_named(folder)
         # Read before anything is written, so that a newer study stays untouched.
         document = read_document(folder / _DOCUMENT)
         if read_only:

@@ -14,12 +14,11 @@ from glissile.io.image_folders import IMAGE_SUFFIXES, read_folder
 from glissile.io.lazy_frames import lazy_frames
 from glissile.io.tiff_files import MAGIC, read_tiff, write_tiff
 from glissile.io.video_writer import VIDEO_SUFFIXES, write_video, writing_video
+from glissile.naming import names_experiment
 from glissile.progress import Step, Steps
 from glissile.video import Video
 
 __all__ = ["CutShortWarning", "read_video", "refuse_same", "write_frames", "write_tiff", "write_video"]
-
-_EXPERIMENT_SUFFIX = ".glissile"
 
 
 class CutShortWarning(UserWarning):
@@ -54,7 +53,7 @@ def read_video(path: Path, *, name: str | None = None) -> Video:
         If the end of the file is missing; what decodes is in the video.
     """
     if path.is_dir():
-        if path.suffix.lower() == _EXPERIMENT_SUFFIX:
+        if names_experiment(path):
             raise InputError(
                 f"{path.name}: this is an experiment, not a folder of frames; open it as experiment"
             )

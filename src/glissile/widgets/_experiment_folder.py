@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glissile.errors import InputError
 from glissile.experiment import Experiment
-from glissile.experiment.study import SUFFIX
+from glissile.naming import EXPERIMENT_SUFFIX
 from glissile.synthetic.sample import sample_folder
 
 # Videos of one name, each of another folder that cannot be written to, that are told apart.
@@ -25,7 +25,7 @@ def experiment_folder(video: Path) -> Path:
     home = documents if documents.is_dir() else Path.home()
     places = [home] if bundled else [video.parent, home]
     names = [stem, video.name, *(f"{stem} {number}" for number in range(2, _NUMBERS))]
-    candidates = [place / f"{name}{SUFFIX}" for place in places for name in names]
+    candidates = [place / f"{name}{EXPERIMENT_SUFFIX}" for place in places for name in names]
     for folder in candidates:
         if folder.exists() and _studies(folder, video):
             return folder

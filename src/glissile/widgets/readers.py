@@ -11,8 +11,8 @@ from napari.utils.notifications import show_error
 from glissile import workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
-from glissile.experiment.study import SUFFIX
 from glissile.io.video_files import read_video
+from glissile.naming import names_experiment
 from glissile.progress import finish
 from glissile.quantify.overlay import contrast_limits
 from glissile.synthetic.sample import sample_folder
@@ -29,7 +29,7 @@ def experiment_reader(
     path: str | Path | Sequence[str | Path],
 ) -> Callable[[str | Path], list[Layer] | list[tuple[None]]] | None:
     """Give napari the reader of an experiment folder, `NAME.glissile`; None for anything else."""
-    if isinstance(path, str | Path) and Path(path).name.endswith(SUFFIX) and Path(path).is_dir():
+    if isinstance(path, str | Path) and names_experiment(Path(path)) and Path(path).is_dir():
         return read_experiment
     return None
 

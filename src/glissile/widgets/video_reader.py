@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from glissile.errors import InputError
 from glissile.io.image_folders import image_files
 from glissile.io.video_files import CutShortWarning, read_video
+from glissile.naming import names_experiment
 from glissile.widgets._layers import placement
 
 LayerData = tuple[Any, dict[str, Any], str] | tuple[None]
 
 # What a reader returns when it has dealt with a path and there is no layer to add.
 _NO_LAYER: list[LayerData] = [(None,)]
-
-_EXPERIMENT_SUFFIX = ".glissile"
 
 # Share of the darkest and of the brightest pixels, in percent, that may be shown as black and white.
 _CLIPPED_PERCENT = 0.1
@@ -41,7 +40,7 @@ def get_reader(path: str | Path | Sequence[str | Path]) -> Callable[[Any], list[
     if not isinstance(path, str | Path):
         return None
     path = Path(path)
-    if path.is_dir() and (path.suffix.lower() == _EXPERIMENT_SUFFIX or not image_files(path)):
+    if path.is_dir() and (names_experiment(path) or not image_files(path)):
         return None
     return read_layer
 
