@@ -549,6 +549,25 @@ def test_measuring_writes_and_says_where(opened, qtbot, monkeypatch):
     assert "measurements.csv" in section.files.text()
     assert "dislocation: up to 0.2 % (frame 11)" in section.numbers.text()
     assert section.mark.text().strip() == "✓"
+    renamed = DEFAULT_CLASSES[0].model_copy(update={"name": "line"})
+    opened.bench.set_classes((renamed, *DEFAULT_CLASSES[1:]))
+    idle(opened, qtbot)
+    assert section.mark.text().strip() == ""
+    opened.bench.set_classes(DEFAULT_CLASSES)
+    idle(opened, qtbot)
+    assert section.mark.text().strip() == "✓"
+
+
+def test_a_useless_strain_log_is_refused_when_it_is_applied(opened, tmp_path, qtbot, said):
+    log = tmp_path / "log.csv"
+    log.write_text("time (s),load (N)\n0,1\n10,2\n", encoding="utf-8")
+    fold = opened.header.calibration
+    fold.log.setText(str(log))
+    fold.apply.click()
+    idle(opened, qtbot)
+    assert "log.csv" in said[-1]
+    assert "strain" in said[-1]
+    assert opened.bench.study.experiment.document.calibration.strain_log is None
 
 
 def test_removing_the_dock_gives_the_experiment_back(opened, viewer, qtbot):

@@ -120,7 +120,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
         self.keeper.saved.connect(self._on_saved)
         self._segmented, self._current = set(study.segmented), study.current
-        self._measured = study.experiment.measurements_path.exists()
+        self._measured = study.measured
         self.display.show(study, self.keeper.layer, frame_number)
         self.keeper.show_frame(self.display.index())
         self.state.experiment = study.experiment
@@ -206,6 +206,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.study.experiment.update(classes=classes)
         self.display.set_classes(classes)
         self.state.experiment_changed.emit()
+        self._measured = workflow.measurements_current(self.study.experiment)
+        self.facts_changed.emit()
         self._table_outdated = True
         self._read_outdated_table()
 

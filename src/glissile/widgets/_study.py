@@ -47,6 +47,8 @@ class Study:
         Indices along t of the frames that are segmented.
     current : bool
         They were segmented by the network of `card`.
+    measured : bool
+        The table and figures were made from what the experiment holds now.
     notices : tuple of str
         What the user should be told about opening it.
     """
@@ -62,6 +64,7 @@ class Study:
     labels: Mapping[int, NDArray[np.uint8]]
     segmented: tuple[int, ...]
     current: bool
+    measured: bool
     notices: tuple[str, ...] = ()
 
     @property
@@ -178,6 +181,7 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         current=card is not None
         and segmentation is not None
         and segmentation.attributes.get("model") == card.weights_sha256,
+        measured=workflow.measurements_current(experiment),
     )
 
 
@@ -245,8 +249,19 @@ def imported(
 
 
 def calibrated(experiment: Experiment, calibration: Calibration) -> Steps[Study]:
-    """Set the calibration of an experiment; steps and result as those of `refreshed`."""
-    return (yield from refreshed(experiment, lambda: experiment.update(calibration=calibration)))
+    """Set the calibration of an experiment; steps and result as those of `refreshed`.
+
+    Raises
+    ------
+    InputError
+        If the strain log is of no use for the video; the calibration stays as it was.
+    """
+
+    def set_calibration() -> None:
+        workflow.check_calibration(experiment, calibration)
+        experiment.update(calibration=calibration)
+
+    return (yield from refreshed(experiment, set_calibration))
 
 
 def stabilized(experiment: Experiment) -> Steps[Study]:
