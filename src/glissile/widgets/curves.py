@@ -59,6 +59,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.readout = QLabel()
         self.readout.setTextFormat(Qt.TextFormat.RichText)
         # A long text must not widen the window.
+        self.readout.setWordWrap(True)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.note = QLabel("strain unknown")
         self.note.setToolTip(_STRAIN_UNKNOWN)

@@ -123,6 +123,8 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         window, dock = self.window(), self.parent()
         if not isinstance(window, QMainWindow) or not isinstance(dock, QDockWidget):
             return
+        # The corner on the left, too: napari's layer controls and list leave no room below them.
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         # They may be open under another name: napari's menu and its command line give different ones.
         if not any(isinstance(widget, CurvesDock) for widget in self._viewer.window.dock_widgets.values()):
