@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QFontMetricsF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _FEW_POINTS = 150  # so many are drawn as points too
 _LINE_WIDTH = 2
 _GRID_OPACITY = 0.15
+# Titles of the upright axes, the first that fits is shown, and what Qt leaves free before and after text.
+_TITLES = {"left": ("Area fraction (%)", "Area (%)", "%"), "right": ("Stress (MPa)", "MPa")}
+_TITLE_MARGINS_PX = 8
 
 
 class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no types
@@ -34,7 +37,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
         self._curves: dict[str, Any] = {}
-        self._titles = {"left": "Area fraction (%)", "bottom": "", "right": "Stress (MPa)"}
+        self._quantity = ""
         self._text, self._font = QColor("black"), self.font()
         main = self.getPlotItem()
         keep_menu(self)
@@ -42,7 +45,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
         main.layout.setContentsMargins(6, 6, 10, 4)
         main.getViewBox().setLimits(yMin=-10, yMax=110, minYRange=0.02)
         main.getViewBox().setDefaultPadding(0.03)
-        for side in self._titles:
+        for side in ("left", "bottom", "right"):
             main.getAxis(side).enableAutoSIPrefix(False)
             main.getAxis(side).setStyle(maxTickLevel=0)
         main.getAxis("right").setGrid(False)
@@ -59,6 +62,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
         main.getAxis("right").linkToView(self._stress_box)
         self._stress_box.setXLink(main)
         main.getViewBox().sigResized.connect(self._fit_stress_box)
+        main.getViewBox().sigResized.connect(self._title_axes)
         self._stress = pg.PlotDataItem(connect="finite", antialias=True)
         self._stress.hide()
         self._stress_box.addItem(self._stress)
@@ -92,11 +96,11 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
     @property
     def quantity(self) -> str:
         """Title of the x axis."""
-        return self._titles["bottom"]
+        return self._quantity
 
     def set_quantity(self, title: str) -> None:
         """Name what the x axis is, and show all of it."""
-        self._titles["bottom"] = title
+        self._quantity = title
         self._title_axes()
         self.getPlotItem().getViewBox().enableAutoRange()
 
@@ -149,7 +153,13 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
 
     def _title_axes(self) -> None:
         css = {"color": self._text.name(), "font-size": f"{self._font.pointSizeF():.1f}pt"}
-        for side, title in self._titles.items():
+        width = QFontMetricsF(self._font).horizontalAdvance
+        room = self.getPlotItem().getViewBox().height() - _TITLE_MARGINS_PX
+        titles = {
+            side: next((title for title in known if width(title) <= room), known[-1])
+            for side, known in _TITLES.items()
+        }
+        for side, title in {**titles, "bottom": self._quantity}.items():
             self.getPlotItem().getAxis(side).setLabel(title, **css)
         # A title makes its axis visible.
         self.getPlotItem().showAxis("right", bool(self._stress.isVisible()))
