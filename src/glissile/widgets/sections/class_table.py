@@ -1,6 +1,7 @@
 """The classes of defects: number key, colour and name of each."""
 
 from collections.abc import Sequence
+from itertools import count
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor
@@ -20,7 +21,10 @@ from glissile.defects import RESERVED_KEYS, DefectClass
 
 # After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
 _FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
-_MOST_CLASSES = 9  # one number key each
+# And after these, hues that the golden ratio keeps apart.
+_HUE_STEP = 0.618
+_LARGEST_VALUE = 255  # that a pixel of a mask can have
+LARGEST_KEY = 9  # classes after it are chosen by click
 
 
 class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -74,7 +78,9 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for row, defect in enumerate(self._classes):
             self._add_row(row, defect)
         self.choose(chosen if chosen > 0 else 1)
-        self.add.setEnabled(len(self._classes) < _MOST_CLASSES)
+        full = any(c.value == _LARGEST_VALUE for c in self._classes)
+        self.add.setEnabled(not full)
+        self.add.setToolTip(f"The masks hold no class after {_LARGEST_VALUE}" if full else "")
 
     def set_removable(self, removable: bool) -> None:
         """Tell whether the last class is painted nowhere, so that it may go."""
@@ -94,7 +100,8 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         key.setText(str(defect.value))
         key.setCheckable(True)
         key.setProperty("key", True)
-        key.setToolTip(f"Paint {defect.name}: key {defect.value} while the Labels layer is selected")
+        shortcut = f": key {defect.value} while the Labels layer is selected"
+        key.setToolTip(f"Paint {defect.name}{shortcut if defect.value <= LARGEST_KEY else ''}")
         self._group.addButton(key, defect.value)
         color = QToolButton()
         color.setStyleSheet(f"background-color: {defect.color}; border-radius: 3px; min-width: 22px;")
@@ -128,10 +135,13 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._edit((*self._classes[:row], changed, *self._classes[row + 1 :]))
 
     def _add(self) -> None:
-        value = self._classes[-1].value + 1
+        value = 1 + max(c.value for c in self._classes)
         used = {c.color for c in self._classes}
-        color = next((c for c in _FURTHER_COLORS if c not in used), _FURTHER_COLORS[0])
-        self._edit((*self._classes, DefectClass(value=value, name=f"class {value}", color=color)))
+        generated = QColor.fromHsvF(_HUE_STEP * value % 1, 0.6, 0.9).name()
+        color = next((c for c in _FURTHER_COLORS if c not in used), generated)
+        keys = {c.key for c in self._classes}
+        number = next(n for n in count(value) if f"class_{n}" not in keys)
+        self._edit((*self._classes, DefectClass(value=value, name=f"class {number}", color=color)))
 
     def _edit(self, classes: tuple[DefectClass, ...]) -> None:
         self.value_changed.emit(classes)

@@ -18,7 +18,7 @@ from glissile.errors import InputError
 from glissile.quantify.measure import area_counts
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
-from glissile.widgets.sections.class_table import ClassTable
+from glissile.widgets.sections.class_table import LARGEST_KEY, ClassTable
 from glissile.widgets.sections.import_labels import ImportLabelsDialog
 from glissile.widgets.sections.section import Section
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TABLE_HEIGHT_PX = 150
+_LEAST_COLUMN_PX = 60  # of many classes, those that find no room are scrolled to
 
 
 class LabelSection(Section):
@@ -52,6 +53,7 @@ class LabelSection(Section):
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setHighlightSections(False)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setMinimumSectionSize(_LEAST_COLUMN_PX)
         self.table.setFixedHeight(_TABLE_HEIGHT_PX)
         self.table.setToolTip("Labelled frames, with the pixels of each class; click one to look at it")
         self.table.cellClicked.connect(self._go_to_row)
@@ -103,7 +105,7 @@ class LabelSection(Section):
         layer = self._bench.keeper.layer
         for key in self._keys:
             layer.bind_key(key, None)
-        self._keys = [str(c.value) for c in classes if c.value <= 9]
+        self._keys = [str(c.value) for c in classes if c.value <= LARGEST_KEY]
         for key in self._keys:
             layer.bind_key(key, lambda layer, value=int(key): self._paint_with(value), overwrite=True)
 
