@@ -1,11 +1,12 @@
-"""How long the slider waits: exact reads of `FrameIndex` against plain PyAV and OpenCV seeks.
+"""How long the slider waits: exact reads of `FrameIndex` against plain PyAV and OpenCV seeks, and in napari.
 
-    python benchmarks/scrubbing.py [--size 1024] [--frames 600] [--reads 200]
+    python benchmarks/scrubbing.py [--size 1024] [--frames 600] [--reads 200] [--napari]
 
 A variable-rate H.264 video with B-frames is generated; each of its frames carries its own number. Three
 walks over it (in order, dragged back and forth, random) are timed for each reader, and every frame that comes
 back is checked against its number. Printed are the median and the worst wait, the ratio of the median to
-ours, and the share of wrong frames.
+ours, and the share of wrong frames. With `--napari` (and a display) napari's own slider makes the same walks
+over the video as its reader opened it: from the step of the slider until the window has drawn the frame.
 """
 
 import argparse
@@ -71,6 +72,10 @@ class Ours:
         """Grey values (y, x) of frame `number`."""
         return self._index.read(number)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._index.close()
+
 
 class PlainPyAV:
     """Seek to the frame's time, decode until the time is reached."""
@@ -90,6 +95,10 @@ class PlainPyAV:
                 break
         return grey_of_frame(frame)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
+
 
 class OpenCV:
     """Set CAP_PROP_POS_FRAMES, read."""
@@ -102,6 +111,32 @@ class OpenCV:
         self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
         done, frame = self._capture.read()
         return frame[..., 0] if done else np.zeros((64, 64), np.uint8)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._capture.release()
+
+
+class InNapari:
+    """The frame slider of a real napari window."""
+
+    def __init__(self, path: Path, times: np.ndarray) -> None:
+        import napari
+        from qtpy.QtWidgets import QApplication
+
+        self._viewer = napari.Viewer()
+        (self._layer,) = self._viewer.open(path, plugin="napari-glissile")
+        self._application = QApplication.instance()
+
+    def read(self, number: int) -> np.ndarray:
+        """Grey values (y, x) that the window shows of frame `number`."""
+        self._viewer.dims.set_current_step(0, number)
+        self._application.processEvents()
+        return np.asarray(self._layer.data[self._viewer.dims.current_step[0]])
+
+    def close(self) -> None:
+        """Close the window."""
+        self._viewer.close()
 
 
 def walks(count: int, reads: int) -> dict[str, np.ndarray]:
@@ -122,6 +157,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="edge length of a frame, pixels, even")
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--reads", type=int, default=200)
+    parser.add_argument("--napari", action="store_true", help="also move napari's slider")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "scrubbed.mp4"
@@ -132,7 +168,7 @@ def main() -> None:
         print(f"{'walk':10} {'reader':10} {'median ms':>10} {'worst ms':>10} {'x ours':>7} {'wrong':>7}")
         for walk, numbers in walks(asked.frames, asked.reads).items():
             ours = 0.0
-            for kind in (Ours, PlainPyAV, OpenCV):
+            for kind in (Ours, PlainPyAV, OpenCV, *([InNapari] if asked.napari else [])):
                 reader = kind(path, times)
                 waits, wrong = [], 0
                 for number in numbers:
@@ -140,6 +176,7 @@ def main() -> None:
                     frame = reader.read(int(number))
                     waits.append(1000 * (time.perf_counter() - start))
                     wrong += number_shown(frame) != number
+                reader.close()
                 median = float(np.median(waits))
                 ours = median if kind is Ours else ours
                 print(
