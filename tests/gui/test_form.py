@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Literal, Self
 
 import pytest
@@ -32,7 +31,6 @@ class Everything(Frozen):
     free: int = 7
     real: float = Field(0.5, gt=0, title="Length (px)")
     word: str = Field("a", title="Word")
-    place: Path = Field(Path("a/b.csv"), title="File")
     choice: Literal["one", "two", 3] = Field("one", title="Choice")
     channels: tuple[int, ...] = Field((8, 16), min_length=1, title="Channels")
     interval: tuple[float, float] = (0.0, 1.0)
@@ -40,7 +38,6 @@ class Everything(Frozen):
     maybe_whole: int | None = Field(None, ge=1, title="Maybe (frames)")
     maybe_real: float | None = None
     maybe_word: str | None = Field(None, min_length=1)
-    maybe_place: Path | None = None
     maybe_choice: Literal["x", "y"] | None = None
     inner: Inner = Inner()
     unshown: dict[str, int] = Field(default_factory=dict)
@@ -56,7 +53,6 @@ everything = st.builds(
     free=st.integers(-(10**12), 10**12),
     real=st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False),
     word=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])),
-    place=words.map(Path),
     choice=st.sampled_from(["one", "two", 3]),
     channels=st.lists(st.integers(-(10**9), 10**9), min_size=1).map(tuple),
     interval=st.tuples(finite, finite),
@@ -64,7 +60,6 @@ everything = st.builds(
     maybe_whole=st.none() | st.integers(1, 10**15),
     maybe_real=st.none() | finite,
     maybe_word=st.none() | words,
-    maybe_place=st.none() | words.map(Path),
     maybe_choice=st.sampled_from(["x", "y", None]),
     inner=st.builds(Inner, angle=st.floats(0, 90)),
     unshown=st.dictionaries(words, st.integers()),
@@ -256,15 +251,6 @@ def test_advanced_fields_are_folded_away(form_of):
 
 def test_a_form_without_advanced_fields_has_no_fold(form_of):
     assert not form_of(Trim).findChildren(QToolButton)
-
-
-def test_a_file_can_be_chosen(form_of, monkeypatch):
-    form = form_of(Everything)
-    monkeypatch.setattr(
-        "qtpy.QtWidgets.QFileDialog.getOpenFileName", lambda *_: ("/data/log of 3 May.csv", "")
-    )
-    editor(form, "place").findChild(QToolButton).click()
-    assert form.value().place == Path("/data/log of 3 May.csv")
 
 
 @pytest.mark.parametrize("name", ["whole", "choice"])

@@ -17,8 +17,8 @@ from glissile.errors import InputError
 from glissile.experiment import Calibration, StrainLogSettings
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
+from glissile.widgets._fold import Fold
 from glissile.widgets._form import SettingsForm
-from glissile.widgets.sections.section import Fold
 
 _NUMBERS = ("nm_per_pixel", "seconds_per_frame", "initial_strain", "strain_rate_per_s")
 # Found with or without the unit that follows in brackets, in any case.
