@@ -29,6 +29,21 @@ class Trim(BaseModel):
         None, ge=0, title="Last frame", description="Last frame that is kept; empty keeps all"
     )
 
+    def closed(self, shape: tuple[int, int, int]) -> Self:
+        """Name the edges that are left open, for a video of `shape` (t, y, x)."""
+        most = self._most(shape)
+        return self.model_copy(update={name: n for name, n in most.items() if getattr(self, name) is None})
+
+    def opened(self, shape: tuple[int, int, int]) -> Self:
+        """Leave open the edges that cut nothing off a video of `shape` (t, y, x), or lie outside of it."""
+        named = self.closed(shape)
+        most = self._most(shape)
+        return self.model_copy(update={name: None for name, n in most.items() if getattr(named, name) >= n})
+
+    def _most(self, shape: tuple[int, int, int]) -> dict[str, int]:
+        t, y, x = shape
+        return {"height": y - self.top, "width": x - self.left, "last": t - 1}
+
 
 @dataclass(frozen=True, eq=False)
 class Video:

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from glissile.errors import InputError
 from glissile.progress import finish
 from glissile.stabilize.camera_motion import Motion, StabilizeSettings, estimate_motion
-from glissile.stabilize.field_of_view import Rectangle, common_area, cut, fix_field_of_view
+from glissile.stabilize.field_of_view import Rectangle, common_area, cut, fix_field_of_view, share_kept
 from glissile.video import Trim, Video
 
 
@@ -141,6 +141,11 @@ def test_nan_stays_local():
     bad = np.argwhere(np.isnan(cut(frame, np.array([0.5, 0.25]), (38, 38))))
     assert np.abs(bad - 20).max() <= 3
     assert np.isnan(cut(frame, np.array([1.0, 2.0]), (38, 38))).sum() == 1
+
+
+def test_the_share_that_is_kept_is_one_of_area():
+    assert share_kept((3, 30, 20), (3, 60, 50)) == 0.2
+    assert share_kept((1, 30, 20), (3, 30, 20)) == 1
 
 
 def test_origins_add_up_over_trim_and_motion():

@@ -73,6 +73,17 @@ def common_area(motion: Motion, shape: tuple[int, int]) -> Rectangle:
     return Rectangle(starts[0], starts[1], sizes[0], sizes[1])
 
 
+def share_kept(kept: tuple[int, int, int], of: tuple[int, int, int]) -> float:
+    """Share of the area of a frame that is left, 0 to 1.
+
+    Parameters
+    ----------
+    kept, of : tuple of int
+        (t, y, x) of the video of one fixed area, and of what it was cut from.
+    """
+    return kept[1] * kept[2] / (of[1] * of[2])
+
+
 def fix_field_of_view(video: Video, motion: Motion) -> Video:
     """Show the same area of the specimen in all frames.
 

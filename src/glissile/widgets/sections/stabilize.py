@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
 from glissile.errors import InputError
 from glissile.io.video_files import refuse_same, write_frames
 from glissile.stabilize.camera_motion import StabilizeSettings
+from glissile.stabilize.field_of_view import share_kept
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
@@ -128,5 +129,4 @@ def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
     kept, of : tuple of int
         (t, y, x) after and before.
     """
-    share = kept[1] * kept[2] / (of[1] * of[2])
-    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share:.0f} %)"
+    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share_kept(kept, of):.0f} %)"

@@ -98,26 +98,14 @@ class TrimSection(Section):
 
     def value(self) -> Trim:
         """Read the trim as shown; edges that keep all are left open."""
-        shown = {name: box.value() for name, box in self.boxes.items()}
         assert self._bench.study is not None
-        t, y, x = self._bench.study.source.shape
-        height = None if shown["top"] + shown["height"] >= y else shown["height"]
-        width = None if shown["left"] + shown["width"] >= x else shown["width"]
-        last = None if shown["last"] == t - 1 else shown["last"]
-        return Trim.model_validate({**shown, "height": height, "width": width, "last": last})
+        shown = Trim.model_validate({name: box.value() for name, box in self.boxes.items()})
+        return shown.opened(self._bench.study.source.shape)
 
     def set_value(self, trim: Trim) -> None:
         """Show `trim`, in the boxes and as the rectangle."""
         assert self._bench.study is not None
-        t, y, x = self._bench.study.source.shape
-        shown = {
-            "top": trim.top,
-            "left": trim.left,
-            "height": y - trim.top if trim.height is None else trim.height,
-            "width": x - trim.left if trim.width is None else trim.width,
-            "first": trim.first,
-            "last": t - 1 if trim.last is None else trim.last,
-        }
+        shown = trim.closed(self._bench.study.source.shape).model_dump()
         self._busy = True
         for name, value in shown.items():
             self.boxes[name].setValue(value)
