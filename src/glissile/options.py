@@ -69,7 +69,11 @@ Epochs = Annotated[
 Minutes = Annotated[
     float | None,
     typer.Option(
-        metavar="M", min=0.05, max=10_080, help="Train for so long instead.", rich_help_panel=_TRAINING
+        metavar="M",
+        min=0.05,
+        max=10_080,
+        help="Wall time for the whole training, instead of epochs.",
+        rich_help_panel=_TRAINING,
     ),
 ]
 Seed = Annotated[

@@ -60,16 +60,6 @@ def test_cancel_and_resume_is_as_if_never_stopped(tmp_path, make, after):
     assert not (tmp_path / "parts" / CHECKPOINT).exists()
 
 
-def test_cancelled_time_budget_resumes_with_the_same_length(tmp_path):
-    job = job_of(tmp_path, minutes=0.03)
-    steps = train(job)
-    total = next(steps).total
-    steps.close()
-    resumed = train(replace(job, resume=True))
-    assert next(resumed).total == total
-    resumed.close()
-
-
 def test_cancel_leaves_the_model_of_an_earlier_training(tmp_path):
     finish(train(job_of(tmp_path, epochs=1)))
     before = (tmp_path / "model.safetensors").read_bytes(), (tmp_path / "model.json").read_bytes()

@@ -67,13 +67,25 @@ class Plan:
 
     def stops(self) -> list[int]:
         """Step counts after which the hold-out is looked at; ends with `steps`."""
-        parts = min(self.validations_per_epoch, self.steps_per_epoch)
         marks = {
-            epoch * self.steps_per_epoch + -(-part * self.steps_per_epoch // parts)
-            for epoch in range(-(-self.steps // self.steps_per_epoch))
-            for part in range(1, parts + 1)
+            epoch * self.steps_per_epoch + mark for epoch in range(self.epochs) for mark in self._marks()
         }
         return sorted({min(mark, self.steps) for mark in marks})
+
+    def stop_after(self, step: int) -> int:
+        """Give the first stop beyond `step`, as if the training were longer."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return epoch * self.steps_per_epoch + next(mark for mark in self._marks() if mark > place)
+
+    def _marks(self) -> list[int]:
+        """List the stops within one epoch."""
+        parts = min(self.validations_per_epoch, self.steps_per_epoch)
+        return [-(-part * self.steps_per_epoch // parts) for part in range(1, parts + 1)]
+
+    @property
+    def stops_per_step(self) -> float:
+        """Stops over steps, of whole epochs."""
+        return min(self.validations_per_epoch, self.steps_per_epoch) / self.steps_per_epoch
 
     def epoch_of(self, step: int) -> int:
         """Epoch, counted from 1, that ends with or contains the step before `step`."""
@@ -86,7 +98,7 @@ class Plan:
 
 
 def steps_within(seconds: float, *, step_s: float, look_s: float, plan: Plan) -> int:
-    """Training steps that fit into a time, with a look at the hold-out at every stop; at least 8.
+    """Training steps that fit into a time, with a look at the hold-out at every stop.
 
     Parameters
     ----------
@@ -101,5 +113,4 @@ def steps_within(seconds: float, *, step_s: float, look_s: float, plan: Plan) ->
     -------
     int
     """
-    stops_per_step = min(plan.validations_per_epoch, plan.steps_per_epoch) / plan.steps_per_epoch
-    return max(8, int(seconds / (step_s + look_s * stops_per_step)))
+    return max(0, int(seconds / (step_s + look_s * plan.stops_per_step)))

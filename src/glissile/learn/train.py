@@ -1,6 +1,5 @@
 """Labelled frames -> a trained network on disk, epoch by epoch."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
     """Train a network and write it to `job.folder`.
 
     Closing the generator leaves a checkpoint from which a job with `resume` goes on exactly as if it had
-    never stopped; so does killing the process, from the last full epoch. The model of an earlier training
+    never stopped (where minutes are given: for the minutes that are left); so does killing the process, from the last full epoch. The model of an earlier training
     in the folder stays until this one has ended.
 
     Parameters
@@ -117,20 +116,18 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         job.recipe,
         job.folder,
         job.validation,
-        started=time.monotonic(),
     )
     if job.resume:
         training.resume()
     else:
         training.begin()
     shown = None if job.preview is None else Preview(job.preview, job.preview_frame)
-    for index, stop in enumerate(training.plan.stops()):
-        if stop <= training.step:
-            continue
-        metrics = training.learn_until(stop)
+    while training.step < training.plan.steps:
+        metrics = training.learn()
+        stops = training.plan.stops()
         step = Step(
-            index=index + 1,
-            total=len(training.plan.stops()),
+            index=stops.index(training.step) + 1,
+            total=len(stops),
             message=training.message(),
             metrics=metrics,
             preview=None if shown is None else training.predicted(shown.frame),

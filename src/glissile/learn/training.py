@@ -2,8 +2,8 @@
 
 import json
 import platform
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from pathlib import Path
@@ -34,7 +34,8 @@ from glissile.learn.intensity import normalised
 from glissile.learn.labelled import gathered
 from glissile.learn.patches import Batch, draw_batch
 from glissile.learn.recipes import Recipe
-from glissile.learn.schedule import Plan, steps_within
+from glissile.learn.schedule import Plan
+from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.trainer import Trainer
 
 _PACE_FILE = "pace.safetensors"
@@ -58,8 +59,13 @@ class Training:
     ----------
     frames, masks, frame_numbers, classes, recipe, folder, validation
         As in `glissile.learn.train.TrainingJob`.
-    started : float
-        `time.monotonic` when the work began, for the time budget.
+
+    Attributes
+    ----------
+    step : int
+        Training steps done.
+    plan : Plan
+        How many there will be; where minutes are given it changes with the pace.
     """
 
     def __init__(
@@ -71,14 +77,12 @@ class Training:
         recipe: Recipe,
         folder: Path,
         validation: Sequence[int],
-        *,
-        started: float,
     ) -> None:
+        self._watch = Stopwatch(recipe.minutes)
         self._normalisation = Normalisation(kind=recipe.grey)
         self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation)
         self._recipe = recipe
         self._folder = folder
-        self._started = started
         self._device = choose(recipe.device)
         architecture = Architecture(
             kind=recipe.network, outputs=len(classes) + 1, widths=recipe.widths, stem=recipe.stem
@@ -88,10 +92,9 @@ class Training:
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
         self._best_epoch = 0
-        self._earlier_s = 0.0
         self._remark = ""
         self._saved_step = -1
-        self._pace_s = 0.0
+        self._seconds_left = 0.0
         self.step = 0
         self.plan = self._full_plan()
         # A training that was killed in the middle of a write leaves up to half a gigabyte behind.
@@ -110,31 +113,37 @@ class Training:
 
     def begin(self) -> None:
         """Start anew; where minutes are given, find out how many steps fit into them."""
-        if self._recipe.minutes is None:
+        self._find_paces()
+        self.plan = self._watch.fitted(self.plan, 0)
+        self.plan = replace(self.plan, steps_per_epoch=min(self.plan.steps_per_epoch, self.plan.steps))
+
+    def _find_paces(self) -> None:
+        """Time a few steps, which are undone afterwards, and all that happens between and after them."""
+        if not self._watch.limited:
             return
         state = self._trainer.state()
-        step_s, look_s = self._paces()
-        self._trainer.restore(*state)
-        left = 60 * self._recipe.minutes - self._elapsed_s() - 2 * look_s
-        steps = steps_within(left, step_s=step_s, look_s=look_s, plan=self.plan)
-        self.plan = Plan(steps, min(self.plan.steps_per_epoch, steps), self.plan.validations_per_epoch)
-
-    def _paces(self) -> tuple[float, float]:
-        """Seconds of a training step and of a look, from a few steps that are undone afterwards."""
-        for _ in range(2):
-            self._take_step(self._batch(0), 0, 1)
-        begun = time.monotonic()
-        for step in range(4):
-            self._take_step(self._batch(step), 0, 1)
-        self._synchronise()
-        step_s = (time.monotonic() - begun) / 4
-        begun = time.monotonic()
-        write_tensors(self._folder / _PACE_FILE, self._trainer.state()[0], {})
+        seconds = self._seconds
+        seconds(lambda: self._take_step(self._batch(0), 0, 1), times=2)  # the first are slow
+        step_s = seconds(lambda: self._take_step(self._batch(0), 0, 1), times=4)
+        looked_at = (self._data.validation or self._data.training)[0]
+        self._validate([looked_at])
+        frame_s = seconds(lambda: self._validate([looked_at]), times=2)
+        write_s = seconds(lambda: write_tensors(self._folder / _PACE_FILE, self._trainer.state()[0], {}))
         (self._folder / _PACE_FILE).unlink()
-        for index in (self._data.validation or self._data.training)[:2]:
-            self._validate([index])
-        look_s = (time.monotonic() - begun) * max(1, len(self._data.validation) / 2)
-        return step_s, look_s
+        look_s = end_s = len(self._data.validation) * frame_s + write_s
+        if self._recipe.calibrate_area:
+            used = self._calibration_frames()
+            end_s += len(used) * seconds(lambda: self._area_offsets(used[:1]))
+        self._trainer.restore(*state)
+        self._watch.expect(step_s=step_s, look_s=look_s, end_s=end_s)
+
+    def _seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
+        """Mean duration of `work`."""
+        begun = self._watch.elapsed_s
+        for _ in range(times):
+            work()
+        self._synchronise()
+        return (self._watch.elapsed_s - begun) / times
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
@@ -142,13 +151,17 @@ class Training:
 
     # -- learning ---------------------------------------------------------------------------------------
 
-    def learn_until(self, stop: int) -> dict[str, float]:
-        """Train until `stop` steps are done, look at the hold-out, keep the best; metrics for a curve."""
-        begun, first, losses = time.monotonic(), self.step, []
-        while self.step < stop:
+    def learn(self) -> dict[str, float]:
+        """Train up to the next stop of the plan, look at the hold-out, keep the best; metrics for a curve."""
+        stop, losses = self.plan.stop_after(self.step), []
+        self._watch.begin_part()
+        while self.step < min(stop, self.plan.steps):
             losses.append(self._take_step(self._batch(self.step), self.step, self.plan.steps))
             self.step += 1
+            self._watch.end_step()
+            self.plan = self._watch.fitted(self.plan, self.step)
         loss = float(torch.stack(losses).mean())
+        self._watch.end_part(len(losses))
         if not isfinite(loss):
             raise InputError(
                 f"Training diverged in epoch {self.epoch}; start anew with a smaller learning rate than "
@@ -157,9 +170,11 @@ class Training:
         metrics = {"epoch": float(self.epoch), "loss": loss} | self._look()
         if self.step % self.plan.steps_per_epoch == 0 or self.step == self.plan.steps:
             self.save()
-        pace = (time.monotonic() - begun) / (self.step - first)
-        self._pace_s = pace if not self._pace_s else 0.7 * self._pace_s + 0.3 * pace
-        return metrics | {"seconds_left": self._pace_s * (self.plan.steps - self.step)}
+        self._watch.end_look()
+        if self.step < self.plan.steps:
+            self.plan = self._watch.fitted(self.plan, self.step)
+        self._seconds_left = self._watch.needed_s(self.plan.steps - self.step, self.plan)
+        return metrics | {"seconds_left": self._seconds_left}
 
     @property
     def epoch(self) -> int:
@@ -254,13 +269,10 @@ class Training:
 
     def message(self) -> str:
         """Where the training stands, for a person."""
-        left = self._pace_s * (self.plan.steps - self.step)
+        left = self._seconds_left
         time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
         epoch = f"epoch {self.epoch} of {self.plan.epochs}"
         return f"Training on {describe(self._device)}, {epoch}, {time_left} left{self._remark}"
-
-    def _elapsed_s(self) -> float:
-        return self._earlier_s + time.monotonic() - self._started
 
     # -- keeping ----------------------------------------------------------------------------------------
 
@@ -279,7 +291,7 @@ class Training:
             "batch_size": self._batch_size,
             "best_quality": self._best_quality,
             "best_epoch": self._best_epoch,
-            "elapsed_s": self._elapsed_s(),
+            "elapsed_s": self._watch.elapsed_s,
         }
         write_tensors(self._folder / CHECKPOINT_FILE, tensors, {"position": json.dumps(position)})
         self._saved_step = self.step
@@ -318,10 +330,13 @@ class Training:
             quality, loss = position["best_quality"]
             self._best_quality = (float(quality), float(loss))
             self._best_epoch = int(position["best_epoch"])
-            self._earlier_s = float(position["elapsed_s"])
+            self._watch.earlier_s = float(position["elapsed_s"])
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise InputError(unusable) from problem
         self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
+        if self.step < self.plan.steps:
+            self._find_paces()
+            self.plan = self._watch.fitted(self.plan, self.step)
 
     def end(self) -> ModelCard:
         """Calibrate and score the best weights, write the model, remove the checkpoint."""
@@ -353,7 +368,7 @@ class Training:
             logit_offsets=offsets,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=self._elapsed_s(),
+            seconds=self._watch.elapsed_s,
             device=describe(self._device),
             versions={
                 "glissile": __version__,
@@ -367,13 +382,17 @@ class Training:
 
     def _calibrated(self) -> tuple[float, ...]:
         """Fit the area offsets on the training frames, put them into the weights, and return them."""
-        most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
-        stride = -(-len(self._data.training) // most)
-        used = self._data.training[::stride]
-        logits = [self._trainer.logits(self._data.frames[i]).cpu().numpy() for i in used]
-        offsets = area_offsets(logits, [self._data.truths[i] for i in used])
+        offsets = self._area_offsets(self._calibration_frames())
         weights = self._trainer.kept_weights()
         # The head of the network gives `stem` x `stem` pixels of one class after the other.
         weights["head.bias"] += torch.from_numpy(np.repeat(offsets, self._trainer.architecture.stem**2))
         self._trainer.use_weights(weights)
         return tuple(float(v) for v in offsets)
+
+    def _calibration_frames(self) -> tuple[int, ...]:
+        most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
+        return self._data.training[:: -(-len(self._data.training) // most)]
+
+    def _area_offsets(self, used: Sequence[int]) -> NDArray[np.float32]:
+        logits = [self._trainer.logits(self._data.frames[i]).cpu().numpy() for i in used]
+        return area_offsets(logits, [self._data.truths[i] for i in used])
