@@ -276,5 +276,8 @@ def trained_card(experiment: Experiment) -> ModelCard | None:
 
 
 def resumable(experiment: Experiment) -> bool:
-    """Whether a training of the chosen recipe was cut short and can go on."""
-    return interrupted(workflow.model_folder(experiment)) is not None
+    """Whether a training of the chosen recipe was cut short and can go on here.
+
+    That of an experiment which is open elsewhere may still be running there.
+    """
+    return not experiment.read_only and interrupted(workflow.model_folder(experiment)) is not None

@@ -81,7 +81,6 @@ class TrainSection(Section):
         viewer.events.theme.connect(self._follow_theme)
         self._follow_theme()
         self._show_scores()
-        self._resumable = False
 
     def study_changed(self) -> None:
         """Show the recipe of the study."""
