@@ -178,6 +178,21 @@ def test_the_version_is_printed():
         (("measure", "masks", "--output", "a.csv", "--nm-per-pixel", "-1"), "--nm-per-pixel -1.0: "),
         (("measure", "masks", "--output", "a.csv", "--strain-rate", "1"), "give both or neither"),
         (("measure", "masks", "--output", "a.csv", "--strain-log", "absent.csv"), "no such strain log"),
+        (
+            ("measure", "masks", "--output", "a.csv", "--classes", "line"),
+            "has the value 2, but the classes are",
+        ),
+        (
+            ("measure", "F.tif", "--output", "a.csv", "--classes", "line"),
+            "frame 0: the mask has 1 px of value 2",
+        ),
+        (
+            ("measure", "masks", "--output", "a.csv", "--classes", "a,,b"),
+            '--classes a,,b: "" cannot be a class',
+        ),
+        (("train", "frames", "masks", "--output", "m", "--classes", "background"), '"background" cannot be'),
+        (("train", "frames", "masks", "--output", "m", "--classes", "a b,A  B"), '"A B" comes twice'),
+        (("score", "masks", "masks", "--classes", "line"), "has the value 2, but the classes are 0, 1; add"),
         (("score", "masks", "absent"), "absent: is not a folder"),
         (("score", "one_mask", "masks"), "2 of 3 true masks have no prediction"),
         (("score", "masks", "masks", "--tolerance", "-1"), "--tolerance"),
@@ -205,6 +220,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, sentence, files, t
         (tmp_path / name).symlink_to(files / name) if os.name == "posix" else copied(files / name, tmp_path)
     (tmp_path / "empty").mkdir()
     write_text(tmp_path / "text.mkv", "not a video")
+    tifffile.imwrite(tmp_path / "F.tif", np.eye(8, dtype=np.uint8) + np.pad([[1]], (0, 7)).astype(np.uint8))
     write_text(tmp_path / "study.glissile" / "experiment.toml", "")
     shutil.copytree(files / "masks", tmp_path / "other_names")
     for path in (tmp_path / "other_names").iterdir():
@@ -326,6 +342,31 @@ def test_segment_writes_the_same_masks_into_folder_tiff_and_zarr(model, files, t
     np.testing.assert_array_equal(tables[0]["dislocation_px"], np.count_nonzero(stack == 1, axis=(1, 2)))
     for other in tables[1:]:
         pd.testing.assert_frame_equal(other, tables[0])
+
+
+def test_classes_are_named_once_and_travel_with_the_model(files, truth, tmp_path):
+    names = "dislocation,stacking fault,twin"
+    for number in LABELLED:
+        mask = true_mask(truth, number)[: FIELD[0]]
+        mask[60:70, :] = 3
+        write_mask(tmp_path / "masks" / f"img_{number:04d}.png", mask)
+    done(
+        "train", files / "frames", tmp_path / "masks", "--output", tmp_path / "model", "--classes", names,
+        "--epochs", 1, "--device", "cpu",
+    )  # fmt: skip
+    known = read_card(tmp_path / "model").classes
+    assert [(c.value, c.name) for c in known] == [(1, "dislocation"), (2, "stacking fault"), (3, "twin")]
+    assert known[:2] == DEFAULT_CLASSES
+    for name in ("F.zarr", "folder"):
+        done("segment", tmp_path / "model", files / "frames", "--output", tmp_path / name, "--device", "cpu")
+    found = read_mask_folder(tmp_path / "folder", known)
+    assert max(mask.max() for mask in found.values()) == 3
+    done("measure", tmp_path / "F.zarr", "--output", tmp_path / "t.csv", "--classes", names)
+    assert read_table(tmp_path / "t.csv")["twin_px"].tolist() == [
+        np.count_nonzero(mask == 3) for mask in found.values()
+    ]
+    text = done("score", tmp_path / "masks", tmp_path / "masks", "--classes", names)
+    assert re.search(r"twin +1\.000 +1\.000 +1\.000", text)
 
 
 def test_masks_of_a_video_are_named_by_frame_number(model, files, tmp_path):

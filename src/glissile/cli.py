@@ -14,6 +14,8 @@ import typer
 from glissile import __version__, console
 from glissile.errors import InputError
 from glissile.options import (
+    DEFAULT_CLASS_NAMES,
+    Classes,
     Device,
     DeviceOption,
     Epochs,
@@ -36,6 +38,7 @@ from glissile.options import (
     TimeOffset,
     VideoPath,
     calibration_of,
+    classes_of,
     recipe_of,
     strain_log_of,
     trim_of,
@@ -123,6 +126,7 @@ def train(
     minutes: Minutes = None,
     seed: Seed = 0,
     device: DeviceOption = Device.auto,
+    classes: Classes = DEFAULT_CLASS_NAMES,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.", rich_help_panel="Training")
     ] = False,
@@ -131,7 +135,8 @@ def train(
     from glissile.batch import train_on_folders
 
     settings = recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device)
-    card = console.show("Train", train_on_folders(images, masks, output, settings, resume=resume))
+    steps = train_on_folders(images, masks, output, settings, classes=classes_of(classes), resume=resume)
+    card = console.show("Train", steps)
     console.print_card(card)
     print(f"model in {output}")
 
@@ -148,7 +153,7 @@ def segment(
     ],
     device: DeviceOption = Device.auto,
 ) -> None:
-    """Segment every frame of a video."""
+    """Segment every frame of a video; the masks have the class values of the model."""
     from glissile.batch import segment_to_files
     from glissile.segment.settings import SegmentSettings
 
@@ -165,6 +170,7 @@ def measure(
         ),
     ],
     output: Annotated[Path, typer.Option(metavar="CSV", help="Table to write.")],
+    classes: Classes = DEFAULT_CLASS_NAMES,
     fps: MaskFps = None,
     initial_strain: InitialStrain = None,
     strain_rate: StrainRate = None,
@@ -185,7 +191,7 @@ def measure(
         nm_per_pixel,
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
-    table = console.show("Measure", measure_masks(masks, output, calibration))
+    table = console.show("Measure", measure_masks(masks, output, calibration, classes=classes_of(classes)))
     print(f"{len(table)} frames in {output}")
 
 
@@ -196,6 +202,7 @@ def score(
     tolerance: Annotated[
         float, typer.Option(metavar="PX", min=0, max=64, help="Reach of the tolerant F in pixels.")
     ] = 2.0,
+    classes: Classes = DEFAULT_CLASS_NAMES,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="F", help="Also write the scores here.")
     ] = None,
@@ -204,7 +211,7 @@ def score(
     from glissile.atomic import write_text
     from glissile.batch import score_folders
 
-    scores = score_folders(predicted, truth, tolerance_px=tolerance)
+    scores = score_folders(predicted, truth, tolerance_px=tolerance, classes=classes_of(classes))
     numbers = {key: found.as_numbers() for key, found in scores.items()}
     console.print_scores(numbers, tolerance)
     if json_file is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ MethodOption = Annotated[
         "pixels) or none (the specimen stands still).",
     ),
 ]
+
+# Nothing is drawn on the command line but by `run`, whose experiment has colours of its own.
+_OTHER_CLASSES = "#009e73"
 
 _TRAINING = "Training"
 RecipeOption = Annotated[
@@ -145,6 +149,34 @@ TimeOffset = Annotated[
         metavar="SECONDS", help="Time in the log at frame 0 of the video.", rich_help_panel=_CALIBRATION
     ),
 ]
+
+
+Classes = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Classes in the masks, with commas between: the first has the value 1, the second 2, ...",
+    ),
+]
+DEFAULT_CLASS_NAMES = ",".join(c.name for c in DEFAULT_CLASSES)
+
+
+def classes_of(names: str) -> tuple[DefectClass, ...]:
+    """Read `--classes`; InputError where a name is empty, reserved or comes twice."""
+    given = [" ".join(name.split()) for name in names.split(",")]
+    colors = {c.key: c.color for c in DEFAULT_CLASSES}
+    found: list[DefectClass] = []
+    for value, name in enumerate(given, start=1):
+        try:
+            defect = DefectClass(value=value, name=name, color=_OTHER_CLASSES)
+        except ValueError as error:
+            raise InputError(
+                f'--classes {names}: "{name}" cannot be a class; give it another name'
+            ) from error
+        if defect.key in {c.key for c in found}:
+            raise InputError(f'--classes {names}: "{name}" comes twice; name each class once')
+        found.append(defect.model_copy(update={"color": colors.get(defect.key, _OTHER_CLASSES)}))
+    return tuple(found)
 
 
 def _numbers(text: str, count: int, option: str) -> tuple[int, ...]:

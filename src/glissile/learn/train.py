@@ -80,8 +80,8 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
     """Train a network and write it to `job.folder`.
 
     Closing the generator leaves a checkpoint from which a job with `resume` goes on exactly as if it had
-    never stopped (where minutes are given: for the minutes that are left); so does killing the process, from the last full epoch. The model of an earlier training
-    in the folder stays until this one has ended.
+    never stopped (where minutes are given: for the minutes that are left); so does killing the process, from
+    the last full epoch. The model of an earlier training in the folder stays until this one has ended.
 
     Parameters
     ----------

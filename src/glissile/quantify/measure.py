@@ -131,9 +131,12 @@ def measure_frame(
     Raises
     ------
     InputError
-        As `area_counts`.
+        As `area_counts`, naming the frame.
     """
-    counts = area_counts(mask, classes, valid)
+    try:
+        counts = area_counts(mask, classes, valid)
+    except InputError as error:
+        raise InputError(f"frame {frame}: {error}") from error
     field_of_view = sum(counts.values())
     row: dict[str, float] = {FRAME: int(frame), TIME: float(time_s)}
     row[STRAIN] = float("nan") if strain is None else float(strain)
