@@ -73,6 +73,23 @@ def test_a_moved_video_is_asked_for_and_its_experiment_opened(header, bench, mov
         assert experiment.source_path() == place
 
 
+def test_a_video_that_was_moved_brings_its_experiment(bench, moved, qtbot, monkeypatch, tmp_path):
+    """As where the experiment lies in the documents, since nothing can be written beside the video."""
+    folder, place = moved
+    video = place.with_name("test 8.4μm.tif")
+    place.rename(video)
+    home = tmp_path / "home"
+    home.mkdir()
+    folder.rename(home / folder.name)
+    monkeypatch.setattr("pathlib.Path.home", lambda: home)
+    bench.open_video(video)
+    qtbot.waitUntil(lambda: bench.study is not None, timeout=60_000)
+    idle(bench, qtbot)
+    assert bench.study.experiment.folder == home / folder.name
+    assert bench.study.experiment.source_path() == video
+    assert bench.keeper.labelled == (3,)
+
+
 def test_another_video_is_refused_and_asked_for_again(header, bench, moved, qtbot, monkeypatch, tmp_path):
     folder, _ = moved
     other = tmp_path / "other.tif"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile import workflow
+from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, MaskStore
 from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
@@ -116,7 +117,7 @@ def opened_video(video: Path) -> Steps[Study]:
     yield Step(0, 2, f"Reading {video.name}")
     folder = experiment_folder(video)
     if folder.exists():
-        return (yield from opened_folder(folder))
+        return (yield from _read(Experiment.open(folder), video))
     return (yield from _read(workflow.create(video, folder)))
 
 
@@ -126,14 +127,24 @@ def opened_folder(folder: Path) -> Steps[Study]:
     return (yield from _read(Experiment.open(folder)))
 
 
-def _read(experiment: Experiment) -> Steps[Study]:
+def _read(experiment: Experiment, video: Path | None = None) -> Steps[Study]:
     try:
+        if video is not None:
+            _find(experiment, video)
         changed = experiment.source_changed()
         study = yield from refreshed(experiment)
     except BaseException:
         experiment.close()
         raise
     return replace(study, notices=(changed,)) if changed else study
+
+
+def _find(experiment: Experiment, video: Path) -> None:
+    """Refer to `video` where the experiment misses its own; it is the same or gets refused."""
+    try:
+        experiment.source_path()
+    except InputError:
+        experiment.relocate_source(video)
 
 
 def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None) -> Steps[Study]:

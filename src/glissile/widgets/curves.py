@@ -251,7 +251,9 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for defect in self._classes:
             fraction = row.get(fraction_column(defect), np.nan)
             value = f" <b>{100 * fraction:.2f} %</b>" if np.isfinite(fraction) else ""
-            legend.append(f'<span style="color:{defect.color}">\u25a0</span> {escape(defect.name)}{value}')
+            legend.append(
+                f'<span style="color:{defect.color}">\u25a0</span>&nbsp;{escape(defect.name)}{value}'
+            )
         if self._series.knows(STRESS):
             number = row.get(STRESS, np.nan)
             value = f" <b>{number:.0f} MPa</b>" if np.isfinite(number) else ""

@@ -22,7 +22,7 @@ from glissile.defects import RESERVED_KEYS, DefectClass
 # After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
 _FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
 # And after these, hues that the golden ratio keeps apart.
-_HUE_STEP = 0.618
+_HUE_STEP, _FIRST_HUE = 0.618, 0.82
 _LARGEST_VALUE = 255  # that a pixel of a mask can have
 LARGEST_KEY = 9  # classes after it are chosen by click
 
@@ -137,7 +137,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _add(self) -> None:
         value = 1 + max(c.value for c in self._classes)
         used = {c.color for c in self._classes}
-        generated = QColor.fromHsvF(_HUE_STEP * value % 1, 0.6, 0.9).name()
+        generated = QColor.fromHsvF((_FIRST_HUE + _HUE_STEP * value) % 1, 0.6, 0.9).name()
         color = next((c for c in _FURTHER_COLORS if c not in used), generated)
         keys = {c.key for c in self._classes}
         number = next(n for n in count(value) if f"class_{n}" not in keys)
