@@ -297,6 +297,20 @@ def test_stabilize_by_the_method_none_changes_nothing(files, truth, tmp_path):
     np.testing.assert_array_equal(read_video(tmp_path / "same.tif").frame(3), truth.frame(3)[: FIELD[0]])
 
 
+@pytest.mark.parametrize(
+    ("suffix", "told"), [(".mp4", "padded to even numbers from 127 x 125, in"), (".mkv", "127 x 125 px in")]
+)
+def test_stabilize_tells_the_size_that_was_written(suffix, told, truth, tmp_path):
+    for number in range(3):
+        write_mask(tmp_path / "odd" / f"{number}.png", truth.frame(number)[:125, :127])
+    output = tmp_path / f"out{suffix}"
+    ended = glissile("stabilize", tmp_path / "odd", "--output", output, "--method", "none")
+    _, y, x = read_video(output).shape
+    assert f"3 frames of {x} x {y} px" in ended.out
+    assert told in ended.out
+    assert f"Write: Writing out{suffix}, frame 3 of 3" in ended.err.splitlines()
+
+
 def test_stabilize_never_writes_over_its_input(files, tmp_path, monkeypatch):
     shutil.copy(files / "video.mkv", tmp_path)
     shutil.copytree(files / "frames", tmp_path / "frames")

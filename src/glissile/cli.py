@@ -111,7 +111,9 @@ def stabilize(
     fixed = fix_field_of_view(source, found)
     console.show("Write", write_frames(output, fixed))
     _, y, x = fixed.shape
-    print(f"{len(fixed)} frames of {x} x {y} px in {output}")
+    _, written_y, written_x = read_video(output).shape
+    padded = f", padded to even numbers from {x} x {y}," if (written_y, written_x) != (y, x) else ""
+    print(f"{len(fixed)} frames of {written_x} x {written_y} px{padded} in {output}")
 
 
 @app.command()

@@ -298,7 +298,7 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path.name}: the TIFF file is damaged or cut short; copy or export it again")
 
 
-def write_tiff(path: Path, video: Video) -> Steps[Path]:
+def write_tiff(path: Path, video: Video) -> Steps[None]:
     """Write a video as multi-page TIFF, atomically, one frame in memory at a time.
 
     Pixel size goes into the resolution tags, frame spacing as "finterval" into the description; both are
@@ -315,11 +315,6 @@ def write_tiff(path: Path, video: Video) -> Steps[Path]:
     ------
     Step
         One per frame.
-
-    Returns
-    -------
-    Path
-        `path`.
     """
     options: dict[str, Any] = {}
     if video.nm_per_pixel is not None:
@@ -339,5 +334,4 @@ def write_tiff(path: Path, video: Video) -> Steps[Path]:
                 metadata=metadata,
                 **options,
             )
-            yield Step(index + 1, len(video), f"Writing {path.name}")
-    return path
+            yield Step(index + 1, len(video), f"Writing {path.name}, frame {index + 1} of {len(video)}")

@@ -125,7 +125,8 @@ def write_frames(path: Path, video: Video) -> Steps[Path]:
     """
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        return (yield from write_tiff(path, video))
+        yield from write_tiff(path, video)
+        return path
     if suffix not in VIDEO_SUFFIXES:
         known = ", ".join(sorted((*VIDEO_SUFFIXES, ".tif")))
         raise InputError(f"{path.name}: frames cannot be written with this suffix; choose one of {known}")
@@ -136,7 +137,7 @@ def write_frames(path: Path, video: Video) -> Steps[Path]:
         )
     frames = (video.frame(index) for index in range(len(video)))
     for written in writing_video(path, frames, frames_per_second=video.frames_per_second or 1.0):
-        yield Step(written, len(video), f"Writing {path.name}")
+        yield Step(written, len(video), f"Writing {path.name}, frame {written} of {len(video)}")
     return path
 
 
