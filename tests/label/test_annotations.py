@@ -229,16 +229,13 @@ def test_a_trimmed_video_shows_what_was_imported(store):
 
 
 @pytest.mark.parametrize("small", [False, True])
-def test_existing_labels_are_kept_unless_told_otherwise(store, small):
+def test_existing_labels_are_kept(store, small):
     video = seen((5, 6), (20, 30))
     masks = {frame: true_label(video, frame) if small else TRUTH[frame] for frame in (3, 5)}
     painted = np.full((HEIGHT, WIDTH), 2, np.uint8)
     store.write(3, painted)
     assert import_masks(store, video, masks) == (5,)
     np.testing.assert_array_equal(store.read(3), painted)
-    assert import_masks(store, video, masks, overwrite=True) == (3, 5)
-    np.testing.assert_array_equal(read_label(store, video, 3), true_label(video, 3))
-    assert (store.read(3)[0] == 2).all() == small  # what a small mask does not cover stays
 
 
 def test_a_mask_of_any_other_size_is_refused_before_one_is_written(store):

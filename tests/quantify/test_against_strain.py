@@ -90,7 +90,7 @@ def test_stress_has_an_axis_of_its_own_where_it_is_known():
 @pytest.mark.parametrize("stress", [False, True])
 @pytest.mark.parametrize("against", ["strain", "frame"])
 def test_one_column_wide_with_type_of_8_pt_inside_the_figure(stress, against):
-    figure = draw_area_fractions(a_table(stress=stress), DEFAULT_CLASSES, against=against, title="twip-8.4μm")
+    figure = draw_area_fractions(a_table(stress=stress), DEFAULT_CLASSES, against=against)
     drawn(figure)
     assert figure.get_figwidth() * 25.4 == pytest.approx(85)
     texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_text() and t.get_visible()]

@@ -216,21 +216,6 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
         Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8)).save(temporary)
 
 
-def write_mask_folder(folder: Path, masks: Mapping[int, NDArray[np.uint8]]) -> None:
-    """Write masks as `NNNN.png`, named by their frame number.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when missing; other files in it stay.
-    masks : Mapping of int to ndarray, shape (y, x)
-        Frame number to class values.
-    """
-    digits = max(4, *(len(str(number)) for number in masks)) if masks else 4
-    for number in masks:
-        write_mask(folder / f"{number:0{digits}d}.png", masks[number])
-
-
 def frame_number(stem: str) -> int:
     """Frame number at the end of a file's stem: 50 of "video7_img_0050".
 

@@ -99,10 +99,8 @@ def remove_label(store: MaskStore, video: Video, index: int) -> bool:
     return False
 
 
-def import_masks(
-    store: MaskStore, video: Video, masks: Mapping[int, NDArray[np.uint8]], *, overwrite: bool = False
-) -> tuple[int, ...]:
-    """Take over masks as labels.
+def import_masks(store: MaskStore, video: Video, masks: Mapping[int, NDArray[np.uint8]]) -> tuple[int, ...]:
+    """Take over masks as labels of frames that have none.
 
     Masks of the size of the source are taken whole, those of the working video within its field of view.
     The size of all is looked at before the first is written.
@@ -116,8 +114,6 @@ def import_masks(
     masks : Mapping of int to ndarray, shape (y, x)
         By frame number in the source. Passed over are those that the source does not have and, as nobody
         knows where they lie, masks of the size of the working video for frames outside its range.
-    overwrite : bool
-        Replace labels that are there already.
 
     Returns
     -------
@@ -141,7 +137,7 @@ def import_masks(
                 f"{_size(working)} px and its source {_size(source)} px; masks have one of these sizes"
             )
         known = 0 <= frame < frames if size == source else video.index_of(frame) is not None
-        if known and (overwrite or frame not in present):
+        if known and frame not in present:
             chosen.append(frame)
     for frame in chosen:
         index = video.index_of(frame)

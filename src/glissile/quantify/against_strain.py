@@ -65,7 +65,6 @@ def draw_area_fractions(
     *,
     against: Abscissa = "strain",
     initial_strain: float | None = None,
-    title: str | None = None,
 ) -> Figure:
     """Draw the area of each class in percent of the field of view.
 
@@ -79,8 +78,6 @@ def draw_area_fractions(
         Column along the lower edge.
     initial_strain : float, optional
         What the strain along the upper edge is divided by. Default: the strain of the first row.
-    title : str, optional
-        Above the figure.
 
     Returns
     -------
@@ -97,8 +94,6 @@ def draw_area_fractions(
     with _own_style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        if title is not None:
-            figure.suptitle(title, fontsize=_FONT_PT)
         x = shown[against].to_numpy(dtype=np.float64)
         peak = _draw_classes(axes, shown, x, classes)
         lines = list(axes.get_lines())

@@ -50,9 +50,7 @@ def pixels_column(defect: DefectClass) -> str:
     return f"{defect.key}_px"
 
 
-def area_counts(
-    mask: NDArray[np.integer[Any]], classes: Sequence[DefectClass], valid: NDArray[np.bool_] | None = None
-) -> dict[str, int]:
+def area_counts(mask: NDArray[np.integer[Any]], classes: Sequence[DefectClass]) -> dict[str, int]:
     """Count the pixels of the background and of each class.
 
     Parameters
@@ -61,24 +59,18 @@ def area_counts(
         Class values, 0 is the background.
     classes : sequence of DefectClass
         The classes that may occur.
-    valid : ndarray of bool, shape (y, x), optional
-        The field of view; pixels outside it are not counted. Default: all pixels.
 
     Returns
     -------
     dict of str to int
-        Pixels by class key, "background" first. They add up to the pixels of the field of view.
+        Pixels by class key, "background" first. They add up to the pixels of the mask.
 
     Raises
     ------
     InputError
-        If the shapes differ or a pixel in the field of view has the value of no class.
+        If a pixel has the value of no class.
     """
-    if valid is not None and valid.shape != mask.shape:
-        raise InputError(
-            f"the field of view has shape {valid.shape} and the mask {mask.shape}; both must be of one video"
-        )
-    values, pixels = np.unique(mask if valid is None else mask[valid], return_counts=True)
+    values, pixels = np.unique(mask, return_counts=True)
     found = {int(v): int(n) for v, n in zip(values, pixels, strict=True)}
     counts = {"background": found.pop(0, 0)} | {c.key: found.pop(c.value, 0) for c in classes}
     if found:
@@ -98,7 +90,6 @@ def measure_frame(
     strain: float | None = None,
     stress: float | None = None,
     nm_per_pixel: float | None = None,
-    valid: NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
     """Measure one mask.
 
@@ -119,14 +110,11 @@ def measure_frame(
     nm_per_pixel : float, optional
         Edge length of a pixel in nanometres; with it the row has the area of the field of view in square
         micrometres.
-    valid : ndarray of bool, shape (y, x), optional
-        The field of view that the fractions refer to. Default: all pixels.
 
     Returns
     -------
     dict of str to float
-        One row of the table, its keys in the order of the columns. A frame without a valid pixel has the
-        fractions NaN.
+        One row of the table, its keys in the order of the columns.
 
     Raises
     ------
@@ -134,7 +122,7 @@ def measure_frame(
         As `area_counts`, naming the frame.
     """
     try:
-        counts = area_counts(mask, classes, valid)
+        counts = area_counts(mask, classes)
     except InputError as error:
         raise InputError(f"frame {frame}: {error}") from error
     field_of_view = sum(counts.values())
@@ -143,7 +131,7 @@ def measure_frame(
     if stress is not None:
         row[STRESS] = float(stress)
     for c in classes:
-        row[fraction_column(c)] = counts[c.key] / field_of_view if field_of_view else float("nan")
+        row[fraction_column(c)] = counts[c.key] / field_of_view
     for c in classes:
         row[pixels_column(c)] = counts[c.key]
     row[FIELD_OF_VIEW] = field_of_view

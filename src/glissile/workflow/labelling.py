@@ -40,9 +40,9 @@ class ImportedLabels:
 
 
 def import_labels(
-    experiment: Experiment, folder: Path, *, first: float = 0, step: float = 1, overwrite: bool = False
+    experiment: Experiment, folder: Path, *, first: float = 0, step: float = 1
 ) -> ImportedLabels:
-    """Take over label images, named by frame number.
+    """Take over label images, named by frame number; frames that are labelled already keep their labels.
 
     Parameters
     ----------
@@ -53,8 +53,6 @@ def import_labels(
     first, step : float
         Frame k of the video is number `first + step * k` in the file names; of two labels nearest to the
         same frame the nearer one is taken.
-    overwrite : bool
-        Replace labels that are there already.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def import_labels(
     store = experiment.labels()
     present = set(store.frames)
     masks = {number: mask for number, (_, _, mask) in sorted(nearest.items())}
-    taken = annotations.import_masks(store, video, masks, overwrite=overwrite)
+    taken = annotations.import_masks(store, video, masks)
     left = set(masks).difference(taken)
     outside += [nearest[number][1] for number in sorted(left - present)]
     return ImportedLabels(taken, between, tuple(outside), len(left & present))
