@@ -253,7 +253,7 @@ def new(
     stress_column: StressColumn = None,
     time_offset: TimeOffset = 0.0,
 ) -> None:
-    """Start the study of a video, for `glissile run` and for napari."""
+    """Start the experiment of a video, for `glissile run` and for napari."""
     from glissile import workflow
     from glissile.experiment import folder_named
     from glissile.segment.settings import SegmentSettings

@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 # From a schema version to what turns such a document into one of the next version.
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
-_HEADER = "# A study of napari-glissile. It may be edited by hand while no program has it open.\n\n"
+_HEADER = "# An experiment of napari-glissile. It may be edited by hand while no program has it open.\n\n"
 _NONE = "none"
 _RECORDED = ("napari-glissile", "numpy", "torch", "opencv-python-headless", "av", "zarr", "napari")
 
@@ -88,7 +88,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = Field(SCHEMA_VERSION, title="Schema", description="Version of this file's layout")
-    source: Source = Field(title="Source video", description="The video of this study")
+    source: Source = Field(title="Source video", description="The video of this experiment")
     calibration: Calibration = Field(
         Calibration(), title="Calibration", description="Scale, time base and strain"
     )
@@ -233,7 +233,7 @@ def _read_raw(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if type(raw.get("schema_version")) is not int:
-        raise InputError(f"{path}: has no whole number schema_version, so it is not a napari-glissile study")
+        raise InputError(f"{path}: has no whole number schema_version, so it is not a napari-glissile experiment")
     return raw
 
 

@@ -264,7 +264,7 @@ class Experiment:
             theirs, ours = (f"{t} frames of {y} x {x} px" for t, y, x in (kept.shape, shape))
             raise InputError(
                 f"{kept.path}: the labels belong to a video of {theirs}, the source has {ours}; "
-                "move them out of the study"
+                "move them out of the experiment"
             )
         return kept
 
