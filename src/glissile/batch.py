@@ -15,18 +15,16 @@ from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Calibration, MaskStore
 from glissile.io.annotations import frame_number, read_mask_folder, write_mask
-from glissile.io.image_folders import image_files
 from glissile.io.video_files import read_video, refuse_same
 from glissile.label.split import split
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.recipes import Recipe
+from glissile.naming import TIFF_SUFFIXES, image_files
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import measure_frame, write_table
 from glissile.quantify.timeline import timeline
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
-
-_TIFF = frozenset({".tif", ".tiff"})
 
 if TYPE_CHECKING:
     from glissile.io.checkpoint import ModelCard
@@ -160,7 +158,7 @@ def mask_writer(
     InputError
         If the Zarr array exists already.
     """
-    if output.suffix.lower() in _TIFF:
+    if output.suffix.lower() in TIFF_SUFFIXES:
         import tifffile
 
         with replacing(output) as temporary, tifffile.TiffWriter(temporary) as pages:
@@ -207,7 +205,7 @@ def numbered_masks(path: Path, classes: Sequence[DefectClass]) -> dict[int, Call
     if path.suffix == ".zarr":
         kept = MaskStore.open(path, read_only=True)
         return {frame: partial(kept.read, frame) for frame in kept.frames}
-    if path.suffix.lower() in _TIFF:
+    if path.suffix.lower() in TIFF_SUFFIXES:
         pages = read_video(path)
         return {index: partial(pages.frame, index) for index in range(len(pages))}
     found = read_mask_folder(path, classes)

@@ -34,7 +34,7 @@ def test_a_folder_of_frames_is_known_by_its_images_only(tmp_path):
         (folder / f"{i}.PNG").write_bytes(bytes([i]) * 10)
     known = fingerprint(folder)
     assert known[0] == 50
-    for name in ("Thumbs.db", ".DS_Store", "notes.txt", "._0.PNG"):
+    for name in ("Thumbs.db", ".DS_Store", "notes.txt", "._0.PNG", "5.bmp"):
         (folder / name).write_bytes(b"x")
     assert fingerprint(folder) == known
     (folder / "4.PNG").write_bytes(bytes([9]) * 10)

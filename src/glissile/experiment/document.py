@@ -233,7 +233,7 @@ def _read_raw(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if type(raw.get("schema_version")) is not int:
-        raise InputError(f"{path}: has no whole number schema_version, so it is not a napari-glissile experiment")
+        raise InputError(f"{path}: has no whole number schema_version, so it is not of an experiment")
     return raw
 
 

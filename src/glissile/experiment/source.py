@@ -8,9 +8,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.errors import InputError
+from glissile.naming import image_files
 
 _MIB = 1 << 20
-_FRAME_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"})
 
 
 class Source(BaseModel):
@@ -117,9 +117,7 @@ def _sampled(path: Path) -> tuple[int, str]:
         size = path.stat().st_size
         _sample(digest, path, size)
         return size, digest.hexdigest()
-    images = sorted(
-        p for p in path.iterdir() if p.suffix.lower() in _FRAME_SUFFIXES and not p.name.startswith(".")
-    )
+    images = sorted(image_files(path))
     sizes = [p.stat().st_size for p in images]
     for image, size in zip(images, sizes, strict=True):
         digest.update(f"{image.name}\0{size}\0".encode())

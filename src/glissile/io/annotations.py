@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from glissile import atomic
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
+from glissile.naming import LOSSLESS_SUFFIXES, TIFF_SUFFIXES, image_files, natural_order
 
-_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
-_TIFF = frozenset({".tif", ".tiff"})
 # Sub-folders that hold the frames beside the class folders.
 _FRAMES = frozenset({"image", "frame", "original"})
 
@@ -36,7 +35,7 @@ class MaskFolder(Mapping[str, NDArray[np.uint8]]):
     def __init__(
         self, files: Mapping[str, Sequence[tuple[int | None, Path]]], classes: Sequence[DefectClass]
     ) -> None:
-        self._files = {stem: tuple(files[stem]) for stem in sorted(files, key=_natural_order)}
+        self._files = {stem: tuple(files[stem]) for stem in sorted(files, key=natural_order)}
         self._classes = tuple(classes)
 
     def __getitem__(self, stem: str) -> NDArray[np.uint8]:
@@ -78,7 +77,7 @@ def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder
     Parameters
     ----------
     folder : Path
-        Folder of PNG, TIFF or BMP images.
+        Folder of PNG or TIFF images.
     classes : sequence of DefectClass
         Class table.
 
@@ -105,7 +104,7 @@ def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder
     if not files:
         names = ", ".join(f'"{c.name}"' for c in classes)
         raise InputError(
-            f"{folder}: has neither label images (PNG, TIFF or BMP) nor sub-folders of them named after the "
+            f"{folder}: has neither label images (PNG or TIFF) nor sub-folders of them named after the "
             f"classes {names}"
         )
     return MaskFolder(files, classes)
@@ -120,7 +119,7 @@ def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.u
     Parameters
     ----------
     path : Path
-        PNG, TIFF or BMP.
+        PNG or TIFF.
     classes : sequence of DefectClass
         Class table.
 
@@ -165,7 +164,7 @@ def read_class_image(path: Path) -> NDArray[np.bool_]:
     Parameters
     ----------
     path : Path
-        PNG, TIFF or BMP.
+        PNG or TIFF.
 
     Returns
     -------
@@ -208,7 +207,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
     InputError
         If the suffix is of no lossless label image.
     """
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
         raise InputError(f"{path}: label images are written as .png or .tif")
     from PIL import Image
 
@@ -271,9 +270,7 @@ def _initials(defect: DefectClass) -> str:
 
 def _images(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _SUFFIXES or path.name.startswith(".") or not path.is_file():
-            continue
+    for path in image_files(folder, LOSSLESS_SUFFIXES):
         if path.stem in found:
             raise InputError(f"{path}: has the same stem as {found[path.stem].name}; keep one of them")
         found[path.stem] = path
@@ -283,7 +280,7 @@ def _images(folder: Path) -> dict[str, Path]:
 def _read(path: Path) -> tuple[NDArray[Any], bool]:
     """Pixels (y, x) or (y, x, 3 or 4), and whether they are palette indices."""
     try:
-        return _read_tiff(path) if path.suffix.lower() in _TIFF else _read_with_pillow(path)
+        return _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_with_pillow(path)
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever damaged bytes make them
@@ -322,11 +319,6 @@ def _grey(pixels: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(colours)
     full = 255.0 if pixels.max() <= 255 else 65535.0
     return np.asarray(np.where(pixels[..., 3] >= full / 2, colours, full))
-
-
-def _natural_order(name: str) -> tuple[tuple[int, int | str], ...]:
-    parts = re.split(r"(\d+)", name.casefold())
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def _size(shape: tuple[int, ...]) -> str:

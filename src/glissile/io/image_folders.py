@@ -1,6 +1,5 @@
 """A folder of PNG, TIFF or JPEG images as a video, one frame per image."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,12 @@ from PIL import Image
 from glissile.errors import InputError
 from glissile.io.grey import grey_of_colour
 from glissile.io.lazy_frames import lazy_frames
+from glissile.naming import TIFF_SUFFIXES, image_files
 from glissile.video import Video
-
-_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-IMAGE_SUFFIXES = _TIFF_SUFFIXES | {".png", ".jpg", ".jpeg"}
 
 # Where an image that was written to its end has its end mark, and in how many last bytes it is looked for.
 _END_MARKS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _END_BYTES = 4096
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Images of a folder in natural order (2 before 10); hidden files and sub-folders are left out.
-
-    Parameters
-    ----------
-    folder : Path
-        Not searched below its first level.
-
-    Returns
-    -------
-    list of Path
-    """
-    found = (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    return sorted(found, key=lambda path: (_natural(path.name), path.name))
 
 
 def read_folder(folder: Path, name: str) -> Video:
@@ -108,7 +85,7 @@ def read_image(path: Path) -> NDArray[Any]:
     """
     # A damaged file makes the decoders raise whatever its bytes lead them to, so everything is caught.
     try:
-        return _read_tiff(path) if path.suffix.lower() in _TIFF_SUFFIXES else _read_png_or_jpeg(path)
+        return _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_png_or_jpeg(path)
     except InputError:
         raise
     except Exception as error:
@@ -144,7 +121,7 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 def _size(path: Path) -> tuple[int, int]:
     """(y, x) from the header alone."""
     try:
-        if path.suffix.lower() in _TIFF_SUFFIXES:
+        if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as tif:
                 page = tif.pages.first
                 return int(page.imagelength), int(page.imagewidth)
@@ -160,8 +137,3 @@ def _unreadable(path: Path) -> InputError:
     return InputError(
         f"{path.name}: this is no image that can be read; it may be cut short, copy it again or remove it"
     )
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]

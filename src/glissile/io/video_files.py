@@ -10,11 +10,11 @@ import numpy as np
 
 from glissile.errors import InputError
 from glissile.io.frame_index import FrameIndex
-from glissile.io.image_folders import IMAGE_SUFFIXES, read_folder
+from glissile.io.image_folders import read_folder
 from glissile.io.lazy_frames import lazy_frames
 from glissile.io.tiff_files import MAGIC, read_tiff, write_tiff
 from glissile.io.video_writer import VIDEO_SUFFIXES, write_video, writing_video
-from glissile.naming import names_experiment
+from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, names_experiment
 from glissile.progress import Step, Steps
 from glissile.video import Video
 
@@ -124,7 +124,7 @@ def write_frames(path: Path, video: Video) -> Steps[Path]:
         If the suffix is unknown or the frames do not fit it.
     """
     suffix = path.suffix.lower()
-    if suffix in (".tif", ".tiff"):
+    if suffix in TIFF_SUFFIXES:
         yield from write_tiff(path, video)
         return path
     if suffix not in VIDEO_SUFFIXES:

@@ -10,9 +10,8 @@ from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 
 from glissile.errors import InputError
-from glissile.io.image_folders import image_files
 from glissile.io.video_files import CutShortWarning, read_video
-from glissile.naming import names_experiment
+from glissile.naming import image_files, names_experiment
 from glissile.widgets._layers import placement
 
 LayerData = tuple[Any, dict[str, Any], str] | tuple[None]
