@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.video import Video
 
 # The casing around a region is nearly opaque, the region itself only tinted: a line of 3 px can be found at
 # once, and the contrast under it can still be judged.
@@ -26,27 +25,8 @@ _PX_PER_CASING = 1000
 _TEXT_SHARE_OF_EDGE = 0.042
 _SMALLEST_TEXT_PX = 8
 _LARGEST_BAR_SHARE = 0.25
-_PERCENTILES = (0.1, 99.9)
-_FRAMES_FOR_CONTRAST = 12
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
-
-
-def contrast_limits(video: Video) -> tuple[float, float]:
-    """Grey values to show as black and white, the same for a whole video so that it does not flicker.
-
-    Parameters
-    ----------
-    video : Video
-        About a dozen of its frames, evenly spread, are read.
-
-    Returns
-    -------
-    tuple of float
-        The 0.1 and 99.9 percentiles of their finite values.
-    """
-    indices = np.unique(np.linspace(0, len(video) - 1, _FRAMES_FOR_CONTRAST).round().astype(int))
-    return _percentiles(np.stack([video.frame(int(i)) for i in indices]))
 
 
 def frame_caption(*, time_s: float, strain: float | None = None) -> str:
@@ -60,9 +40,9 @@ def overlay_frame(
     mask: NDArray[np.integer[Any]],
     classes: Sequence[DefectClass],
     *,
+    contrast: tuple[float, float],
     nm_per_pixel: float | None = None,
     caption: str = "",
-    contrast_limits: tuple[float, float] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw the mask over the frame.
 
@@ -74,12 +54,12 @@ def overlay_frame(
         Class values, 0 is the background.
     classes : sequence of DefectClass
         The classes to draw, in their colours.
+    contrast : tuple of float
+        Grey values shown as black and white, the second above the first.
     nm_per_pixel : float, optional
         Edge length of a pixel in nanometres; with it a scale bar is drawn.
     caption : str
         Text for the upper left corner; it is wrapped where it is wider than the frame.
-    contrast_limits : tuple of float, optional
-        Grey values shown as black and white. Default: those of this frame alone.
 
     Returns
     -------
@@ -95,8 +75,7 @@ def overlay_frame(
         raise InputError(
             f"the mask has {_size(mask)} and the frame {_size(frame)}; use masks made on this video"
         )
-    limits = _percentiles(frame) if contrast_limits is None else contrast_limits
-    picture = np.repeat(_as_grey(frame, limits)[:, :, np.newaxis], 3, axis=2)
+    picture = np.repeat(_as_grey(frame, contrast)[:, :, np.newaxis], 3, axis=2)
     _draw_classes(picture, mask, classes)
     if not caption and nm_per_pixel is None:
         return picture
@@ -119,18 +98,9 @@ def _size(image: NDArray[Any]) -> str:
     return " x ".join(str(n) for n in image.shape) + " px"
 
 
-def _percentiles(values: NDArray[Any]) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(finite, _PERCENTILES)
-    return float(low), float(high)
-
-
-def _as_grey(frame: NDArray[Any], limits: tuple[float, float]) -> NDArray[np.uint8]:
-    low, high = limits
-    scale = 255 / (high - low) if high > low else 0.0
-    shown = (np.nan_to_num(frame.astype(np.float32), nan=low) - low) * scale
+def _as_grey(frame: NDArray[Any], contrast: tuple[float, float]) -> NDArray[np.uint8]:
+    low, high = contrast
+    shown = (np.nan_to_num(frame.astype(np.float32), nan=low) - low) * (255 / (high - low))
     return np.asarray(np.clip(np.rint(shown), 0, 255), dtype=np.uint8)
 
 

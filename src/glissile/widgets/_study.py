@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile import workflow
+from glissile.contrast import video_contrast
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, MaskStore
 from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
-from glissile.quantify.overlay import contrast_limits
 from glissile.stabilize.camera_motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
@@ -183,7 +183,7 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         source=source,
         trimmed=cut,
         video=video,
-        limits=_visible(contrast_limits(source)),
+        limits=video_contrast(source),
         motion=workflow.motion(experiment, cut),
         card=card,
         store=store,
@@ -194,12 +194,6 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         and segmentation.attributes.get("model") == card.weights_sha256,
         measured=workflow.measurements_current(experiment),
     )
-
-
-def _visible(limits: tuple[float, float]) -> tuple[float, float]:
-    """Limits that napari can show: those of a video of one grey value are widened."""
-    low, high = limits
-    return (low, high) if high > low else (low, low + 1)
 
 
 def read_labels(store: MaskStore, video: Video) -> dict[int, NDArray[np.uint8]]:

@@ -9,12 +9,12 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_error
 
 from glissile import workflow
+from glissile.contrast import video_contrast
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.video_files import read_video
 from glissile.naming import names_experiment
 from glissile.progress import finish
-from glissile.quantify.overlay import contrast_limits
 from glissile.synthetic.sample import sample_folder
 from glissile.widgets._layers import StoredMasks, mask_layer, placement, video_layer
 from glissile.widgets._state import state_of
@@ -89,7 +89,7 @@ def open_sample() -> list[LayerData]:
     video = read_video(path, name="Glissile sample")
     layer = {
         "name": video.name,
-        "contrast_limits": contrast_limits(video),
+        "contrast_limits": video_contrast(video),
         "colormap": "gray",
         "metadata": {"glissile": {"path": str(path), "provenance": video.provenance}},
         **placement(video),

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.utils.notifications import show_error
-from numpy.typing import NDArray
 
+from glissile.contrast import video_contrast
 from glissile.errors import InputError
 from glissile.io.video_files import CutShortWarning, read_video
 from glissile.naming import image_files, names_experiment
@@ -18,9 +17,6 @@ LayerData = tuple[Any, dict[str, Any], str] | tuple[None]
 
 # What a reader returns when it has dealt with a path and there is no layer to add.
 _NO_LAYER: list[LayerData] = [(None,)]
-
-# Share of the darkest and of the brightest pixels, in percent, that may be shown as black and white.
-_CLIPPED_PERCENT = 0.1
 
 
 def get_reader(path: str | Path | Sequence[str | Path]) -> Callable[[Any], list[LayerData]] | None:
@@ -66,7 +62,7 @@ def read_layer(path: str | Path) -> list[LayerData]:
         with warnings.catch_warnings():
             warnings.simplefilter("always", CutShortWarning)  # said each time the file is opened
             video = read_video(path)
-        limits = _contrast_limits(video.frame(0))
+        limits = video_contrast(video, frames=1)  # so that opening stays quick
     except InputError as error:
         show_error(str(error))
         return _NO_LAYER
@@ -78,12 +74,3 @@ def read_layer(path: str | Path) -> list[LayerData]:
         **placement(video),
     }
     return [(video.frames, layer, "image")]
-
-
-def _contrast_limits(frame: NDArray[Any]) -> tuple[float, float]:
-    """Grey values to show black and white, from one frame (y, x) so that opening stays quick."""
-    finite = frame[np.isfinite(frame)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(finite, (_CLIPPED_PERCENT, 100 - _CLIPPED_PERCENT)))
-    return (low, high) if high > low else (low, low + 1)

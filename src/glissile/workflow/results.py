@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from glissile.contrast import video_contrast
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.progress import Step, Steps
@@ -212,12 +213,12 @@ def _sha256(path: Path) -> str | None:
 
 def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_second: float) -> Steps[None]:
     from glissile.io.video_writer import writing_video
-    from glissile.quantify.overlay import contrast_limits, frame_caption, overlay_frame
+    from glissile.quantify.overlay import frame_caption, overlay_frame
 
     kept = experiment.segmentation_or_none()
     assert kept is not None
     along = strain_of(experiment, video)
-    limits = contrast_limits(video)
+    contrast = video_contrast(video)
     done = segmented_frames(experiment, video)
     pictures = (
         overlay_frame(
@@ -226,7 +227,7 @@ def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_
             experiment.document.classes,
             nm_per_pixel=video.nm_per_pixel,
             caption=frame_caption(time_s=float(along.times_s[index]), strain=along.strain_at(index)),
-            contrast_limits=limits,
+            contrast=contrast,
         )
         for index in done
     )

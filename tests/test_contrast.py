@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from glissile.contrast import contrast_limits, video_contrast
+from glissile.video import Video
+
+
+def test_limits_of_a_video_hold_for_all_its_frames():
+    frames = np.zeros((40, 16, 16), np.uint16)
+    frames[:, 4:12] = 1000
+    frames[20:, 8:] = 3000
+    video = Video.from_frames(frames, name="v")
+    assert video_contrast(video) == (0, 3000)
+    assert video_contrast(video, frames=1) == (0, 1000)
+
+
+def test_a_few_outliers_are_clipped_and_missing_values_left_out():
+    frame = np.random.default_rng(0).normal(30000, 500, (128, 128))
+    frame[:2, :4] = 1e9
+    frame[5, 5] = np.nan
+    frame[6, 6] = -np.inf
+    low, high = contrast_limits([frame])
+    assert 28000 < low < 29000
+    assert 31000 < high < 32000
+
+
+@pytest.mark.parametrize(("value", "limits"), [(0, (0, 1)), (7, (7, 8)), (np.nan, (0, 1))])
+def test_limits_of_a_flat_or_missing_frame_differ(value, limits):
+    assert contrast_limits([np.full((4, 4), value)]) == limits
