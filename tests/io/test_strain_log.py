@@ -41,6 +41,12 @@ def test_outside_the_log_nothing_is_known():
     assert StrainLog(log.times_s, log.strain).at([1.5])[1] is None
 
 
+def test_only_the_rounding_of_a_time_is_forgiven():
+    log = StrainLog(np.array([1.0, 2.0]), np.array([0.1, 0.2]))
+    strain, _ = log.at([1 - 1e-9, 2 + 1e-9, 1 - 1e-3, 2 + 1e-3])
+    np.testing.assert_allclose(strain, [0.1, 0.2, np.nan, np.nan])
+
+
 GERMAN = "Zeit (s);Dehnung (%);Spannung [MPa]\n0,0;1,0;1.250,5\n0,5;2,0;1.251,5\n"
 
 
@@ -95,6 +101,23 @@ def test_encodings_are_told_apart(tmp_path, encoding):
     )
     np.testing.assert_allclose(log.strain, [0.01, 0.02])
     assert log.stress_mpa is None
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "one"),
+    [
+        (0, "s", 1), (0, "sec", 1), (0, "ms", 1e-3), (0, "min", 60), (0, "h", 3600),
+        (1, "-", 1), (1, "1", 1), (1, "mm/mm", 1), (1, "m/m", 1), (1, "%", 0.01),
+        (2, "MPa", 1), (2, "N/mm2", 1), (2, "N/mm²", 1), (2, "GPa", 1e3), (2, "kPa", 1e-3), (2, "Pa", 1e-6),
+    ],
+)  # fmt: skip
+def test_one_of_each_unit_is_as_much_as_physics_says(tmp_path, column, unit, one):
+    titles = ["time", "strain", "stress"]
+    titles[column] += f" [{unit}]"
+    log = read(tmp_path, f"{','.join(titles)}\n1,1,1\n", stress_column="stress")
+    found = [log.times_s[0], log.strain[0], log.stress_mpa[0]]
+    assert found[column] == pytest.approx(one)
+    assert found[:column] + found[column + 1 :] == [1, 1]
 
 
 def test_a_strain_that_is_not_in_percent_is_taken_as_it_is(tmp_path):

@@ -42,6 +42,26 @@ def test_copies_with_a_few_strokes_changed_are_near_duplicates():
     assert split(range(4), m, every=2).validation in ((2,), (0, 1))
 
 
+@pytest.mark.parametrize(("erased_px", "validation"), [(0, (2,)), (19, (2,)), (20, (1,)), (50, (1,))])
+def test_masks_that_differ_in_a_fifth_are_no_copies(erased_px, validation):
+    m = masks(0, 0, 2, 3)
+    m[:2, :, :10] = 1  # 100 px each
+    m[1].ravel()[np.flatnonzero(m[1])[:erased_px]] = 0
+    assert split(range(4), m).validation == validation
+
+
+def test_the_same_pixels_in_another_class_are_no_copy():
+    m = masks(0, 0, 2, 3)
+    assert split(range(4), m).validation == (2,)
+    m[1] *= 2
+    assert split(range(4), m).validation == (1,)
+
+
+def test_of_groups_the_smallest_is_held_out():
+    assert split(range(6), masks(0, 1, 2, 2, 3, 4)).validation == (1,)
+    assert split(range(6), masks(0, 1, 1, 2, 3, 4)).validation == (3,)
+
+
 def test_slow_change_does_not_make_one_group_of_all():
     wide = np.zeros((30, 10, 100), np.uint8)
     for i, mask in enumerate(wide):

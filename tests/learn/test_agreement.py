@@ -39,6 +39,31 @@ def test_a_shifted_line_counts_within_the_tolerance(shift, tolerant_f):
     assert s.tolerant_f == tolerant_f
 
 
+def test_what_is_invented_costs_precision_and_what_is_missed_recall():
+    two_lines = line(5) + line(15)
+    invented, missed = (
+        scores((two_lines, line(6)))["dislocation"],
+        scores((line(6), two_lines))["dislocation"],
+    )
+    assert (invented.tolerant_precision, invented.tolerant_recall) == (0.5, 1)
+    assert (missed.tolerant_precision, missed.tolerant_recall) == (1, 0.5)
+    assert invented.tolerant_f == missed.tolerant_f == pytest.approx(2 / 3)
+    assert (invented.area_error, missed.area_error) == (1, -0.5)
+
+
+def test_the_other_class_nearby_does_not_count():
+    s = scores((line(5) + line(15, value=2), line(6, value=2) + line(16)))
+    for score in s.values():
+        assert (score.tolerant_precision, score.tolerant_recall, score.tolerant_f) == (0, 0, 0)
+
+
+def test_the_tolerance_is_2_px_unless_another_is_given():
+    tally = Tally(DEFAULT_CLASSES)
+    tally.add(line(5) + line(13, value=2), line(7) + line(16, value=2))
+    found = tally.scores()
+    assert (found["dislocation"].tolerant_f, found["stacking_fault"].tolerant_f) == (1, 0)
+
+
 def test_the_other_class_does_not_count():
     s = scores((line(5, value=2), line(5, value=1)))
     assert (s["dislocation"].f, s["stacking_fault"].f) == (0, 0)
