@@ -1,5 +1,7 @@
 """How the demonstration compares its result with the truth, on motions and masks made to measure."""
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +120,38 @@ def test_the_report_has_drift_scores_and_areas(experiment, true_motion, true_mas
         assert report.loc[f"{name}: F-score", "value"] == 1
         assert report.loc[f"{name}: error of the mean area fraction", "value"] == 0
         assert report.loc[f"{name}: error of the mean area fraction", "unit"] == "%"
+
+
+@pytest.fixture
+def small_sample(tmp_path, monkeypatch):
+    """In place of the sample: a folder of four frames of noise and one label."""
+    noise = np.random.default_rng(0).integers(0, 255, (FRAMES, HEIGHT, WIDTH), dtype=np.uint8)
+    write_video(tmp_path / "video.mp4", noise, frames_per_second=20)
+    write_mask(tmp_path / "labels" / "2.png", np.ones((HEIGHT, WIDTH), np.uint8))
+    rows = {"time_s": [0.0, 99.0], "strain": [0.0, 0.1], "stress_MPa": [0.0, 9.0]}
+    pd.DataFrame(rows).to_csv(tmp_path / "strain_log.csv", index=False)
+    monkeypatch.setattr(sample, "sample_folder", lambda: tmp_path)
+    monkeypatch.setattr(sample, "SAMPLE_TRIM", TRIM)
+    return tmp_path
+
+
+def test_a_demonstration_whose_labels_were_refused_goes_on_at_the_next_try(small_sample, tmp_path):
+    write_mask(small_sample / "labels" / "3.png", np.ones((5, 5), np.uint8))
+    with pytest.raises(InputError, match="the mask of frame 3 is 5 x 5 px"):
+        demo.opened(tmp_path / "demo.glissile")
+    (small_sample / "labels" / "3.png").unlink()
+    gc.collect()
+    with demo.opened(tmp_path / "demo.glissile") as again:
+        assert not again.read_only
+        assert again.labels_or_none().frames == (2,)
+
+
+def test_a_demonstration_that_is_open_elsewhere_is_only_looked_at(small_sample, tmp_path):
+    with demo.opened(tmp_path / "demo.glissile") as made:
+        made.labels().remove(2)
+        with demo.opened(tmp_path / "demo.glissile") as second:
+            assert second.read_only
+            assert second.labels_or_none().frames == ()
 
 
 def test_the_demonstration_begins_with_the_labels_and_goes_on_where_it_was(tmp_path):
