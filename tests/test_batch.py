@@ -151,6 +151,12 @@ def test_only_frames_that_a_zarr_holds_are_measured(tmp_path):
     np.testing.assert_array_equal(table["stacking_fault_px"], [20, 10])
 
 
+def test_the_field_of_view_has_an_area_where_the_scale_is_given(tmp_path):
+    masks = masks_folder(tmp_path / "masks", (1, 2))
+    table = finish(batch.measure_masks(masks, tmp_path / "t.csv", Calibration(nm_per_pixel=500)))
+    np.testing.assert_allclose(table["field_of_view_um2"], 12 * 16 * 0.25)
+
+
 def test_a_relative_strain_log_is_found_from_here(tmp_path, monkeypatch):
     masks_folder(tmp_path / "masks", (0, 1))
     write_text(tmp_path / "rig.csv", "t,e\n0,0.5\n10,1.5\n")

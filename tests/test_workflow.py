@@ -19,11 +19,13 @@ from glissile.io.annotations import write_mask
 from glissile.io.video_files import write_video
 from glissile.label import annotations
 from glissile.learn.recipes import Recipe
-from glissile.progress import finish
+from glissile.progress import Step, Steps, finish
 from glissile.quantify.measure import MeasureSettings, read_table
+from glissile.quantify.overlay import frame_caption
 from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 from glissile.video import Trim
+from glissile.workflow import segmentation
 
 SETTINGS = TemSettings(height=160, width=192, frames=24, drift_px=6, jumps=1, jump_px=4)
 TRIM = Trim(height=SETTINGS.height - SETTINGS.strip_px, width=SETTINGS.width)
@@ -101,6 +103,7 @@ def test_the_table_counts_the_masks_that_are_kept(done):
         mask = store.read(frame)
         assert table.loc[frame, "dislocation_px"] == np.count_nonzero(mask == 1)
         assert table.loc[frame, "field_of_view_px"] == mask.size
+        assert table.loc[frame, "field_of_view_um2"] == pytest.approx(mask.size * 0.004**2)
 
 
 def test_a_second_run_trains_nothing_and_segments_nothing(done):
@@ -116,6 +119,19 @@ def test_other_labels_or_settings_train_again(done):
     mask[40:50, 40:60] = 2
     annotations.write_label(done.labels(), video, 5, mask)
     assert stages_left(done) == ["Train"]
+
+
+def test_a_training_that_was_cut_short_is_resumed_on_the_same_labels_only(fresh, files):
+    fresh.save_settings("train", QUICK.model_copy(update={"epochs": 4000}))
+    workflow.import_labels(fresh, files / "masks")
+    assert not workflow.resumable(fresh)
+    steps = workflow.train(fresh)
+    while not (workflow.model_folder(fresh) / "checkpoint.safetensors").exists():
+        next(steps)
+    steps.close()
+    assert workflow.resumable(fresh)
+    fresh.labels().remove(LABELLED[1])
+    assert not workflow.resumable(fresh)
 
 
 def test_a_new_model_replaces_the_segmentation_of_the_old_one(done):
@@ -201,6 +217,20 @@ def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path
     assert taken.outside == ("0500",)
 
 
+def test_of_labels_nearest_to_one_frame_the_nearer_is_taken(fresh, tmp_path):
+    for number, value in ((19, 1), (20, 2), (22, 0)):
+        write_mask(tmp_path / "other" / f"{number}.png", np.full((SETTINGS.height, SETTINGS.width), value))
+    assert workflow.import_labels(fresh, tmp_path / "other", step=10).frames == (2,)
+    assert (fresh.labels().read(2) == 2).all()
+
+
+def test_labels_before_the_first_and_after_the_last_frame_are_outside(fresh, truth, tmp_path):
+    for number in (37, 46, 284, 293):  # -1.3, -0.4, 23.4 and 24.3 frames after the first
+        write_mask(tmp_path / "other" / f"{number:03d}.png", truth.mask(0))
+    taken = workflow.import_labels(fresh, tmp_path / "other", first=50, step=10)
+    assert (taken.frames, taken.nearest, taken.outside) == ((0, 23), 2, ("037", "293"))
+
+
 @pytest.mark.parametrize(("first", "step"), [(0, 0), (0, -1), (0, np.nan), (0, np.inf), (np.nan, 1)])
 def test_label_numbers_that_tell_no_frame_are_refused(fresh, files, first, step):
     with pytest.raises(InputError, match="tell no frame; give a growth above 0"):
@@ -226,6 +256,54 @@ def test_existing_labels_are_kept_on_import(fresh, files):
     again = workflow.import_labels(fresh, files / "masks")
     assert again.frames == ()
     assert again.kept == len(LABELLED)
+
+
+def counted(experiment: Experiment) -> Steps[None]:
+    """Masks as a network would yield them, with 100 px of class 1 times the number of the frame."""
+    video = workflow.working_video(experiment)
+    for index, number in enumerate(video.frame_numbers):
+        mask = np.zeros(video.shape[1:], np.uint8)
+        mask.ravel()[: 100 * number] = 1
+        yield Step(index + 1, len(video), "Segmenting", preview=mask, frame=index)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmentation, "_model_hash", lambda experiment: "abc")
+
+
+def test_masks_of_a_trimmed_video_keep_the_numbers_and_times_of_the_recording(fresh, no_network, monkeypatch):
+    drawn = []
+
+    def overlay_frame(frame, mask, *arguments, **keywords):
+        drawn.append((int(np.count_nonzero(mask)), keywords["caption"]))
+        return np.zeros((16, 16, 3), np.uint8)
+
+    monkeypatch.setattr("glissile.quantify.overlay.overlay_frame", overlay_frame)
+    fresh.save_settings("trim", TRIM.model_copy(update={"first": 4, "last": 10}))
+    assert finish(workflow.store(fresh, counted(fresh))) == 7
+    numbers = np.arange(4, 11)
+    assert fresh.segmentation_or_none().frames == tuple(numbers)
+    finish(workflow.measure(fresh))
+    table = read_table(fresh.measurements_path)
+    np.testing.assert_array_equal(table["frame"], numbers)
+    np.testing.assert_array_equal(table["dislocation_px"], 100 * numbers)
+    np.testing.assert_allclose(table["time_s"], 0.05 * numbers)
+    np.testing.assert_allclose(table["strain"], 0.0114 + 1e-4 * 0.05 * numbers)
+    captions = [frame_caption(time_s=0.05 * n, strain=0.0114 + 1e-4 * 0.05 * n) for n in numbers]
+    assert drawn == list(zip(100 * numbers, captions, strict=True))
+
+
+def test_masks_of_another_place_of_the_same_size_are_not_taken(fresh, no_network):
+    here = TRIM.model_copy(update={"height": 64, "top": 8})
+    fresh.save_settings("trim", here)
+    finish(workflow.store(fresh, counted(fresh)))
+    assert len(workflow.segmented_frames(fresh, workflow.working_video(fresh))) == SETTINGS.frames
+    fresh.save_settings("trim", here.model_copy(update={"top": 9}))
+    assert workflow.segmented_frames(fresh, workflow.working_video(fresh)) == ()
+    assert workflow.segmentation_of(fresh, workflow.working_video(fresh)) is None
+    fresh.save_settings("trim", here.model_copy(update={"first": 3}))
+    assert len(workflow.segmented_frames(fresh, workflow.working_video(fresh))) == SETTINGS.frames - 3
 
 
 def test_a_strain_log_gives_strain_and_stress(fresh, truth, tmp_path):

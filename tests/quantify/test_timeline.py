@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from glissile.atomic import write_text
+from glissile.errors import InputError
 from glissile.experiment import Calibration, StrainLogSettings
-from glissile.quantify.timeline import timeline
+from glissile.quantify.timeline import check_strain_log, timeline
+from glissile.video import Video
 
 TIMES_S = np.array([0.0, 1.0, 2.0, 3.0])
 RATE = {"initial_strain": 0.5, "strain_rate_per_s": 0.1}
@@ -41,6 +43,16 @@ def test_each_frame_has_its_own_strain_and_stress_and_none_beyond_the_log(folder
     assert [along.stress_at(index) for index in range(3)] == pytest.approx([1000, 1100, 1200])
     assert along.strain_at(3) is None
     assert np.isnan(along.stress_at(3))
+
+
+def test_a_log_that_misses_all_frames_is_refused_where_their_times_are_known(folder):
+    early = Calibration(strain_log=log(time_offset_s=5))
+    frames = np.zeros((4, 2, 2), np.uint8)
+    with pytest.raises(InputError, match=r"from 10 s to 12\.5 s, but the frames of v lie at 5 s to 8 s"):
+        check_strain_log(early, Video.from_frames(frames, name="v", times_s=TIMES_S), folder=folder)
+    check_strain_log(early, Video.from_frames(frames, name="v"), folder=folder)
+    with pytest.raises(InputError, match="cannot be read"):
+        check_strain_log(early, Video.from_frames(frames, name="v"), folder=folder / "elsewhere")
 
 
 @pytest.mark.parametrize("known", [{}, {"initial_strain": 0.5}, {"strain_rate_per_s": 0.1}])
