@@ -37,6 +37,21 @@ def test_an_error_keeps_the_old_content(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_file_is_on_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    atomic.write_text(path, "old")
+    flush, seen = os.fsync, []
+
+    def fsync(descriptor):
+        flush(descriptor)
+        seen.append(path.read_text(encoding="utf-8"))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    atomic.write_text(path, "new")
+    assert seen == ["old"]
+    assert path.read_text(encoding="utf-8") == "new"
+
+
 def test_text_is_utf8_with_line_feeds(tmp_path):
     path = tmp_path / "8.4μm" / "a b.txt"
     atomic.write_text(path, "γ\n")
@@ -94,6 +109,25 @@ def test_an_error_keeps_the_old_folder(tmp_path):
 
     with pytest.raises(ValueError, match="half"):
         failing()
+    assert names(path) == ["old.txt"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_an_error_between_the_two_moves_loses_no_folder(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    with atomic.replacing_folder(path) as temporary:
+        (temporary / "old.txt").touch()
+    move = atomic.replace
+
+    def replace(source, target):
+        if source.name.startswith(".writing-"):
+            raise PermissionError("held by a virus scanner")
+        move(source, target)
+
+    monkeypatch.setattr(atomic, "replace", replace)
+    with pytest.raises(PermissionError), atomic.replacing_folder(path) as temporary:
+        (temporary / "new.txt").touch()
+    atomic.recover_folder(path)
     assert names(path) == ["old.txt"]
     assert names(tmp_path) == ["model"]
 

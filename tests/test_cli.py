@@ -506,6 +506,22 @@ def test_new_with_labels_that_cannot_be_taken_over_leaves_nothing_behind(files, 
     assert "taken over: 3" in done("new", files / "video.mkv", study, "--labels", files / "whole")
 
 
+@pytest.mark.parametrize("name", ["e", "e.glissile"])
+def test_new_removes_no_folder_that_was_there_before(files, tmp_path, name):
+    kept = tmp_path / "e.glissile" / ".notes" / "mine.txt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    refused("new", files / "video.mkv", tmp_path / name, "--labels", files / "whole", "--label-step", 0)
+    assert kept.exists()
+
+
+def test_new_gives_the_experiment_back_before_it_is_removed(files, tmp_path, monkeypatch):
+    held = []
+    monkeypatch.setattr("glissile.cli.shutil.rmtree", lambda f: held.append((f / ".lock.json").exists()))
+    refused("new", files / "video.mkv", tmp_path / "e", "--labels", files / "whole", "--label-step", 0)
+    assert held == [False]  # Windows removes no file that is open
+
+
 def test_new_keeps_every_option(files, tmp_path):
     write_text(tmp_path / "rig.csv", "t,e,s\n0,0,0\n9,1,1\n")
     done(
