@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QPushButton, QToolButton
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
 from glissile.experiment import Experiment
+from glissile.io.annotations import write_mask
 from glissile.progress import Step
 from glissile.video import Trim
 from glissile.widgets import _bench, _label_keeper, _study
@@ -199,10 +200,11 @@ def test_strokes_are_saved_beside_a_layer_of_more_axes(opened, viewer, qtbot):
     assert set(labels_on_disk(opened)) == {4}
 
 
-def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot, said, monkeypatch):
-    def full_disk(*_):
-        raise OSError("no space left on device")
+def full_disk(*_):
+    raise OSError("no space left on device")
 
+
+def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot, said, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(_label_keeper.annotations, "write_label", full_disk)
         paint(opened, 3)
@@ -214,6 +216,23 @@ def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot,
     assert opened.bench.keeper.flush()
     assert set(labels_on_disk(opened)) == {3}
     assert sum("frame 3 could not be saved" in message for message in said) == 1
+    qtbot.waitUntil(lambda: opened.bench.keeper.saved_at != "")
+    with monkeypatch.context() as patched:  # a disk that is full again is told again
+        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        paint(opened, 3, 2)
+        assert not opened.bench.keeper.flush()
+        qtbot.waitUntil(lambda: sum("frame 3 could not be saved" in message for message in said) == 2)
+
+
+def test_labels_that_cannot_be_saved_hold_up_an_import(opened, qtbot, said, tmp_path, monkeypatch):
+    write_mask(tmp_path / "masks" / "5.png", np.ones((Y, X), np.uint8))
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        paint(opened, 3)
+        opened.sections["label"].import_from(tmp_path / "masks", first=0, step=1)
+        assert opened.bench.state.running is None
+        qtbot.waitUntil(lambda: any("frame 3 could not be saved" in message for message in said))
+    assert set(labels_on_disk(opened)) == {3}
 
 
 def test_a_stroke_on_a_frame_that_is_not_looked_at_is_saved(opened):
@@ -382,8 +401,14 @@ def test_classes_are_edited_in_place(opened):
     section.classes.names[1].setText("Perfect  Dislocation")  # two classes of one name are refused
     section.classes.names[1].editingFinished.emit()
     assert section.classes.names[1].text() == "stacking fault"
+    section.classes.names[1].setText("Field of view")  # a column of the table
+    section.classes.names[1].editingFinished.emit()
+    assert section.classes.names[1].text() == "stacking fault"
     section.classes.remove.click()
-    assert len(opened.bench.study.experiment.document.classes) == 2
+    assert [c.name for c in opened.bench.study.experiment.document.classes] == [
+        "perfect dislocation",
+        "stacking fault",
+    ]
 
 
 def test_a_painted_class_cannot_be_removed(opened):
@@ -502,6 +527,11 @@ def test_segmenting_fills_layer_table_and_store(opened, qtbot, monkeypatch):
     assert opened.sections["measure"].primary.property("next")
 
 
+def one_step():
+    """A work that does nothing."""
+    yield Step(0, 1, "")
+
+
 def test_masks_of_another_crop_are_not_shown(opened, qtbot, monkeypatch):
     with pretended_network(opened, monkeypatch):
         monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(T)))
@@ -510,16 +540,44 @@ def test_masks_of_another_crop_are_not_shown(opened, qtbot, monkeypatch):
         assert opened.bench.display.masks[7].any()
         apply_trim(opened, qtbot, Trim(top=5, height=40))
         assert not opened.bench.display.masks[7].any()
+        opened.bench.runner.run("train", one_step, description="", on_done=lambda result: None)
+        idle(opened, qtbot)  # after each work the masks are looked at anew
+        assert opened.bench.display.masks[7].shape == (40, X)
+        assert not opened.bench.display.masks[7].any()
+
+
+def test_masks_are_shown_as_they_come_also_of_another_crop(opened, qtbot, monkeypatch):
+    height, written, may_go_on = 40, threading.Event(), threading.Event()
+
+    def child(function, folder):
+        yield Step(1, T, "Segmenting, frame 0", preview=np.ones((height, X), np.uint8), frame=0)
+        written.set()
+        may_go_on.wait(30)
+
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(T)))
+        opened.sections["segment"].primary.click()
+        idle(opened, qtbot)
+        apply_trim(opened, qtbot, Trim(top=5, height=height))
+        opened.bench.set_trained()
+        opened.bench.show_prediction(0, np.full((height, X), 2, np.uint8))
+        monkeypatch.setattr(segment_section, "in_child_process", child)
+        opened.sections["segment"].primary.click()
+        try:
+            qtbot.waitUntil(lambda: written.is_set() and len(opened.bench.state.table) == 1)
+            assert opened.bench.state.running == "segment"
+            assert (opened.bench.display.masks[0] == 1).all()
+            assert not opened.bench.display.masks[7].any()  # of the crop before
+        finally:
+            may_go_on.set()
+        idle(opened, qtbot)
 
 
 def test_nobody_paints_while_the_labels_are_renewed(opened, qtbot):
     layer, runner = opened.bench.keeper.layer, opened.bench.runner
-
-    def steps():
-        yield Step(0, 1, "")
-
-    for stage, editable in (("trim", False), ("opening", False), ("reading", True), ("train", True)):
-        runner.run(stage, steps, description=stage, on_done=lambda result: None)
+    renewing, beside = ("opening", "trim", "stabilize", "label"), ("reading", "train", "segment", "measure")
+    for stage, editable in (*((s, False) for s in renewing), *((s, True) for s in beside)):
+        runner.run(stage, one_step, description=stage, on_done=lambda result: None)
         assert layer.editable is editable
         idle(opened, qtbot)
         assert layer.editable
@@ -661,6 +719,9 @@ def test_second_opener_only_reads(viewer, dock, video_path, qtbot):
         assert dock.bench.study.experiment.read_only
         assert dock.header.read_only.isVisibleTo(dock)
         assert not any(section.primary.isEnabled() for section in dock.sections.values())
+        assert not dock.bench.keeper.layer.editable
+        dock.bench.runner.run("reading", one_step, description="", on_done=lambda result: None)
+        idle(dock, qtbot)
         assert not dock.bench.keeper.layer.editable
 
 

@@ -7,6 +7,7 @@ import tifffile
 from glissile import workflow
 from glissile.errors import InputError
 from glissile.synthetic.sample import sample_folder
+from glissile.video import Trim
 from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.readers import experiment_reader, open_sample, read_experiment
 
@@ -30,6 +31,21 @@ def test_an_experiment_becomes_three_layers(folder):
         assert layer.metadata["glissile"]["experiment"] == str(folder)
     assert (layers[2].data[3] == 2).all()
     assert not layers[2].data[2].any()
+
+
+def test_predicted_masks_are_shown_where_they_belong_only(folder):
+    origins = {str(number): [0.0, 0.0] for number in range(5)}
+    with workflow.Experiment.open(folder) as experiment:
+        experiment.new_segmentation((5, 30, 40), {"origins_px": origins}).write(
+            3, np.ones((30, 40), np.uint8)
+        )
+    segmentation = read_experiment(folder)[1]
+    assert (segmentation.data[3] == 1).all()
+    with workflow.Experiment.open(folder) as experiment:
+        experiment.save_settings("trim", Trim(top=10))
+    segmentation = read_experiment(folder)[1]
+    assert segmentation.data[3].shape == (20, 40)
+    assert not segmentation.data[3].any()
 
 
 def stroke(layer):
