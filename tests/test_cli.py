@@ -468,7 +468,9 @@ def test_both_layouts_of_masks_are_the_same_to_score(files):
 
 def test_run_goes_all_the_way_and_says_where_the_results_lie(finished):
     folder, text = finished
-    assert re.findall(r"^(\w+): done in", text, re.M) == ["Stabilize", "Train", "Segment", "Measure"]
+    stages = ["Stabilize", "Train", "Segment", "Measure"]
+    assert re.findall(r"^(\w+) \.\.\.$", text, re.M) == stages
+    assert re.findall(r"^(\w+): done in", text, re.M) == stages
     assert f"results in {folder}" in text
     assert "measurements.csv" in text
     table = read_table(folder / "measurements.csv")
@@ -488,6 +490,7 @@ def test_new_takes_relative_paths_folders_and_names_with_dots(files, tmp_path, m
     monkeypatch.chdir(files)
     target = Path(os.path.relpath(tmp_path, files)) / "8.4μm"
     text = done("new", "frames", target, "--labels", "paper")
+    assert "--label-first" not in text
     assert "labelled frames taken over: 3" in text
     monkeypatch.chdir(tmp_path)
     with Experiment.open(Path("8.4μm")) as made:
@@ -579,6 +582,7 @@ def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tm
     assert "labelled frames taken over: 3" in text
     assert "labels between two frames, given to the nearer one: 1" in text
     assert "labels without a frame: 1 (400)" in text
+    assert "say how with --label-first and --label-step" in text
     with Experiment.open(tmp_path / "e.glissile") as made:
         assert made.labels_or_none().frames == (0, 3, 5)
 

@@ -482,10 +482,12 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     section.primary.click()
     assert opened.bench.state.running == "train"
     assert section.stop.isVisibleTo(section)
+    assert not section.settings.isVisibleTo(section)
     assert opened.sections["label"].primary.isEnabled()
     idle(opened, qtbot)
     _, values = section.plot.curves["tolerant_f_dislocation"].getData()
     np.testing.assert_allclose(values, [0.2, 0.4, 0.6])
+    assert section.plot.curves["tolerant_f_dislocation"].opts["symbolBrush"] == DEFAULT_CLASSES[0].color
     assert (opened.bench.display.masks[4] == 2).all()
     assert section.scores.rowCount() == 2
     assert section.scores.item(1, 0).text() == "dislocation (copied)"
@@ -630,8 +632,9 @@ def test_a_useless_strain_log_is_refused_when_it_is_applied(opened, tmp_path, qt
 
 def test_removing_the_dock_gives_the_experiment_back(opened, viewer, qtbot):
     paint(opened, 3)
-    folder = opened.bench.study.experiment.folder
+    folder, state = opened.bench.study.experiment.folder, opened.bench.state
     viewer.window.remove_dock_widget(opened)
+    assert (state.experiment, state.source, state.video, state.shown) == (None, None, None, None)
     with Experiment.open(folder) as experiment:
         assert not experiment.read_only
         assert experiment.labels_or_none().frames == (3,)
