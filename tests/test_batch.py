@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from glissile import batch
 from glissile.atomic import write_text
@@ -162,9 +163,27 @@ def test_a_relative_strain_log_is_found_from_here(tmp_path, monkeypatch):
     write_text(tmp_path / "rig.csv", "t,e\n0,0.5\n10,1.5\n")
     monkeypatch.chdir(tmp_path)
     log = StrainLogSettings(path="rig.csv", time_column="t", strain_column="e")
-    table = finish(batch.measure_masks(tmp_path / "masks", tmp_path / "t.csv", Calibration(strain_log=log)))
+    calibration = Calibration(seconds_per_frame=1, strain_log=log)
+    table = finish(batch.measure_masks(tmp_path / "masks", tmp_path / "t.csv", calibration))
     np.testing.assert_allclose(table["strain"], [0.5, 0.6])
     assert "stress_MPa" not in table
+
+
+def test_the_table_never_takes_the_place_of_the_masks(tmp_path):
+    path = tmp_path / "masks.tif"
+    tifffile.imwrite(path, np.stack([drawn(1), drawn(2)]))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is the input itself"):
+        finish(batch.measure_masks(path, path, Calibration()))
+    assert path.read_bytes() == before
+
+
+def test_no_strain_is_made_up_where_the_time_between_frames_is_not_known(tmp_path):
+    masks = masks_folder(tmp_path / "masks", (1, 2))
+    calibration = Calibration(initial_strain=0.1, strain_rate_per_s=0.2)
+    with pytest.raises(InputError, match="give the frames per second, --fps"):
+        finish(batch.measure_masks(masks, tmp_path / "t.csv", calibration))
+    assert not (tmp_path / "t.csv").exists()
 
 
 def test_masks_without_a_number_in_their_name_cannot_be_measured(tmp_path):

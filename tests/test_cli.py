@@ -516,6 +516,8 @@ def test_new_removes_no_folder_that_was_there_before(files, tmp_path, name):
     kept.touch()
     refused("new", files / "video.mkv", tmp_path / name, "--labels", files / "whole", "--label-step", 0)
     assert kept.exists()
+    assert [path.name for path in (tmp_path / "e.glissile").iterdir()] == [".notes"]
+    done("new", files / "video.mkv", tmp_path / name, "--labels", files / "whole")
 
 
 def test_new_gives_the_experiment_back_before_it_is_removed(files, tmp_path, monkeypatch):
@@ -581,7 +583,7 @@ def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tm
     )
     assert "labelled frames taken over: 3" in text
     assert "labels between two frames, given to the nearer one: 1" in text
-    assert "labels without a frame: 1 (400)" in text
+    assert "labels without a frame, left out: 1 (400)" in text
     assert "say how with --label-first and --label-step" in text
     with Experiment.open(tmp_path / "e.glissile") as made:
         assert made.labels_or_none().frames == (0, 3, 5)

@@ -1,7 +1,5 @@
 """How the demonstration compares its result with the truth, on motions and masks made to measure."""
 
-import gc
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,7 +138,6 @@ def test_a_demonstration_whose_labels_were_refused_goes_on_at_the_next_try(small
     with pytest.raises(InputError, match="the mask of frame 3 is 5 x 5 px"):
         demo.opened(tmp_path / "demo.glissile")
     (small_sample / "labels" / "3.png").unlink()
-    gc.collect()
     with demo.opened(tmp_path / "demo.glissile") as again:
         assert not again.read_only
         assert again.labels_or_none().frames == (2,)

@@ -220,15 +220,17 @@ def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path
 def test_of_labels_nearest_to_one_frame_the_nearer_is_taken(fresh, tmp_path):
     for number, value in ((19, 1), (20, 2), (22, 0)):
         write_mask(tmp_path / "other" / f"{number}.png", np.full((SETTINGS.height, SETTINGS.width), value))
-    assert workflow.import_labels(fresh, tmp_path / "other", step=10).frames == (2,)
+    taken = workflow.import_labels(fresh, tmp_path / "other", step=10)
+    assert (taken.frames, taken.nearest, taken.farther) == ((2,), 0, ("19", "22"))
     assert (fresh.labels().read(2) == 2).all()
 
 
 def test_labels_before_the_first_and_after_the_last_frame_are_outside(fresh, truth, tmp_path):
-    for number in (37, 46, 284, 293):  # -1.3, -0.4, 23.4 and 24.3 frames after the first
+    # -1.3, -0.4, 23.4, 23.5 and 24.3 frames after the first of 24
+    for number in (37, 46, 284, 285, 293):
         write_mask(tmp_path / "other" / f"{number:03d}.png", truth.mask(0))
     taken = workflow.import_labels(fresh, tmp_path / "other", first=50, step=10)
-    assert (taken.frames, taken.nearest, taken.outside) == ((0, 23), 2, ("037", "293"))
+    assert (taken.frames, taken.nearest, taken.outside) == ((0, 23), 2, ("037", "285", "293"))
 
 
 @pytest.mark.parametrize(("first", "step"), [(0, 0), (0, -1), (0, np.nan), (0, np.inf), (np.nan, 1)])

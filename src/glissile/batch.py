@@ -235,7 +235,7 @@ def measure_masks(
     table_path : Path
         CSV to write.
     calibration : Calibration
-        Time base and strain; without a time per frame, frames are a second apart.
+        Time base and strain; without a time per frame, `time_s` counts frames.
     classes : sequence of DefectClass
         What the mask values mean.
 
@@ -252,8 +252,11 @@ def measure_masks(
     Raises
     ------
     InputError
-        If a mask or the strain log cannot be read.
+        If a mask or the strain log cannot be read, the table would take the place of the masks, or strain is
+        asked for and the time between frames is not known.
     """
+    refuse_same(table_path, masks)
+    _refuse_made_up_strain(calibration, masks)
     found = numbered_masks(masks, classes)
     times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or 1.0)
     along = timeline(calibration, times, folder=Path())
@@ -274,6 +277,12 @@ def measure_masks(
     table = pd.DataFrame(rows)
     write_table(table_path, table)
     return table
+
+
+def _refuse_made_up_strain(calibration: Calibration, masks: Path) -> None:
+    asked = calibration.strain_rate_per_s is not None or calibration.strain_log is not None
+    if asked and calibration.seconds_per_frame is None:
+        raise InputError(f"{masks}: strain needs the time between frames; give the frames per second, --fps")
 
 
 def score_folders(

@@ -272,7 +272,8 @@ def new(
         nm_per_pixel,
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
-    existed = folder_named(experiment).exists()
+    folder = folder_named(experiment)
+    before = set(folder.iterdir()) if folder.is_dir() else None
     with workflow.create(video, experiment, calibration=calibration, settings=settings) as made:
         if labels is None:
             print(f"experiment in {made.folder}")
@@ -281,10 +282,18 @@ def new(
             console.print_import(workflow.import_labels(made, labels, first=label_first, step=label_step))
         except BaseException:  # an experiment without its labels would only be in the way of the next try
             made.close()
-            if not existed:
-                shutil.rmtree(made.folder)
+            _remove_new(folder, before)
             raise
         print(f"experiment in {made.folder}")
+
+
+def _remove_new(folder: Path, before: set[Path] | None) -> None:
+    """Take out of `folder` what was not there before; all of it where there was no folder."""
+    if before is None:
+        shutil.rmtree(folder)
+        return
+    for path in set(folder.iterdir()) - before:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @app.command()

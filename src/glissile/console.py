@@ -107,10 +107,14 @@ def print_import(taken: "ImportedLabels") -> None:
     print(f"labelled frames taken over: {len(taken.frames)}")
     if taken.nearest:
         print(f"labels between two frames, given to the nearer one: {taken.nearest}")
-    if taken.outside:
-        more = ", ..." if len(taken.outside) > 5 else ""
-        print(f"labels without a frame: {len(taken.outside)} ({', '.join(taken.outside[:5])}{more})")
-    if taken.nearest or taken.outside:
+    for what, stems in (
+        ("farther from their frame than another", taken.farther),
+        ("without a frame", taken.outside),
+    ):
+        if stems:
+            more = ", ..." if len(stems) > 5 else ""
+            print(f"labels {what}, left out: {len(stems)} ({', '.join(stems[:5])}{more})")
+    if taken.nearest or taken.farther or taken.outside:
         print("where the names count otherwise than the video, say how with --label-first and --label-step")
 
 

@@ -30,9 +30,13 @@ def opened(folder: Path) -> Experiment:
     """
     files = sample.sample_folder()
     experiment = Experiment.open(folder) if folder_named(folder).exists() else _created(folder, files)
-    labelled = experiment.labels_or_none()
-    if not experiment.read_only and (labelled is None or not labelled.frames):
-        workflow.import_labels(experiment, files / "labels")
+    try:
+        labelled = experiment.labels_or_none()
+        if not experiment.read_only and (labelled is None or not labelled.frames):
+            workflow.import_labels(experiment, files / "labels")
+    except BaseException:
+        experiment.close()
+        raise
     return experiment
 
 

@@ -117,7 +117,7 @@ Fps = Annotated[
 MaskFps = Annotated[
     float | None,
     typer.Option(
-        "--fps", metavar="FPS", help="Frames per second; 1 if absent.", rich_help_panel=_CALIBRATION
+        "--fps", metavar="FPS", help="Frames per second; needed for strain.", rich_help_panel=_CALIBRATION
     ),
 ]
 StrainLogPath = Annotated[

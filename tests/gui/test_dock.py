@@ -235,6 +235,28 @@ def test_labels_that_cannot_be_saved_hold_up_an_import(opened, qtbot, said, tmp_
     assert set(labels_on_disk(opened)) == {3}
 
 
+def test_labels_that_cannot_be_saved_hold_up_another_video(opened, said, tmp_path, monkeypatch):
+    other = tmp_path / "other.tif"
+    tifffile.imwrite(other, np.zeros((5, Y, X), np.uint8))
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        paint(opened, 3)
+        opened.bench.open_video(other)
+        assert opened.bench.state.running is None
+    assert set(labels_on_disk(opened)) == {3}
+
+
+def test_a_stroke_whose_write_has_just_failed_is_written_on_closing(opened, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        paint(opened, 3)
+        assert not opened.bench.keeper.flush()
+    folder = opened.bench.study.experiment.folder
+    opened.bench.close()
+    with Experiment.open(folder) as experiment:
+        assert experiment.labels_or_none().frames == (3,)
+
+
 def test_a_stroke_on_a_frame_that_is_not_looked_at_is_saved(opened):
     layer = opened.bench.keeper.layer
     opened.bench.display.go_to(2)

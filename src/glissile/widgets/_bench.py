@@ -90,6 +90,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._open(lambda: _study.opened_folder(folder), f"Opening {folder.name}")
 
     def _open(self, steps: Callable[[], Steps[Study]], description: str) -> None:
+        if self.keeper is not None and not self.keeper.flush():
+            return
         self.runner.run("opening", steps, description=description, on_done=self.take)
 
     def take(self, study: Study) -> None:

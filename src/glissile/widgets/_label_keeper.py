@@ -136,7 +136,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         painted = bool(mask.any())
         if painted:
             self._marked.discard(index)
-        if np.array_equal(mask, kept) if kept is not None else not painted:
+        as_kept = np.array_equal(mask, kept) if kept is not None else not painted
+        if as_kept and index not in self._failed:
             if kept is not None and not painted and index not in self._marked:
                 self._keep(index)
             return
@@ -186,9 +187,6 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _on_written(self, index: int, problem: str) -> None:
         if problem:
-            # Other than what is shown, so that writing or removing it is tried again.
-            self._kept[index] = np.full(self._data.shape[1:], 255, np.uint8)
-            self._touched.add(index)
             if index not in self._told:
                 self._told.add(index)
                 number = self._video.frame_numbers[index]

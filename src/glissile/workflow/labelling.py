@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# Of a frame: what rounding may add to the place of a label.
+_ON_A_FRAME = 1e-6
+
+
 @dataclass(frozen=True)
 class ImportedLabels:
     """What became of a folder of label images.
@@ -25,7 +29,9 @@ class ImportedLabels:
     frames : tuple of int
         Source frame numbers that are labelled now.
     nearest : int
-        How many lay between two frames and went to the nearer one.
+        How many of them lay between two frames and went to the nearer one.
+    farther : tuple of str
+        Stems that were left out because another label lies nearer to the same frame.
     outside : tuple of str
         Stems whose frame number the source does not have, or, where the image is as small as the working
         video, the working video.
@@ -35,6 +41,7 @@ class ImportedLabels:
 
     frames: tuple[int, ...]
     nearest: int
+    farther: tuple[str, ...]
     outside: tuple[str, ...]
     kept: int
 
@@ -72,21 +79,25 @@ def import_labels(
     video = working_video(experiment)
     frames = experiment.document.source.frames
     nearest: dict[int, tuple[float, str, NDArray[np.uint8]]] = {}
-    outside, between = [], 0
+    farther, outside = [], []
     for stem, mask in read_mask_folder(folder, experiment.document.classes).items():
         position = (frame_number(stem) - first) / step
-        number = round(position)
+        number = math.floor(position + 0.5)
         distance = abs(position - number)
-        if not -0.5 <= position <= frames - 0.5:
+        if not 0 <= number < frames:
             outside.append(stem)
-            continue
-        between += distance > 1e-6
-        if number not in nearest or distance < nearest[number][0]:
+        elif number not in nearest:
             nearest[number] = (distance, stem, mask)
+        elif distance < nearest[number][0]:
+            farther.append(nearest[number][1])
+            nearest[number] = (distance, stem, mask)
+        else:
+            farther.append(stem)
     store = experiment.labels()
     present = set(store.frames)
     masks = {number: mask for number, (_, _, mask) in sorted(nearest.items())}
     taken = annotations.import_masks(store, video, masks)
     left = set(masks).difference(taken)
     outside += [nearest[number][1] for number in sorted(left - present)]
-    return ImportedLabels(taken, between, tuple(outside), len(left & present))
+    between = sum(nearest[number][0] > _ON_A_FRAME for number in taken)
+    return ImportedLabels(taken, between, tuple(farther), tuple(outside), len(left & present))

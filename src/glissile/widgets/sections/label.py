@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
+from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.quantify.measure import area_counts
@@ -209,15 +210,16 @@ class LabelSection(Section):
         taken, study = found
         self._bench.take(study)
         self._bench.state.labels_changed.emit()
-        show_info(imported_text(len(taken.frames), taken.nearest, len(taken.outside), taken.kept))
+        show_info(imported_text(taken))
 
 
-def imported_text(frames: int, nearest: int, outside: int, kept: int) -> str:
+def imported_text(taken: workflow.ImportedLabels) -> str:
     """Say what became of a folder of label images."""
     notes = [
-        (nearest, "lay between two frames and went to the nearer one"),
-        (outside, "belong to no frame of the video"),
-        (kept, "were left out, as their frames are labelled already"),
+        (taken.nearest, "lay between two frames and went to the nearer one"),
+        (len(taken.farther), "were left out, as another lies nearer to the same frame"),
+        (len(taken.outside), "belong to no frame of the video"),
+        (taken.kept, "were left out, as their frames are labelled already"),
     ]
     further = "; ".join(f"{count} {what}" for count, what in notes if count)
-    return f"{frames} labelled frames imported" + (f"; {further}" if further else "")
+    return f"{len(taken.frames)} labelled frames imported" + (f"; {further}" if further else "")
