@@ -407,11 +407,11 @@ def test_an_error_that_nobody_foresaw_is_told_to_who_waits_and_later_frames_read
     path = encode(tmp_path / "v.mkv", moving_frames, "ffv1", pixel_format="gray")
     index = FrameIndex(path)
 
-    def no_memory(frame):
+    def no_memory(*arguments):
         raise MemoryError("no memory left")
 
     with monkeypatch.context() as patch:
-        patch.setattr("glissile.io.frame_index.grey_of_frame", no_memory)
+        patch.setattr("glissile.io.frame_index.same_size", no_memory)
         told = []
 
         def read():

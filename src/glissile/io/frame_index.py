@@ -6,6 +6,8 @@ at or before the frame and decodes until the PTS is the frame's own; where decod
 keyframe earlier is tried. Reads in order never seek.
 
 A thread of its own decodes, ahead of the last request and in its direction, into a cache of bounded size.
+Frames are kept as they were decoded and become grey when they are read, so that a jump far into a group of
+pictures, where many are passed on the way, takes no longer than it must.
 """
 
 import itertools
@@ -107,7 +109,7 @@ class FrameIndex:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._work.read(index).copy()
+        return np.array(grey_of_frame(self._work.read(index)))  # it may lie in the memory of the decoder
 
     def close(self) -> None:
         """Let go of the file now; otherwise it is let go of with the last reference."""
@@ -137,8 +139,9 @@ class _Decoding:
         self.decoder.seeks = 0
 
         self._position = 1  # index of the frame that comes next in the run
-        self._cache = OrderedDict({0: self.sample})
-        self._capacity = max(2, cache_bytes // max(1, self.sample.nbytes))
+        self._cache: OrderedDict[int, Any] = OrderedDict({0: self._first_frame})
+        frame_bytes = sum(plane.buffer_size for plane in self._first_frame.planes)
+        self._capacity = max(2, cache_bytes // max(1, frame_bytes))
         self._failures: dict[int, str] = {}
         self._wanted: Counter[int] = Counter()
         self._last = 0
@@ -147,7 +150,8 @@ class _Decoding:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def read(self, index: int) -> NDArray[Any]:
+    def read(self, index: int) -> Any:
+        """Wait for frame `index`, an `av.VideoFrame`."""
         with self._condition:
             self._forward = index >= self._last
             self._last = index
@@ -265,15 +269,15 @@ class _Decoding:
                     return True
                 known = index in self._cache
             if not known:
-                self._keep(index, grey_of_frame(frame))
+                self._keep(index, frame)
             if index >= target:
                 return index == target
         self._position = len(self.table)
         return False
 
-    def _keep(self, index: int, grey: NDArray[Any]) -> None:
+    def _keep(self, index: int, frame: Any) -> None:
         with self._condition:
-            self._cache[index] = grey
+            self._cache[index] = frame
             spare = (i for i in list(self._cache) if i not in self._wanted and i != index)
             for oldest in itertools.islice(spare, max(0, len(self._cache) - self._capacity)):
                 del self._cache[oldest]

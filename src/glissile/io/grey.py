@@ -93,7 +93,7 @@ def _luma(frame: VideoFrame) -> NDArray[Any]:
         frame = frame.reformat(format="yuv444p" if bits <= 8 else f"yuv444p{bits}le")
     luma = _plane(frame, 0, _word(frame))
     if _is_limited(frame) and luma.dtype.kind != "f":
-        expanded: NDArray[Any] = _full_range(bits)[luma]
+        expanded: NDArray[Any] = _full_range(bits).take(luma)
         return expanded
     native: NDArray[Any] = luma.astype(luma.dtype.newbyteorder("="), copy=False)
     return native
