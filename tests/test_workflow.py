@@ -464,6 +464,30 @@ def test_a_measurement_that_was_stopped_is_made_again(done):
     assert stages_left(done) == []
 
 
+def test_results_of_a_calibration_that_was_tried_pass_for_no_other(done):
+    done.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02}))
+    steps = workflow.measure(done)
+    for step in steps:
+        if "overlay" in step.message:
+            break
+    steps.close()
+    done.update(calibration=CALIBRATION)
+    assert not workflow.measurements_current(done)
+    finish(workflow.measure(done))
+
+
+def test_classes_that_are_renamed_meanwhile_split_no_column(done):
+    steps = workflow.measure(done)
+    next(steps)
+    first, *others = done.document.classes
+    done.update(classes=(first.model_copy(update={"name": "screw"}), *others))
+    finish(steps)
+    table = read_table(done.measurements_path)
+    assert "screw_px" not in table
+    assert table["dislocation_px"].notna().all()
+    assert not workflow.measurements_current(done)
+
+
 def test_no_overlay_video_is_missed_where_none_is_wanted(done):
     done.save_settings("measure", MeasureSettings(overlay_video=False))
     (done.folder / "overlay.mp4").unlink()

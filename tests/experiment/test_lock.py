@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,21 @@ def test_who_does_not_hold_the_lock_cannot_give_it_back(tmp_path):
     assert (tmp_path / ".lock.json").exists()
     assert StudyLock(tmp_path).acquire().endswith(f", process {os.getpid()}")
     first.release()
+    assert second.acquire() is None
+    second.release()
+
+
+def test_a_note_that_cannot_be_removed_keeps_no_lock(tmp_path, monkeypatch):
+    first = StudyLock(tmp_path)
+    first.acquire()
+
+    def held(path, **options):
+        raise PermissionError("a virus scanner reads it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", held)
+        first.release()
+    second = StudyLock(tmp_path)
     assert second.acquire() is None
     second.release()
 

@@ -7,16 +7,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QPushButton, QToolButton
 
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
-from glissile.experiment import Experiment
+from glissile.experiment import Calibration, Experiment, StrainLogSettings
 from glissile.io.annotations import write_mask
 from glissile.progress import Step
 from glissile.video import Trim
 from glissile.widgets import _bench, _label_keeper, _study
+from glissile.widgets._runner import Runner
+from glissile.widgets._state import ViewerState
 from glissile.widgets.curves import CurvesDock
 from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
 from glissile.widgets.sections import segment as segment_section
@@ -222,6 +224,8 @@ def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot,
         paint(opened, 3, 2)
         assert not opened.bench.keeper.flush()
         qtbot.waitUntil(lambda: sum("frame 3 could not be saved" in message for message in said) == 2)
+        assert not opened.bench.keeper.flush()  # whoever asks is told
+        qtbot.waitUntil(lambda: sum("frame 3 could not be saved" in message for message in said) == 3)
 
 
 def test_labels_that_cannot_be_saved_hold_up_an_import(opened, qtbot, said, tmp_path, monkeypatch):
@@ -767,6 +771,84 @@ def test_dropped_experiment_is_opened(viewer, dock, video_path, qtbot):
     qtbot.waitUntil(lambda: dock.bench.study is not None, timeout=20_000)
     assert dock.bench.study.experiment.folder == folder
     assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+
+
+def test_an_experiment_dropped_while_a_closed_dock_still_works_is_opened_after(
+    viewer, dock, video_path, qtbot
+):
+    folder = video_path.with_name("test 8.4μm.glissile")
+    workflow.create(video_path, folder).close()
+    dock.bench.state.running = "segment"
+    viewer.open(folder, plugin="napari-glissile")
+    qtbot.wait(100)
+    assert dock.bench.study is None
+    dock.bench.state.running = None
+    qtbot.waitUntil(lambda: dock.bench.study is not None, timeout=20_000)
+    assert names(viewer) == ["test 8.4μm", "Segmentation", "Labels"]
+
+
+def test_closing_a_dock_without_work_says_nothing_of_the_work_of_another(viewer, qtbot):
+    state, may_end = ViewerState(), threading.Event()
+    parents = QObject(), QObject()
+    working, idle_one = (Runner(state, parent) for parent in parents)
+
+    def steps():
+        may_end.wait(30)
+        yield Step(1, 1, "")
+
+    working.run("segment", steps, description="Segmenting", on_done=lambda result: None)
+    idle_one.close(lambda: None)
+    assert state.running == "segment"
+    may_end.set()
+    qtbot.waitUntil(lambda: state.running is None)
+
+
+def test_a_strain_log_that_has_gone_is_said_and_other_numbers_can_be_set(dock, video_path, tmp_path, qtbot):
+    log = tmp_path / "log.csv"
+    log.write_text("time (s),strain\n0,0.1\n100,0.2\n", encoding="utf-8")
+    settings = StrainLogSettings(path=log.as_posix(), time_column="time", strain_column="strain")
+    calibration = Calibration(seconds_per_frame=0.5, strain_log=settings)
+    workflow.create(video_path, video_path.with_suffix(".glissile"), calibration=calibration).close()
+    log.unlink()
+    dock.bench.open_video(video_path)
+    idle(dock, qtbot)
+    (notice,) = dock.bench.study.notices
+    assert notice.startswith("No strain is shown: ")
+    assert "log.csv" in notice
+    dock.header.calibration.set_value(calibration.model_copy(update={"nm_per_pixel": 2.5}))
+    dock.header.calibration.apply.click()
+    idle(dock, qtbot)
+    assert dock.bench.study.experiment.document.calibration.nm_per_pixel == 2.5
+
+
+def test_a_class_is_not_removed_under_a_work(opened, qtbot):
+    table = opened.sections["label"].classes
+    assert table.remove.isEnabled()
+    opened.bench.state.running = "segment"
+    assert not table.remove.isEnabled()
+    opened.bench.state.running = None
+    assert table.remove.isEnabled()
+
+
+def test_a_write_that_takes_its_time_is_not_asked_for_again_and_again(opened, monkeypatch):
+    writes, may_end = [], threading.Event()
+
+    def slow_and_full(*arguments):
+        writes.append(arguments)
+        if len(writes) > 1:
+            may_end.wait(30)
+        full_disk()
+
+    keeper = opened.bench.keeper
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_keeper.annotations, "write_label", slow_and_full)
+        paint(opened, 3)
+        assert not keeper.flush()
+        for _ in range(5):
+            keeper.save()
+        may_end.set()
+        keeper._writer.submit(lambda: None).result()
+    assert len(writes) == 2
 
 
 def test_dropping_the_open_experiment_changes_nothing(opened, viewer, qtbot):

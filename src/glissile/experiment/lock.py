@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class StudyLock:
     def release(self) -> None:
         """Let others write; does nothing where the lock is not held."""
         if self._lock.is_locked:
-            self._note.unlink(missing_ok=True)
+            with suppress(OSError):  # it informs only, and on Windows someone may just read it
+                self._note.unlink(missing_ok=True)
             self._lock.release()
 
     def _holder(self) -> str:

@@ -249,7 +249,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def set_measured(self, table: pd.DataFrame) -> None:
         """Take over the table that was written."""
-        self._measured = True
+        assert self.study is not None
+        self._measured = workflow.measurements_current(self.study.experiment)
         self._take_table(table)
 
     def _read_outdated_table(self) -> None:

@@ -87,13 +87,14 @@ def measured_while_stored(experiment: Experiment, video: Video, masks: Steps[Non
         Number of frames segmented.
     """
     along = workflow.strain_of(experiment, video)
+    classes = experiment.document.classes
     steps = workflow.store(experiment, masks)
     try:
         while True:
             step = next(steps)
             if step.preview is not None and step.frame is not None:
                 mask = step.preview.astype(np.uint8)
-                row = workflow.measured_row(experiment, video, along, step.frame, mask)
+                row = workflow.measured_row(classes, video, along, step.frame, mask)
                 step = replace(step, metrics=row)
             yield step
     except StopIteration as finished:

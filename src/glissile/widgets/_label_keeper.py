@@ -146,6 +146,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def flush(self) -> bool:
         """Save, wait, and tell whether all is on disk; if not, the user is told which frame and why."""
+        self._told.clear()
         self.save()
         self._writer.submit(lambda: None).result()
         return not self._failed
@@ -162,6 +163,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _keep(self, index: int) -> None:
         if self._store is None:
             return
+        self._failed.discard(index)  # until this write tells
         mask = np.array(self._data[index])
         if mask.any() or index in self._marked:
             self._kept[index] = mask
@@ -182,7 +184,6 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._failed.add(index)
             self._written.emit(index, str(error) or type(error).__name__)
         else:
-            self._failed.discard(index)
             self._written.emit(index, "")
 
     def _on_written(self, index: int, problem: str) -> None:

@@ -60,7 +60,7 @@ class Facts:
     outdated : bool
         They were segmented by an earlier network.
     measured : bool
-        The table has been written.
+        The table and figures were made from what the experiment holds now.
     running : str, optional
         The stage that works now, or "opening" or "reading".
     """

@@ -107,8 +107,8 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
             state.running = None
             then()
 
-        if work is None:
-            ended()
+        if work is None:  # what the state calls running, if anything, is the work of another runner
+            then()
         else:
             work.when_ended(ended)
             work.cancel()

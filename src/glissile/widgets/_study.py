@@ -136,7 +136,16 @@ def _read(experiment: Experiment, video: Path | None = None) -> Steps[Study]:
     except BaseException:
         experiment.close()
         raise
-    return replace(study, notices=(changed,)) if changed else study
+    return replace(study, notices=tuple(notice for notice in (changed, _strain_missing(study)) if notice))
+
+
+def _strain_missing(study: Study) -> str:
+    """Say why the strain log tells no strain; empty where it does, or where there is none."""
+    try:
+        workflow.check_calibration(study.experiment)
+    except InputError as error:
+        return f"No strain is shown: {error}"
+    return ""
 
 
 def _find(experiment: Experiment, video: Path) -> None:
@@ -263,7 +272,12 @@ def calibrated(experiment: Experiment, calibration: Calibration) -> Steps[Study]
     """
 
     def set_calibration() -> None:
-        workflow.check_calibration(experiment, calibration)
+        known = experiment.document.calibration
+        if (known.strain_log, known.seconds_per_frame) != (
+            calibration.strain_log,
+            calibration.seconds_per_frame,
+        ):
+            workflow.check_calibration(experiment, calibration)
         experiment.update(calibration=calibration)
 
     return (yield from refreshed(experiment, set_calibration))

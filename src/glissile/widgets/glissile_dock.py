@@ -98,11 +98,13 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             if following is not None:
                 self.sections[following].set_open(True)
             self._next = following
-        running = self.bench.state.running
-        if running != self._running:
+        before, running = self._running, self.bench.state.running
+        if running != before:
             self._running = running
             if running in self.sections:
                 self.sections[running].set_open(True)
+            if running is None and before in self.sections and self.bench.study is None:
+                self._adopt_shown()  # dropped while the work of a dock that was closed came to its end
 
     def _show_step(self, stage: str, step: Step) -> None:
         if stage in self.sections:
@@ -115,6 +117,9 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._docked = True
         self.window().installEventFilter(self)
         self._arrange_window()
+        self._adopt_shown()
+
+    def _adopt_shown(self) -> None:
         for layer in list(self._viewer.layers):
             self._adopt(layer)
 

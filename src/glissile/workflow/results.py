@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.contrast import video_contrast
+from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.progress import Step, Steps
@@ -57,12 +59,12 @@ def strain_of(experiment: Experiment, video: Video) -> Timeline:
 
 
 def measured_row(
-    experiment: Experiment, video: Video, along: Timeline, index: int, mask: NDArray[np.uint8]
+    classes: Sequence[DefectClass], video: Video, along: Timeline, index: int, mask: NDArray[np.uint8]
 ) -> dict[str, float]:
     """One row of the table: the mask (y, x) of frame `index` of `video`, measured."""
     return measure_frame(
         mask,
-        experiment.document.classes,
+        classes,
         frame=int(video.frame_numbers[index]),
         time_s=float(along.times_s[index]),
         strain=along.strain_at(index),
@@ -85,13 +87,14 @@ def measured(experiment: Experiment, video: Video) -> Steps[pd.DataFrame]:
         One row per segmented frame, in order; columns as `glissile.quantify.measure` documents them.
     """
     along = strain_of(experiment, video)
+    classes = experiment.document.classes  # as they are now: they may be renamed meanwhile
     done = segmented_frames(experiment, video)
     kept = experiment.segmentation_or_none()
     rows = []
     for n, index in enumerate(done, start=1):
         assert kept is not None
         mask = kept.read(int(video.frame_numbers[index]))
-        row = measured_row(experiment, video, along, index, mask)
+        row = measured_row(classes, video, along, index, mask)
         rows.append(row)
         yield Step(n, len(done), f"Measuring, frame {n} of {len(done)}", row, mask, index)
     return pd.DataFrame(rows)
@@ -139,18 +142,21 @@ def measure(experiment: Experiment) -> Steps[Results]:
     settings = experiment.settings("measure", MeasureSettings)
     origin = _origin(experiment)
     files = _files(experiment, settings)
+    classes = experiment.document.classes
     table = yield from measured(experiment, video)
+    # Until all is written, what lies there is of no one origin.
+    experiment.save_settings(_RESULTS_ORIGIN, ResultsOrigin())
     write_table(experiment.measurements_path, table)
     against: Abscissa = "strain" if table["strain"].notna().any() else "time_s"
     figure = draw_area_fractions(
         table,
-        experiment.document.classes,
+        classes,
         against=against,
         initial_strain=experiment.document.calibration.initial_strain,
     )
     for path in files[1:]:
         if path.suffix == _OVERLAY_SUFFIX:
-            yield from _overlay_video(experiment, video, path, settings.overlay_frames_per_second)
+            yield from _overlay_video(experiment, video, classes, path, settings.overlay_frames_per_second)
         else:
             save_figure(figure, path)
     experiment.save_settings("measure", settings)
@@ -211,7 +217,13 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_second: float) -> Steps[None]:
+def _overlay_video(
+    experiment: Experiment,
+    video: Video,
+    classes: Sequence[DefectClass],
+    path: Path,
+    frames_per_second: float,
+) -> Steps[None]:
     from glissile.io.video_writer import writing_video
     from glissile.quantify.overlay import frame_caption, overlay_frame
 
@@ -224,7 +236,7 @@ def _overlay_video(experiment: Experiment, video: Video, path: Path, frames_per_
         overlay_frame(
             video.frame(index),
             kept.read(int(video.frame_numbers[index])),
-            experiment.document.classes,
+            classes,
             nm_per_pixel=video.nm_per_pixel,
             caption=frame_caption(time_s=float(along.times_s[index]), strain=along.strain_at(index)),
             contrast=contrast,

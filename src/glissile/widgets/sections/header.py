@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
 
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
-from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets.sections.calibration import CalibrationFold
 from glissile.widgets.sections.lost_video import LostVideo
 from glissile.widgets.sections.section import words
@@ -124,8 +123,7 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._offered = path
         self.offer.setVisible(path is not None)
         if path is not None:
-            known = experiment_folder(path).exists()
-            self.offer.setText(f"{'Open the' if known else 'Start an'} experiment of {path.name}")
+            self.offer.setText(f"Open {path.name} here")
             self.offer.setToolTip(str(path))
 
     def open_folder(self, folder: Path) -> None:

@@ -95,6 +95,7 @@ class LabelSection(Section):
         super().set_state(state)
         for button in (self.empty, self.clear, self.load):
             button.setEnabled(state.enabled)
+        self._show_removable()
 
     def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:
         self.classes.set_value(classes)
@@ -144,14 +145,21 @@ class LabelSection(Section):
         self._recount(index)
         self._fill_table()
 
+    def _show_removable(self) -> None:
+        """Let the last class go where nobody has painted it and no work may come upon it."""
+        study = self._bench.study
+        if study is not None:
+            last = study.experiment.document.classes[-1].key
+            painted = any(pixels.get(last) for pixels in self._counts.values())
+            self.classes.set_removable(not painted and self._bench.state.running is None)
+
     def _fill_table(self) -> None:
         study = self._bench.study
         if study is None:
             return
         classes = study.experiment.document.classes
         counts = sorted(self._counts.items())
-        last = classes[-1].key
-        self.classes.set_removable(not any(pixels.get(last) for pixels in self._counts.values()))
+        self._show_removable()
         self.table.setColumnCount(1 + len(classes))
         self.table.setHorizontalHeaderLabels(["frame", *(c.name for c in classes)])
         self.table.setRowCount(len(counts))
