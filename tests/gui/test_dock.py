@@ -611,6 +611,23 @@ def test_nobody_paints_while_the_labels_are_renewed(opened, qtbot):
         assert layer.editable
 
 
+def test_frames_are_counted_as_they_are_segmented(opened, qtbot, monkeypatch):
+    may_end = threading.Event()
+
+    def child(function, folder):
+        yield from segmenting(range(5))(function, folder)
+        may_end.wait(30)
+
+    with pretended_network(opened, monkeypatch):
+        monkeypatch.setattr(segment_section, "in_child_process", child)
+        opened.sections["segment"].primary.click()
+        line = opened.sections["segment"].state_line
+        qtbot.waitUntil(lambda: line.text() == f"5 of {T} frames segmented")
+        assert opened.bench.state.running == "segment"
+        may_end.set()
+        idle(opened, qtbot)
+
+
 def test_what_is_segmented_stays_when_cancelled_and_comes_back(opened, qtbot, monkeypatch, video_path):
     with pretended_network(opened, monkeypatch):
         monkeypatch.setattr(segment_section, "in_child_process", segmenting(range(5)))

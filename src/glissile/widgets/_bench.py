@@ -23,6 +23,8 @@ from glissile.widgets._study import Study
 
 # Masks that come quicker than this are not each drawn.
 _REDRAW_EVERY_MS = 100
+# What the sections say of frames that come is not renewed more often.
+_COUNT_EVERY_MS = 500
 # Works whose result comes with a Labels layer of its own.
 _RENEWING = frozenset({"opening", "trim", "stabilize", "label"})
 
@@ -70,13 +72,18 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         self._table_outdated = False
         self._closed = False
-        self._redraw = QTimer(self)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(_REDRAW_EVERY_MS)
-        self._redraw.timeout.connect(self.display.refresh_masks)
+        self._redraw = self._timer(_REDRAW_EVERY_MS, self.display.refresh_masks)
+        self._count = self._timer(_COUNT_EVERY_MS, self.facts_changed.emit)
         viewer.dims.events.current_step.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
+
+    def _timer(self, interval_ms: int, call: Callable[[], object]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(call)
+        return timer
 
     def open_video(self, path: Path) -> None:
         """Open the experiment of a video file or folder of frames, or start it."""
@@ -156,6 +163,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._closed = True
         study = self.study
         self._redraw.stop()
+        self._count.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
         self._let_go(closing=False)
@@ -246,6 +254,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._segmented.add(step.frame)
         self.state.add_row(step.metrics)
         self._look_at_masks(only=step.frame)
+        if not self._count.isActive():
+            self._count.start()
 
     def set_measured(self, table: pd.DataFrame) -> None:
         """Take over the table that was written."""
