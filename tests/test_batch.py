@@ -169,6 +169,16 @@ def test_a_relative_strain_log_is_found_from_here(tmp_path, monkeypatch):
     assert "stress_MPa" not in table
 
 
+def test_a_strain_log_that_misses_all_masks_is_refused(tmp_path):
+    masks = masks_folder(tmp_path / "masks", (3, 5))
+    write_text(tmp_path / "rig.csv", "t,e\n100,0.5\n110,1.5\n")
+    log = StrainLogSettings(path=str(tmp_path / "rig.csv"), time_column="t", strain_column="e")
+    calibration = Calibration(seconds_per_frame=2, strain_log=log)
+    with pytest.raises(InputError, match="from 100 s to 110 s, but the frames of masks lie at 6 s to 10 s"):
+        finish(batch.measure_masks(masks, tmp_path / "t.csv", calibration))
+    assert not (tmp_path / "t.csv").exists()
+
+
 def test_the_table_never_takes_the_place_of_the_masks(tmp_path):
     path = tmp_path / "masks.tif"
     tifffile.imwrite(path, np.stack([drawn(1), drawn(2)]))

@@ -22,7 +22,7 @@ from glissile.learn.recipes import Recipe
 from glissile.naming import TIFF_SUFFIXES, image_files
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import measure_frame, write_table
-from glissile.quantify.timeline import timeline
+from glissile.quantify.timeline import check_strain_log_at, timeline
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
@@ -252,13 +252,14 @@ def measure_masks(
     Raises
     ------
     InputError
-        If a mask or the strain log cannot be read, the table would take the place of the masks, or strain is
-        asked for and the time between frames is not known.
+        If a mask or the strain log cannot be read, the log tells the strain of no mask, the table would take
+        the place of the masks, or strain is asked for and the time between frames is not known.
     """
     refuse_same(table_path, masks)
     _refuse_made_up_strain(calibration, masks)
     found = numbered_masks(masks, classes)
     times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or 1.0)
+    check_strain_log_at(calibration, times, masks.name, folder=Path())
     along = timeline(calibration, times, folder=Path())
     rows = []
     for index, (number, read) in enumerate(found.items()):

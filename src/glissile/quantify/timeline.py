@@ -88,15 +88,41 @@ def check_strain_log(calibration: Calibration, video: Video, *, folder: Path) ->
     InputError
         If the log cannot be read, lacks a column, or ends before the first frame or begins after the last.
     """
+    known = video.times_s if video.timed else np.empty(0)
+    check_strain_log_at(calibration, known, video.name, folder=folder)
+
+
+def check_strain_log_at(
+    calibration: Calibration, times_s: NDArray[np.float64], name: str, *, folder: Path
+) -> None:
+    """Refuse a strain log that tells the strain at none of some times, see `check_strain_log`.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        What is about to be used.
+    times_s : ndarray, shape (t,)
+        Seconds after the first frame of the source, growing; where there are none, only the log itself is
+        checked.
+    name : str
+        Whose frames they are.
+    folder : Path
+        What a relative path of the strain log starts from.
+
+    Raises
+    ------
+    InputError
+        As `check_strain_log`.
+    """
     settings = calibration.strain_log
     if settings is None:
         return
     log = _read(settings, folder)
-    times = video.times_s + settings.time_offset_s
-    if video.timed and np.isnan(log.at(times)[0]).all():
+    times = times_s + settings.time_offset_s
+    if len(times) and np.isnan(log.at(times)[0]).all():
         raise InputError(
             f"{settings.path}: the log runs from {log.times_s[0]:g} s to {log.times_s[-1]:g} s, but the "
-            f"frames of {video.name} lie at {times[0]:g} s to {times[-1]:g} s of its clock; correct the time "
+            f"frames of {name} lie at {times[0]:g} s to {times[-1]:g} s of its clock; correct the time "
             "offset, which is the time in the log at frame 0"
         )
 
