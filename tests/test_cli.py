@@ -192,6 +192,10 @@ def test_the_version_is_printed():
         ),
         (("train", "frames", "masks", "--output", "m", "--classes", "background"), '"background" cannot be'),
         (("train", "frames", "masks", "--output", "m", "--classes", "a b,A  B"), '"A B" comes twice'),
+        (
+            ("score", "masks", "masks", "--classes", ",".join(map(str, range(256)))),
+            "--classes: a mask holds at most 255 classes, not 256\n",
+        ),
         (("score", "masks", "masks", "--classes", "line"), "has the value 2, but the classes are 0, 1; add"),
         (("score", "masks", "absent"), "absent: is not a folder"),
         (("score", "one_mask", "masks"), "2 of 3 true masks have no prediction"),

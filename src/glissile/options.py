@@ -54,6 +54,7 @@ MethodOption = Annotated[
     ),
 ]
 
+MOST_CLASSES = 255  # a mask is of uint8, and 0 is the background
 # Nothing is drawn on the command line but by `run`, whose experiment has colours of its own.
 _OTHER_CLASSES = "#009e73"
 
@@ -162,8 +163,10 @@ DEFAULT_CLASS_NAMES = ",".join(c.name for c in DEFAULT_CLASSES)
 
 
 def classes_of(names: str) -> tuple[DefectClass, ...]:
-    """Read `--classes`; InputError where a name is empty, reserved or comes twice."""
+    """Read `--classes`; InputError where a name is empty, reserved or comes twice, or are too many."""
     given = [" ".join(name.split()) for name in names.split(",")]
+    if len(given) > MOST_CLASSES:
+        raise InputError(f"--classes: a mask holds at most {MOST_CLASSES} classes, not {len(given)}")
     colors = {c.key: c.color for c in DEFAULT_CLASSES}
     found: list[DefectClass] = []
     for value, name in enumerate(given, start=1):
