@@ -1,6 +1,7 @@
 """The stages on files and folders: how frames and masks find each other."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,6 +54,8 @@ def prediction(monkeypatch):
             yield Step(index + 1, len(video), "Segmenting", preview=mask, frame=index)
 
     monkeypatch.setattr("glissile.segment.predict.segment", segment)
+    card = SimpleNamespace(classes=DEFAULT_CLASSES[:1])
+    monkeypatch.setattr("glissile.io.checkpoint.read_card", lambda folder: card)
 
 
 def frames_folder(folder, numbers):
@@ -150,6 +153,37 @@ def test_only_frames_that_a_zarr_holds_are_measured(tmp_path):
     np.testing.assert_allclose(table["strain"], [0.3, 0.8])
     np.testing.assert_allclose(table["dislocation_area_fraction"], np.array([2, 7]) / 12)
     np.testing.assert_array_equal(table["stacking_fault_px"], [20, 10])
+
+
+def swapped():
+    return [c.model_copy(update={"value": 3 - c.value}) for c in reversed(DEFAULT_CLASSES)]
+
+
+def kept_masks(path, classes):
+    """Masks of which two rows are of value 1 and the classes are kept."""
+    MaskStore.create(path, (1, 12, 16), {"classes": classes}).write(0, drawn(2))
+    return path
+
+
+def test_a_zarr_tells_what_its_values_mean(tmp_path):
+    masks = kept_masks(tmp_path / "F.zarr", [c.model_dump() for c in swapped()])
+    for given in (None, swapped()):
+        table = finish(batch.measure_masks(masks, tmp_path / "t.csv", Calibration(), classes=given))
+        assert (table["stacking_fault_px"][0], table["dislocation_px"][0]) == (32, 20)
+
+
+@pytest.mark.parametrize("given", [DEFAULT_CLASSES, swapped()[:1]])
+def test_other_names_than_a_zarr_keeps_are_refused(tmp_path, given):
+    masks = kept_masks(tmp_path / "F.zarr", [c.model_dump() for c in swapped()])
+    with pytest.raises(InputError, match="its values are 1 stacking fault, 2 dislocation; leave out"):
+        finish(batch.measure_masks(masks, tmp_path / "t.csv", Calibration(), classes=given))
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_classes_that_cannot_be_read_are_one_sentence(tmp_path):
+    masks = kept_masks(tmp_path / "F.zarr", [{"value": 0}])
+    with pytest.raises(InputError, match="its classes are damaged"):
+        finish(batch.measure_masks(masks, tmp_path / "t.csv", Calibration()))
 
 
 def test_the_field_of_view_has_an_area_where_the_scale_is_given(tmp_path):

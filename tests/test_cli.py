@@ -376,10 +376,13 @@ def test_classes_are_named_once_and_travel_with_the_model(files, truth, tmp_path
     assert [(c.value, c.name) for c in known] == [(1, "dislocation"), (2, "stacking fault"), (3, "twin")]
     assert known[:2] == DEFAULT_CLASSES
     for name in ("F.zarr", "folder"):
-        done("segment", tmp_path / "model", files / "frames", "--output", tmp_path / name, "--device", "cpu")
+        text = done(
+            "segment", tmp_path / "model", files / "frames", "--output", tmp_path / name, "--device", "cpu"
+        )
+        assert "values: 1 dislocation, 2 stacking fault, 3 twin\n" in text
     found = read_mask_folder(tmp_path / "folder", known)
     assert max(mask.max() for mask in found.values()) == 3
-    done("measure", tmp_path / "F.zarr", "--output", tmp_path / "t.csv", "--classes", names)
+    done("measure", tmp_path / "F.zarr", "--output", tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv")["twin_px"].tolist() == [
         np.count_nonzero(mask == 3) for mask in found.values()
     ]

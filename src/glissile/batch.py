@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from glissile.atomic import replacing, replacing_folder
-from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.defects import DEFAULT_CLASSES, DefectClass, named
 from glissile.errors import InputError
 from glissile.experiment import Calibration, MaskStore
 from glissile.io.annotations import frame_number, read_mask_folder, write_mask
@@ -28,6 +29,9 @@ from glissile.video import Video
 
 if TYPE_CHECKING:
     from glissile.io.checkpoint import ModelCard
+
+
+_CLASSES = "classes"
 
 
 def train_on_folders(
@@ -130,11 +134,12 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     InputError
         If model, source or output cannot be used, or source and output are the same.
     """
+    from glissile.io.checkpoint import read_card
     from glissile.segment.predict import segment
 
     video = read_video(source)
     refuse_same(output, source)
-    with mask_writer(output, source, video) as write:
+    with mask_writer(output, source, video, read_card(model_folder).classes) as write:
         for step in segment(model_folder, video, settings):
             if step.preview is not None and step.frame is not None:
                 write(step.frame, step.preview.astype(np.uint8))
@@ -144,9 +149,9 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
 
 @contextmanager
 def mask_writer(
-    output: Path, source: Path, video: Video
+    output: Path, source: Path, video: Video, classes: Sequence[DefectClass]
 ) -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-    """Open what `segment_to_files` writes into.
+    """Open what `segment_to_files` writes into; a Zarr array also keeps the classes, as an attribute.
 
     Yields
     ------
@@ -167,7 +172,8 @@ def mask_writer(
         if output.exists():
             raise InputError(f"{output}: exists already; delete it, or choose another name")
         with replacing_folder(output) as temporary:
-            yield MaskStore.create(temporary, video.shape).write
+            kept = {_CLASSES: [c.model_dump() for c in classes]}
+            yield MaskStore.create(temporary, video.shape, kept).write
     else:
         names = frame_names(source, len(video))
         yield lambda index, mask: write_mask(output / f"{names[index]}.png", mask)
@@ -224,7 +230,7 @@ def measure_masks(
     table_path: Path,
     calibration: Calibration,
     *,
-    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+    classes: Sequence[DefectClass] | None = None,
 ) -> Steps[pd.DataFrame]:
     """Measure a set of masks and write the table.
 
@@ -236,8 +242,8 @@ def measure_masks(
         CSV to write.
     calibration : Calibration
         Time base and strain; without a time per frame, `time_s` counts frames.
-    classes : sequence of DefectClass
-        What the mask values mean.
+    classes : sequence of DefectClass, optional
+        What the mask values mean. Default: the classes that `masks` keeps, else `DEFAULT_CLASSES`.
 
     Yields
     ------
@@ -253,10 +259,12 @@ def measure_masks(
     ------
     InputError
         If a mask or the strain log cannot be read, the log tells the strain of no mask, the table would take
-        the place of the masks, or strain is asked for and the time between frames is not known.
+        the place of the masks, `classes` are not those that `masks` keeps, or strain is asked for and the
+        time between frames is not known.
     """
     refuse_same(table_path, masks)
     _refuse_made_up_strain(calibration, masks)
+    classes = _classes_in(masks, classes)
     found = numbered_masks(masks, classes)
     times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or 1.0)
     check_strain_log_at(calibration, times, masks.name, folder=Path())
@@ -278,6 +286,19 @@ def measure_masks(
     table = pd.DataFrame(rows)
     write_table(table_path, table)
     return table
+
+
+def _classes_in(masks: Path, given: Sequence[DefectClass] | None) -> Sequence[DefectClass]:
+    kept = MaskStore.open(masks, read_only=True).attributes.get(_CLASSES) if masks.suffix == ".zarr" else None
+    if kept is None:
+        return given or DEFAULT_CLASSES
+    try:
+        known = TypeAdapter(tuple[DefectClass, ...]).validate_python(kept)
+    except ValueError as error:
+        raise InputError(f"{masks}: its classes are damaged; segment the video again") from error
+    if given is not None and {c.value: c.key for c in given} != {c.value: c.key for c in known}:
+        raise InputError(f"{masks}: its values are {named(known)}; leave out --classes, or give these names")
+    return known
 
 
 def _refuse_made_up_strain(calibration: Calibration, masks: Path) -> None:

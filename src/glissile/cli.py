@@ -22,6 +22,7 @@ from glissile.options import (
     ExperimentPath,
     Fps,
     InitialStrain,
+    MaskClasses,
     MaskFps,
     Method,
     MethodOption,
@@ -157,10 +158,12 @@ def segment(
 ) -> None:
     """Segment every frame of a video; the masks have the class values of the model."""
     from glissile.batch import segment_to_files
+    from glissile.defects import named
+    from glissile.io.checkpoint import read_card
     from glissile.segment.settings import SegmentSettings
 
     n = console.show("Segment", segment_to_files(model, source, output, SegmentSettings(device=device.value)))
-    print(f"{n} masks in {output}")
+    print(f"{n} masks in {output}, values: {named(read_card(model).classes)}")
 
 
 @app.command()
@@ -172,7 +175,7 @@ def measure(
         ),
     ],
     output: Annotated[Path, typer.Option(metavar="CSV", help="Table to write.")],
-    classes: Classes = DEFAULT_CLASS_NAMES,
+    classes: MaskClasses = None,
     fps: MaskFps = None,
     initial_strain: InitialStrain = None,
     strain_rate: StrainRate = None,
@@ -193,7 +196,8 @@ def measure(
         nm_per_pixel,
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
-    table = console.show("Measure", measure_masks(masks, output, calibration, classes=classes_of(classes)))
+    given = None if classes is None else classes_of(classes)
+    table = console.show("Measure", measure_masks(masks, output, calibration, classes=given))
     print(f"{len(table)} frames in {output}")
 
 

@@ -57,3 +57,8 @@ DEFAULT_CLASSES = (
 def class_values(classes: Sequence[DefectClass]) -> tuple[int, ...]:
     """Mask values of `classes`, background first."""
     return (BACKGROUND, *(c.value for c in classes))
+
+
+def named(classes: Sequence[DefectClass]) -> str:
+    """Say what the values in a mask mean: "1 dislocation, 2 stacking fault"."""
+    return ", ".join(f"{c.value} {c.name}" for c in classes)

@@ -159,6 +159,12 @@ Classes = Annotated[
         help="Classes in the masks, with commas between: the first has the value 1, the second 2, ...",
     ),
 ]
+MaskClasses = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="As for train; if absent, those that F.zarr keeps, else the two usual ones."
+    ),
+]
 DEFAULT_CLASS_NAMES = ",".join(c.name for c in DEFAULT_CLASSES)
 
 
