@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import torch
 from drawings import job_of
 
 from glissile.learn import training
@@ -12,6 +13,7 @@ from glissile.learn.schedule import Plan
 from glissile.learn.stopwatch import LEAST_STEPS, Stopwatch
 from glissile.learn.train import train
 from glissile.learn.trainer import Trainer
+from glissile.learn.training import Training
 from glissile.progress import finish
 
 STEP_S, FRAME_S, WRITE_S, CALIBRATE_S = 0.5, 0.2, 0.3, 0.4
@@ -22,43 +24,44 @@ class Clock:
 
     def __init__(self, load: Callable[[float], float] = lambda now: 1.0) -> None:
         self.now = 0.0
-        self._load = load
+        self.load = load
 
     def __call__(self) -> float:
         return self.now
 
     def spend(self, seconds: float) -> None:
-        self.now += seconds * self._load(self.now)
+        self.now += seconds * self.load(self.now)
 
 
 @pytest.fixture
 def timed(monkeypatch):
     """Let a training run by a clock on which its parts take known times; gives the progress of its steps."""
 
-    def by(clock: Clock) -> list[float]:
+    def by(clock: Clock, *, quicker: float = 1.0, calibrate_s: float = CALIBRATE_S) -> list[float]:
         progress = []
 
         def costing(function, seconds):
             def spent(*arguments, **options):
-                clock.spend(seconds)
+                clock.spend(seconds / quicker)
                 return function(*arguments, **options)
 
             return spent
+
+        def calibrate(logits, truths):
+            clock.spend(calibrate_s / quicker * len(logits))
+            return real_calibrate(logits, truths)
 
         def learn(self, batch, *, step, steps):
             progress.append((step + 1) / steps)
             return real_learn(self, batch, step=step, steps=steps)
 
-        real_learn = Trainer.learn
+        real_learn, real_calibrate = Trainer.learn, training.area_offsets
         monkeypatch.setattr(training, "Stopwatch", partial(Stopwatch, clock=clock))
         monkeypatch.setattr(Trainer, "learn", costing(learn, STEP_S))
         monkeypatch.setattr(Trainer, "logits", costing(Trainer.logits, FRAME_S))
-        for name, seconds in (
-            ("write_tensors", WRITE_S),
-            ("save_model", WRITE_S),
-            ("area_offsets", CALIBRATE_S),
-        ):
-            monkeypatch.setattr(training, name, costing(getattr(training, name), seconds))
+        monkeypatch.setattr(training, "area_offsets", calibrate)
+        for name in ("write_tensors", "save_model"):
+            monkeypatch.setattr(training, name, costing(getattr(training, name), WRITE_S))
         return progress
 
     return by
@@ -85,14 +88,108 @@ def test_the_whole_training_takes_the_minutes_it_was_given(tmp_path, timed, load
     earliest = 40 if load(0) > load(60) else 51  # what goes faster is believed slowly
     assert earliest < clock.now < 60 + STEP_S * load(60)
     assert card.seconds == pytest.approx(clock.now - WRITE_S * load(60), abs=0.2)  # the card is written last
-    assert progress[-1] == pytest.approx(1, abs=0.02)  # so the learning rate has come down
+    assert progress[-1] == pytest.approx(1, abs=0.03)  # so the learning rate has come down
+
+
+@pytest.fixture
+def at_rest(monkeypatch):
+    """Let training steps do nothing, so that thousands of them are over soon."""
+    monkeypatch.setattr(training, "draw_batch", lambda *arguments, **options: None)
+    monkeypatch.setattr(Trainer, "learn", lambda self, batch, *, step, steps: torch.zeros(()))
+
+
+LONG_CALIBRATE_S = 12.0  # so that the end takes as long as 120 steps
+TRIED = 6  # steps that find the first pace
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        (Trainer.learn, 4),  # as the first paces are found
+        (Trainer.learn, TRIED + 1),
+        (Trainer.learn, TRIED + 41),  # the first after a look
+        (Trainer.learn, TRIED + 42),
+        (Trainer.learn, TRIED + 1000),
+        (Training._look, 1),
+    ],
+)
+@pytest.mark.parametrize(("minutes", "quicker", "hang_s"), [(10, 5, 8), (10, 5, 60), (0.25, 100, 1)])
+def test_what_hangs_once_ends_no_training(
+    tmp_path, timed, at_rest, monkeypatch, minutes, quicker, hang_s, method, call
+):
+    clock = Clock()
+    progress = timed(clock, quicker=quicker, calibrate_s=LONG_CALIBRATE_S)
+    owner = Trainer if method.__qualname__.startswith("Trainer.") else Training
+    real, calls = getattr(owner, method.__name__), []
+
+    def hanging(*arguments, **options):
+        calls.append(clock.now)
+        if len(calls) == call:
+            clock.now += hang_s
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, method.__name__, hanging)
+    finish(train(job_of(tmp_path, minutes=minutes, least_epoch_steps=40, most_epoch_steps=40)))
+    assert len(calls) >= call
+    assert 0.9 * 60 * minutes < clock.now < 60 * minutes + STEP_S / quicker
+    assert progress[-1] == pytest.approx(1, abs=0.02)
+
+
+@pytest.fixture
+def slow_at_first(monkeypatch):
+    """Let the first paces, and so many steps after them, take some times as long as the rest."""
+
+    def by(clock: Clock, slower: float, steps: int) -> None:
+        def find_paces(self):
+            clock.load = lambda now: slower
+            real_find(self)
+            left[0] = steps
+
+        def learn(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                clock.load = lambda now: 1
+            return real_learn(*arguments, **options)
+
+        left = [TRIED]
+        real_find, real_learn = Training._find_paces, Trainer.learn
+        monkeypatch.setattr(Training, "_find_paces", find_paces)
+        monkeypatch.setattr(Trainer, "learn", learn)
+
+    return by
+
+
+@pytest.mark.parametrize("per_epoch", [6, 400])
+@pytest.mark.parametrize("slower", [6, 8, 20])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_slow_start_ends_no_training(tmp_path, timed, at_rest, slow_at_first, slower, steps, per_epoch):
+    clock = Clock()
+    progress = timed(clock, quicker=40, calibrate_s=LONG_CALIBRATE_S)
+    slow_at_first(clock, slower, steps)
+    finish(train(job_of(tmp_path, minutes=0.5, least_epoch_steps=per_epoch, most_epoch_steps=per_epoch)))
+    assert 27 < clock.now < 30 + STEP_S / 40
+    assert progress[-1] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("slower", [6, 8, 12])
+def test_a_slow_start_after_a_pause_ends_no_training(tmp_path, timed, at_rest, slow_at_first, slower):
+    clock = Clock()
+    timed(clock, quicker=40, calibrate_s=LONG_CALIBRATE_S)
+    job = job_of(tmp_path, minutes=0.5, least_epoch_steps=40, most_epoch_steps=40)
+    steps = train(job)
+    while clock.now < 15:
+        next(steps)
+    steps.close()
+    clock.now += 1000
+    slow_at_first(clock, slower, 0)
+    finish(train(replace(job, resume=True)))
+    assert 27 < clock.now - 1000 < 30 + STEP_S / 40
 
 
 def test_too_short_a_time_still_gives_a_network(tmp_path, timed):
     progress = timed(Clock())
     finish(train(job_of(tmp_path, minutes=0.01)))
-    tried = 6  # to find the pace
-    assert len(progress) == tried + LEAST_STEPS
+    assert len(progress) == TRIED + LEAST_STEPS
 
 
 def test_a_resumed_training_takes_the_time_that_is_left(tmp_path, timed):

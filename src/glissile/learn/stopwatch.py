@@ -4,23 +4,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import median_low
 
 from glissile.learn.schedule import Plan, steps_within
 
 # Fewer steps leave a network that knows nothing, however little time was given.
 LEAST_STEPS = 8
-# Share of a quicker measurement in a pace; a slower one is believed at once, or the time would be overrun.
-_NEW_SHARE = 0.3
-# Steps of the present part that tell how fast it goes now.
-_RECENT_STEPS = 8
+# Steps and looks that tell how fast it goes now.
+_RECENT_STEPS, _RECENT_LOOKS = 9, 5
 _SHORTEST_S = 1e-4
 
 
 class Stopwatch:
     """The time of a training, and the paces that it was seen to have.
 
-    Steps are timed in parts, from one stop of the plan to the next, because a graphics card says only at the
-    end of a part that it is done. A look is what follows: the hold-out and the checkpoint.
+    A pace is a median, so that a single step or look that hangs changes nothing but the time that is left. A
+    look is what follows upon some steps: the hold-out and the checkpoint. Looks, and what follows the last of
+    them, are kept in steps instead of seconds: what slows the steps slows the rest as much.
 
     Parameters
     ----------
@@ -42,9 +42,10 @@ class Stopwatch:
         self.limited = minutes is not None
         self._limit_s = 60 * (minutes or 0.0)
         self._clock = clock
-        self._began = self._part_began = self._part_ended = clock()
-        self._recent: deque[float] = deque(maxlen=_RECENT_STEPS + 1)
-        self._step_s = self._first_step_s = self._look_s = self._first_look_s = self._end_s = 0.0
+        self._began = self._lap_began = clock()
+        self._steps_s: deque[float] = deque(maxlen=_RECENT_STEPS)
+        self._looks: deque[float] = deque(maxlen=_RECENT_LOOKS)
+        self._end = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -53,32 +54,29 @@ class Stopwatch:
 
     def expect(self, *, step_s: float, look_s: float, end_s: float) -> None:
         """Take over first paces: of a step, of a look, and of what follows the last look."""
-        self._step_s = self._first_step_s = max(step_s, _SHORTEST_S)
-        self._look_s = self._first_look_s = look_s
-        self._end_s = end_s
+        self._steps_s.append(max(step_s, _SHORTEST_S))
+        self._looks.append(look_s / self._steps_s[0])
+        self._end = end_s / self._steps_s[0]
 
     def begin_part(self) -> None:
         """Take notice that steps begin."""
-        self._part_began = self._clock()
-        self._recent.append(self._part_began)
+        self._lap_began = self._clock()
 
     def end_step(self) -> None:
-        """Take notice that a step was taken, though a graphics card may still be at it."""
-        self._recent.append(self._clock())
-
-    def end_part(self, steps: int) -> None:
-        """Take notice that so many steps are done since `begin_part`."""
-        self._recent.clear()
-        self._part_ended = self._clock()
-        self._step_s = _blended(self._step_s, (self._part_ended - self._part_began) / steps)
+        """Take notice that a step was taken."""
+        self._steps_s.append(max(self._lap_s(), _SHORTEST_S))
 
     def end_look(self) -> None:
-        """Take notice that the look which followed upon `end_part` is over."""
-        self._look_s = _blended(self._look_s, self._clock() - self._part_ended)
+        """Take notice that the look which followed upon a step is over."""
+        self._looks.append(self._lap_s() / median_low(self._steps_s))
+
+    def _lap_s(self) -> float:
+        began, self._lap_began = self._lap_began, self._clock()
+        return self._lap_began - began
 
     def needed_s(self, steps: int, plan: Plan) -> float:
         """Seconds that so many more steps of `plan` take, with their looks."""
-        return steps * (self._step_s + self._look_s * plan.stops_per_step)
+        return steps * median_low(self._steps_s) * (1 + median_low(self._looks) * plan.stops_per_step)
 
     def fitted(self, plan: Plan, step: int) -> Plan:
         """Give `plan` the length that fits into the time, as things go now; `expect` must have been called.
@@ -93,20 +91,14 @@ class Stopwatch:
         Returns
         -------
         Plan
-            Not shorter than `step` and `LEAST_STEPS`; `plan` itself where there is no limit.
+            Not shorter than `step` and `LEAST_STEPS`, and longer than `step` where only the first paces are
+            known; `plan` itself where there is no limit.
         """
         if not self.limited:
             return plan
-        step_s = self._step_s
-        if len(self._recent) > 1:
-            step_s = max(step_s, (self._recent[-1] - self._recent[0]) / (len(self._recent) - 1))
-        strain = step_s / self._first_step_s  # what slows the steps slows the rest as much
-        look_s, end_s = max(self._look_s, self._first_look_s * strain), self._end_s * strain
+        step_s, look = median_low(self._steps_s), median_low(self._looks)
         # A look after a part that is not whole comes on top of those that `steps_within` counts.
-        left = self._limit_s - self.elapsed_s - look_s - end_s
-        fitting = steps_within(left, step_s=step_s, look_s=look_s, plan=plan)
-        return replace(plan, steps=max(LEAST_STEPS, step + fitting))
-
-
-def _blended(known: float, seen: float) -> float:
-    return max(seen, (1 - _NEW_SHARE) * known + _NEW_SHARE * seen) if known else seen
+        left = self._limit_s - self.elapsed_s - (look + self._end) * step_s
+        fitting = steps_within(left, step_s=step_s, look_s=look * step_s, plan=plan)
+        least = 1 if len(self._steps_s) == 1 else 0
+        return replace(plan, steps=max(LEAST_STEPS, step + max(least, fitting)))

@@ -1,5 +1,6 @@
 """Labelled frames -> a trained network on disk, epoch by epoch."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         metrics = training.learn()
         stops = training.plan.stops()
         step = Step(
-            index=stops.index(training.step) + 1,
+            index=bisect_left(stops, training.step) + 1,
             total=len(stops),
             message=training.message(),
             metrics=metrics,

@@ -3,7 +3,6 @@
 import json
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from pathlib import Path
@@ -115,7 +114,6 @@ class Training:
         """Start anew; where minutes are given, find out how many steps fit into them."""
         self._find_paces()
         self.plan = self._watch.fitted(self.plan, 0)
-        self.plan = replace(self.plan, steps_per_epoch=min(self.plan.steps_per_epoch, self.plan.steps))
 
     def _find_paces(self) -> None:
         """Time a few steps, which are undone afterwards, and all that happens between and after them."""
@@ -133,21 +131,25 @@ class Training:
         look_s = end_s = len(self._data.validation) * frame_s + write_s
         if self._recipe.calibrate_area:
             used = self._calibration_frames()
-            end_s += len(used) * seconds(lambda: self._area_offsets(used[:1]))
+            end_s += len(used) * seconds(lambda: self._area_offsets(used[:1]), times=2)
         self._trainer.restore(*state)
         self._watch.expect(step_s=step_s, look_s=look_s, end_s=end_s)
 
     def _seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
-        """Mean duration of `work`."""
-        begun = self._watch.elapsed_s
+        """Shortest duration of `work`; a longer one only tells what else the machine did."""
+        durations = []
         for _ in range(times):
+            begun = self._watch.elapsed_s
             work()
-        self._synchronise()
-        return (self._watch.elapsed_s - begun) / times
+            self._synchronise()
+            durations.append(self._watch.elapsed_s - begun)
+        return min(durations)
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
 
     # -- learning ---------------------------------------------------------------------------------------
 
@@ -161,7 +163,6 @@ class Training:
             self._watch.end_step()
             self.plan = self._watch.fitted(self.plan, self.step)
         loss = float(torch.stack(losses).mean())
-        self._watch.end_part(len(losses))
         if not isfinite(loss):
             raise InputError(
                 f"Training diverged in epoch {self.epoch}; start anew with a smaller learning rate than "
@@ -171,8 +172,8 @@ class Training:
         if self.step % self.plan.steps_per_epoch == 0 or self.step == self.plan.steps:
             self.save()
         self._watch.end_look()
-        if self.step < self.plan.steps:
-            self.plan = self._watch.fitted(self.plan, self.step)
+        # Even at its end: the steps and the look may have shown that there is time for more.
+        self.plan = self._watch.fitted(self.plan, self.step)
         self._seconds_left = self._watch.needed_s(self.plan.steps - self.step, self.plan)
         return metrics | {"seconds_left": self._seconds_left}
 
@@ -205,7 +206,9 @@ class Training:
         """One training step, with half the batch where memory does not suffice for it."""
         while True:
             try:
-                return self._trainer.learn(draw(), step=step, steps=steps)
+                batch = draw()
+                self._synchronise()  # or the steps would seem quicker than the graphics card takes them
+                return self._trainer.learn(batch, step=step, steps=steps)
             except (RuntimeError, MemoryError) as problem:
                 if not out_of_memory(problem):
                     raise
@@ -334,9 +337,8 @@ class Training:
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise InputError(unusable) from problem
         self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
-        if self.step < self.plan.steps:
-            self._find_paces()
-            self.plan = self._watch.fitted(self.plan, self.step)
+        self._find_paces()
+        self.plan = self._watch.fitted(self.plan, self.step)
 
     def end(self) -> ModelCard:
         """Calibrate and score the best weights, write the model, remove the checkpoint."""
