@@ -88,6 +88,17 @@ class Source(BaseModel):
             return f"it has {size} bytes and had {self.size_bytes}"
         return "its content differs" if digest != self.sampled_sha256 else None
 
+    def mistaken(self, path: Path, study: str) -> str | None:
+        """Say that the video at `path` is not the one that `study` was made from; None where it is.
+
+        Raises
+        ------
+        InputError
+            If there is nothing at `path` or it cannot be read.
+        """
+        how = self.difference(path)
+        return None if how is None else f"{path}: is not the video that {study} was made from, {how}"
+
     def seen_from(self, folder: Path) -> Self:
         """Add the path relative to the experiment `folder`."""
         try:

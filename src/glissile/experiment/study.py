@@ -328,11 +328,8 @@ class Experiment:
         InputError
             If the video is missing or cannot be read.
         """
-        path = self.source_path()
-        how = self._document.source.difference(path)
-        return (
-            None if how is None else f"{self._not_the_source(path, how)}; labels and results may not fit it"
-        )
+        wrong = self._document.source.mistaken(self.source_path(), self.folder.name)
+        return None if wrong is None else f"{wrong}; labels and results may not fit it"
 
     def relocate_source(self, path: Path) -> None:
         """Refer to the source video at its new place; nothing else in the experiment changes.
@@ -348,11 +345,9 @@ class Experiment:
             If there is nothing at `path`, it is not the same video, or the experiment is read-only.
         """
         kept = self._document.source
-        how = kept.difference(path)
-        if how is not None:
-            raise InputError(
-                f"{self._not_the_source(path, how)}; choose that one, or start a new experiment with this one"
-            )
+        wrong = kept.mistaken(path, self.folder.name)
+        if wrong is not None:
+            raise InputError(f"{wrong}; choose that one, or start a new experiment with this one")
         moved = Source.of(path, frames=kept.frames, height=kept.height, width=kept.width)
         self.update(source=moved.seen_from(self.folder))
 
@@ -395,9 +390,6 @@ class Experiment:
         if not (path / "zarr.json").exists():
             return None
         return MaskStore.open(path, read_only=self._why_read_only() or False)
-
-    def _not_the_source(self, path: Path, how: str) -> str:
-        return f"{path}: is not the video that {self.folder.name} was made from, {how}"
 
     def _clean(self) -> None:
         for folder in (self.folder, self.labels_path, self.segmentation_path, self.models_folder):
