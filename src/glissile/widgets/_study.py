@@ -15,6 +15,7 @@ from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
+from glissile.quantify.timeline import check_strain_log
 from glissile.stabilize.camera_motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
@@ -141,8 +142,9 @@ def _read(experiment: Experiment, video: Path | None = None) -> Steps[Study]:
 
 def _strain_missing(study: Study) -> str:
     """Say why the strain log tells no strain; empty where it does, or where there is none."""
+    experiment = study.experiment
     try:
-        workflow.check_calibration(study.experiment)
+        check_strain_log(experiment.document.calibration, study.trimmed, folder=experiment.folder)
     except InputError as error:
         return f"No strain is shown: {error}"
     return ""
