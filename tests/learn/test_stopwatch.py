@@ -106,14 +106,12 @@ TRIED = 6  # steps that find the first pace
     ("method", "call"),
     [
         (Trainer.learn, 4),  # as the first paces are found
-        (Trainer.learn, TRIED + 1),
         (Trainer.learn, TRIED + 41),  # the first after a look
         (Trainer.learn, TRIED + 42),
-        (Trainer.learn, TRIED + 1000),
         (Training._look, 1),
     ],
 )
-@pytest.mark.parametrize(("minutes", "quicker", "hang_s"), [(10, 5, 8), (10, 5, 60), (0.25, 100, 1)])
+@pytest.mark.parametrize(("minutes", "quicker", "hang_s"), [(10, 5, 60), (0.25, 100, 1)])
 def test_what_hangs_once_ends_no_training(
     tmp_path, timed, at_rest, monkeypatch, minutes, quicker, hang_s, method, call
 ):
@@ -160,7 +158,7 @@ def slow_at_first(monkeypatch):
 
 
 @pytest.mark.parametrize("per_epoch", [6, 400])
-@pytest.mark.parametrize("slower", [6, 8, 20])
+@pytest.mark.parametrize("slower", [8, 20])
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_slow_start_ends_no_training(tmp_path, timed, at_rest, slow_at_first, slower, steps, per_epoch):
     clock = Clock()
@@ -171,7 +169,7 @@ def test_a_slow_start_ends_no_training(tmp_path, timed, at_rest, slow_at_first, 
     assert progress[-1] == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("slower", [6, 8, 12])
+@pytest.mark.parametrize("slower", [8, 12])
 def test_a_slow_start_after_a_pause_ends_no_training(tmp_path, timed, at_rest, slow_at_first, slower):
     clock = Clock()
     timed(clock, quicker=40, calibrate_s=LONG_CALIBRATE_S)

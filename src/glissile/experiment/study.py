@@ -139,7 +139,7 @@ class Experiment:
         folder : Path
             `NAME.glissile`, or `NAME` as given to `create`.
         read_only : bool
-            Do not lock it. Without this, a study that is open elsewhere is opened for reading, too.
+            Do not lock it. Without this, one that is open elsewhere is opened for reading, too.
 
         Returns
         -------
@@ -359,7 +359,7 @@ class Experiment:
         InputError
             If it is read-only.
         """
-        reason = self._why_read_only()
+        reason = self.why_read_only()
         if reason is not None:
             raise InputError(reason)
 
@@ -375,7 +375,8 @@ class Experiment:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _why_read_only(self) -> str | None:
+    def why_read_only(self) -> str | None:
+        """Say in one sentence why nothing can be changed; None where it can."""
         if self._lock is not None:
             return None
         if self.locked_by is not None:
@@ -389,7 +390,7 @@ class Experiment:
     def _store_or_none(self, path: Path) -> MaskStore | None:
         if not (path / "zarr.json").exists():
             return None
-        return MaskStore.open(path, read_only=self._why_read_only() or False)
+        return MaskStore.open(path, read_only=self.why_read_only() or False)
 
     def _clean(self) -> None:
         for folder in (self.folder, self.labels_path, self.segmentation_path, self.models_folder):

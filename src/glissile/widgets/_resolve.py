@@ -11,7 +11,7 @@ LABELS_ADVISED = 10
 # Works during which labelling goes on.
 _BESIDE_LABELLING = frozenset({"reading", "train", "segment", "measure"})
 _START = "Open a video first"
-_READ_ONLY = "Read only: this experiment is open elsewhere"
+_READ_ONLY = "Read only: why is said at the top"
 _TITLES = {
     "opening": "a video is being opened",
     "reading": "the segmentation is being read",

@@ -113,8 +113,7 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         experiment = study.experiment
         self.name.setText(experiment.folder.name)
         self.path.set_whole_text(str(experiment.folder))
-        held = f"it is held by {experiment.locked_by}" if experiment.locked_by else "it was opened so"
-        self.read_only.setText(f"Read only: {held}. Nothing you change here is kept.")
+        self.read_only.setText(experiment.why_read_only() or "")
         if self._offered is not None and self._offered.name == Path(experiment.document.source.path).name:
             self.offer_video(None)
 
