@@ -222,6 +222,35 @@ def test_the_table_never_takes_the_place_of_the_masks(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_table_is_no_picture_and_takes_the_place_of_no_log(tmp_path):
+    masks = masks_folder(tmp_path / "masks", (0, 1))
+    log = tmp_path / "rig.csv"
+    write_text(log, "t,e\n0,0.5\n10,1.5\n")
+    settings = StrainLogSettings(path=str(log), time_column="t", strain_column="e")
+    calibration = Calibration(seconds_per_frame=1, strain_log=settings)
+    (tmp_path / "folder.csv").mkdir()
+    for output, said in (
+        (log, "is the input itself"),
+        (tmp_path / "1.png", "ends in .csv"),
+        (tmp_path / "folder.csv", "folder"),
+    ):
+        with pytest.raises(InputError, match=said):
+            finish(batch.measure_masks(masks, output, calibration))
+    assert log.read_text(encoding="utf-8").startswith("t,e")
+
+
+def test_neither_model_nor_masks_are_written_into_the_input(tmp_path):
+    masks = masks_folder(tmp_path / "masks", (0, 1))
+    with pytest.raises(InputError, match="is the input itself"):
+        finish(batch.train_on_folders(masks, masks, masks, Recipe()))
+    model = tmp_path / "model"
+    model.mkdir()
+    with pytest.raises(InputError, match="is the input itself"):
+        finish(batch.segment_to_files(model, masks, model, SegmentSettings()))
+    with pytest.raises(InputError, match="masks go into a folder"):
+        finish(batch.segment_to_files(model, masks, tmp_path / "out.png", SegmentSettings()))
+
+
 def test_no_strain_is_made_up_where_the_time_between_frames_is_not_known(tmp_path):
     masks = masks_folder(tmp_path / "masks", (1, 2))
     calibration = Calibration(initial_strain=0.1, strain_rate_per_s=0.2)

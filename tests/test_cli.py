@@ -534,6 +534,19 @@ def test_new_gives_the_experiment_back_before_it_is_removed(files, tmp_path, mon
     assert held == [False]  # Windows removes no file that is open
 
 
+def test_new_knows_other_classes(files, tmp_path):
+    done("new", files / "video.mkv", tmp_path / "e", "--classes", "twin,void,crack")
+    with Experiment.open(tmp_path / "e.glissile", read_only=True) as made:
+        assert [(c.name, c.value) for c in made.document.classes] == [("twin", 1), ("void", 2), ("crack", 3)]
+
+
+def test_scores_and_motion_take_the_place_of_nothing_else(files, tmp_path):
+    for output in (files / "masks" / "0000.png", tmp_path):
+        refused("score", files / "masks", files / "masks", "--json", output)
+        refused("stabilize", files / "video.mkv", "--output", tmp_path / "o.tif", "--motion", output)
+    assert not (tmp_path / "o.tif").exists()
+
+
 def test_new_keeps_every_option(files, tmp_path):
     write_text(tmp_path / "rig.csv", "t,e,s\n0,0,0\n9,1,1\n")
     done(

@@ -16,11 +16,13 @@ from glissile.defects import DEFAULT_CLASSES, DefectClass, named
 from glissile.errors import InputError
 from glissile.experiment import Calibration, MaskStore
 from glissile.io.annotations import frame_number, read_mask_folder, write_mask
-from glissile.io.video_files import read_video, refuse_same
+from glissile.io.outputs import refuse_file, refuse_same
+from glissile.io.video_files import read_video
+from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.label.split import split
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.recipes import Recipe
-from glissile.naming import TIFF_SUFFIXES, image_files
+from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, image_files
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import measure_frame, write_table
 from glissile.quantify.timeline import check_strain_log_at, timeline
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _CLASSES = "classes"
+# Names of one picture, or of what would lose mask values.
+_NO_MASKS = (IMAGE_SUFFIXES | VIDEO_SUFFIXES) - TIFF_SUFFIXES
 
 
 def train_on_folders(
@@ -78,6 +82,8 @@ def train_on_folders(
 
     truth = read_mask_folder(masks, classes)
     video = read_video(images)
+    for read in (images, masks):
+        refuse_same(model_folder, read)
     paired = [(i, stem) for i, stem in enumerate(frame_names(images, len(video))) if stem in truth]
     if not paired:
         raise InputError(
@@ -138,7 +144,12 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     from glissile.segment.predict import segment
 
     video = read_video(source)
-    refuse_same(output, source)
+    for read in (source, model_folder):
+        refuse_same(output, read)
+    if output.suffix.lower() in _NO_MASKS or (
+        output.is_file() and output.suffix.lower() not in TIFF_SUFFIXES
+    ):
+        raise InputError(f"{output}: masks go into a folder, or into F.tif or F.zarr; give such a name")
     with mask_writer(output, source, video, read_card(model_folder).classes) as write:
         for step in segment(model_folder, video, settings):
             if step.preview is not None and step.frame is not None:
@@ -262,7 +273,8 @@ def measure_masks(
         the place of the masks, `classes` are not those that `masks` keeps, or strain is asked for and the
         time between frames is not known.
     """
-    refuse_same(table_path, masks)
+    log = calibration.strain_log
+    refuse_file(table_path, ".csv", masks, None if log is None else Path(log.path))
     _refuse_made_up_strain(calibration, masks)
     classes = _classes_in(masks, classes)
     found = numbered_masks(masks, classes)

@@ -94,15 +94,16 @@ def stabilize(
     method: MethodOption = Method.glissile,
 ) -> None:
     """Remove the drift, and keep the area that all frames show."""
-    from glissile.io.video_files import read_video, refuse_same, write_frames
+    from glissile.io.outputs import refuse_file, refuse_same
+    from glissile.io.video_files import read_video, write_frames
     from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
     from glissile.stabilize.field_of_view import fix_field_of_view
     from glissile.video import Trim
 
     source = read_video(video)
-    for written in (output, motion):
-        if written is not None:
-            refuse_same(written, video)
+    refuse_same(output, video)
+    if motion is not None:
+        refuse_file(motion, ".csv", video)
     with TemporaryDirectory() as trial:  # an impossible output is refused before the long part
         finish(write_frames(Path(trial) / output.name, source.trimmed(Trim(last=0))))
     found = console.show("Stabilize", estimate_motion(source, StabilizeSettings(method=method.value)))
@@ -216,7 +217,10 @@ def score(
     """Compare masks with the truth, class by class, over all frames."""
     from glissile.atomic import write_text
     from glissile.batch import score_folders
+    from glissile.io.outputs import refuse_file
 
+    if json_file is not None:
+        refuse_file(json_file, ".json", predicted, truth)
     scores = score_folders(predicted, truth, tolerance_px=tolerance, classes=classes_of(classes))
     numbers = {key: found.as_numbers() for key, found in scores.items()}
     console.print_scores(numbers, tolerance)
@@ -231,6 +235,7 @@ def new(
     labels: Annotated[
         Path | None, typer.Option(metavar="MASKS", help="Folder of label images to take over.")
     ] = None,
+    classes: Classes = DEFAULT_CLASS_NAMES,
     label_first: Annotated[
         float, typer.Option(metavar="N", help="Number of frame 0 in the names of the labels.")
     ] = 0,
@@ -278,7 +283,10 @@ def new(
     )
     folder = folder_named(experiment)
     before = set(folder.iterdir()) if folder.is_dir() else None
-    with workflow.create(video, experiment, calibration=calibration, settings=settings) as made:
+    defects = classes_of(classes)
+    with workflow.create(
+        video, experiment, calibration=calibration, classes=defects, settings=settings
+    ) as made:
         if labels is None:
             print(f"experiment in {made.folder}")
             return

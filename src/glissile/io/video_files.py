@@ -14,11 +14,11 @@ from glissile.io.image_folders import read_folder
 from glissile.io.lazy_frames import lazy_frames
 from glissile.io.tiff_files import MAGIC, read_tiff, write_tiff
 from glissile.io.video_writer import VIDEO_SUFFIXES, write_video, writing_video
-from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, names_experiment
+from glissile.naming import TIFF_SUFFIXES, names_experiment
 from glissile.progress import Step, Steps
 from glissile.video import Video
 
-__all__ = ["CutShortWarning", "read_video", "refuse_same", "write_frames", "write_tiff", "write_video"]
+__all__ = ["CutShortWarning", "read_video", "write_frames", "write_tiff", "write_video"]
 
 
 class CutShortWarning(UserWarning):
@@ -73,29 +73,6 @@ def read_video(path: Path, *, name: str | None = None) -> Video:
             stacklevel=2,
         )
     return video
-
-
-def refuse_same(output: Path, source: Path) -> None:
-    """Refuse to write a result over the video or folder of frames that it comes from.
-
-    Parameters
-    ----------
-    output : Path
-        File or folder that is about to be written.
-    source : Path
-        Video file or folder of frames that is read.
-
-    Raises
-    ------
-    InputError
-        If both are the same file or folder, also by another name, or `output` would be one more image among
-        the frames.
-    """
-    if output.exists() and output.samefile(source):
-        raise InputError(f"{output}: is the input itself and would be lost; choose another output")
-    among = source.is_dir() and output.parent.is_dir() and output.parent.samefile(source)
-    if among and output.suffix.lower() in IMAGE_SUFFIXES:
-        raise InputError(f"{output}: lies among the frames of the input; choose another folder")
 
 
 def write_frames(path: Path, video: Video) -> Steps[Path]:

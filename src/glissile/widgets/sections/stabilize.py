@@ -7,7 +7,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
 
 from glissile.errors import InputError
-from glissile.io.video_files import refuse_same, write_frames
+from glissile.io.outputs import refuse_same
+from glissile.io.video_files import write_frames
 from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.stabilize.field_of_view import share_kept
 from glissile.widgets import _study

@@ -76,7 +76,7 @@ def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
     plot.getAxis("left").setWidth(48)
     for side in ("left", "bottom"):
         plot.getAxis(side).setStyle(maxTickLevel=0)
-    plot.getPlotItem().layout.setContentsMargins(0, 6, 6, 0)  # else the topmost number is cut
+    plot.getPlotItem().layout.setContentsMargins(0, 6, 6, 4)  # else the topmost number and the title are cut
     plot.addLegend(offset=legend, labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
     plot.setMouseEnabled(x=False, y=False)
     plot.setLimits(xMin=0, minXRange=_LEAST_EPOCHS)

@@ -1,0 +1,55 @@
+"""Refusals before anything is written: an output must not take the place of an input."""
+
+from pathlib import Path
+
+from glissile.errors import InputError
+from glissile.naming import IMAGE_SUFFIXES
+
+
+def refuse_same(output: Path, source: Path) -> None:
+    """Refuse to write a result over the video or folder of frames that it comes from.
+
+    Parameters
+    ----------
+    output : Path
+        File or folder that is about to be written.
+    source : Path
+        Video file or folder of frames that is read.
+
+    Raises
+    ------
+    InputError
+        If both are the same file or folder, also by another name, or `output` would be one more image among
+        the frames.
+    """
+    if output.exists() and output.samefile(source):
+        raise InputError(f"{output}: is the input itself and would be lost; choose another output")
+    among = source.is_dir() and output.parent.is_dir() and output.parent.samefile(source)
+    if among and output.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{output}: lies among the frames of the input; choose another folder")
+
+
+def refuse_file(output: Path, suffix: str, *read: Path | None) -> None:
+    """Refuse to write a table or a list of numbers where something else lies or belongs.
+
+    Parameters
+    ----------
+    output : Path
+        File that is about to be written.
+    suffix : str
+        What its name has to end with, ".csv".
+    read : Path or None
+        What is read; None where there is no such input.
+
+    Raises
+    ------
+    InputError
+        If the name ends otherwise, `output` is a folder, or as `refuse_same`.
+    """
+    for source in read:
+        if source is not None and source.exists():
+            refuse_same(output, source)
+    if output.suffix.lower() != suffix:
+        raise InputError(f"{output}: this is written as a {suffix} file; give a name that ends in {suffix}")
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder; give the name of a file")
