@@ -534,6 +534,12 @@ def test_new_gives_the_experiment_back_before_it_is_removed(files, tmp_path, mon
     assert held == [False]  # Windows removes no file that is open
 
 
+def test_strain_without_time_is_not_passed_over(files, tmp_path):
+    strain = ("--initial-strain", 0.01, "--strain-rate", 1e-4)
+    assert "--fps" in done("new", files / "masks", tmp_path / "untimed", *strain)
+    assert "--fps" not in done("new", files / "masks", tmp_path / "timed", *strain, "--fps", 4)
+
+
 def test_new_knows_other_classes(files, tmp_path):
     done("new", files / "video.mkv", tmp_path / "e", "--classes", "twin,void,crack")
     with Experiment.open(tmp_path / "e.glissile", read_only=True) as made:

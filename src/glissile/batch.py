@@ -314,8 +314,7 @@ def _classes_in(masks: Path, given: Sequence[DefectClass] | None) -> Sequence[De
 
 
 def _refuse_made_up_strain(calibration: Calibration, masks: Path) -> None:
-    asked = calibration.strain_rate_per_s is not None or calibration.strain_log is not None
-    if asked and calibration.seconds_per_frame is None:
+    if calibration.tells_strain and calibration.seconds_per_frame is None:
         raise InputError(f"{masks}: strain needs the time between frames; give the frames per second, --fps")
 
 

@@ -287,6 +287,8 @@ def new(
     with workflow.create(
         video, experiment, calibration=calibration, classes=defects, settings=settings
     ) as made:
+        if calibration.tells_strain and not workflow.source_video(made).timed:
+            print("no strain is told, as the times of the frames are not known; give them with --fps")
         if labels is None:
             print(f"experiment in {made.folder}")
             return

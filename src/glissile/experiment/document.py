@@ -81,6 +81,12 @@ class Calibration(BaseModel):
         None, title="Strain log", description="Log of the test rig, taken before the constant strain rate"
     )
 
+    @property
+    def tells_strain(self) -> bool:
+        """Whether the strain is known wherever the time is."""
+        constant = self.initial_strain is not None and self.strain_rate_per_s is not None
+        return constant or self.strain_log is not None
+
 
 class Document(BaseModel):
     """Everything in `experiment.toml`."""
