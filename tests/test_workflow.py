@@ -451,13 +451,16 @@ def test_whether_results_are_current_is_asked_without_reading_frame_or_mask(done
     assert workflow.measurements_current(done)
 
 
-def test_a_measurement_that_was_stopped_is_made_again(done):
-    done.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02}))
-    steps = workflow.measure(done)
-    for step in steps:
-        if "overlay" in step.message:
-            break
+def stopped_at_the_overlay(experiment):
+    """Begin to measure with another initial strain, and stop when the table is written."""
+    experiment.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02}))
+    steps = workflow.measure(experiment)
+    next(step for step in steps if "overlay" in step.message)
     steps.close()
+
+
+def test_a_measurement_that_was_stopped_is_made_again(done):
+    stopped_at_the_overlay(done)
     assert read_table(done.measurements_path)["strain"].min() == 0.02
     assert stages_left(done) == ["Measure"]
     finish(workflow.measure(done))
@@ -465,12 +468,7 @@ def test_a_measurement_that_was_stopped_is_made_again(done):
 
 
 def test_results_of_a_calibration_that_was_tried_pass_for_no_other(done):
-    done.update(calibration=CALIBRATION.model_copy(update={"initial_strain": 0.02}))
-    steps = workflow.measure(done)
-    for step in steps:
-        if "overlay" in step.message:
-            break
-    steps.close()
+    stopped_at_the_overlay(done)
     done.update(calibration=CALIBRATION)
     assert not workflow.measurements_current(done)
     finish(workflow.measure(done))

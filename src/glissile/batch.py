@@ -76,7 +76,7 @@ def train_on_folders(
     Raises
     ------
     InputError
-        If no image has a mask, or sizes differ.
+        If no image has a mask, sizes differ, or the model would go among images or masks.
     """
     from glissile.learn.train import TrainingJob, train
 
@@ -138,7 +138,7 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     Raises
     ------
     InputError
-        If model, source or output cannot be used, or source and output are the same.
+        If model, source or output cannot be used, or `output` is the source or the model.
     """
     from glissile.io.checkpoint import read_card
     from glissile.segment.predict import segment

@@ -307,7 +307,10 @@ def _remove_new(folder: Path, before: set[Path] | None) -> None:
         shutil.rmtree(folder)
         return
     for path in set(folder.iterdir()) - before:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @app.command()

@@ -51,6 +51,7 @@ class FrameIndex:
 
     def __init__(self, path: Path, *, cache_bytes: int = _CACHE_BYTES) -> None:
         self._work = _Decoding(path, cache_bytes)
+        self._converting = threading.Lock()
         self._close = weakref.finalize(self, self._work.close)
 
     def __len__(self) -> int:
@@ -109,7 +110,9 @@ class FrameIndex:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return np.array(grey_of_frame(self._work.read(index)))  # it may lie in the memory of the decoder
+        frame = self._work.read(index)
+        with self._converting:  # a frame and its converter serve one thread at a time
+            return np.array(grey_of_frame(frame))  # what is in the memory of the decoder stays there
 
     def close(self) -> None:
         """Let go of the file now; otherwise it is let go of with the last reference."""

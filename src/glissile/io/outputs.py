@@ -7,20 +7,20 @@ from glissile.naming import IMAGE_SUFFIXES
 
 
 def refuse_same(output: Path, source: Path) -> None:
-    """Refuse to write a result over the video or folder of frames that it comes from.
+    """Refuse to write a result over what it comes from.
 
     Parameters
     ----------
     output : Path
         File or folder that is about to be written.
     source : Path
-        Video file or folder of frames that is read.
+        Existing file or folder that is read: a video, frames, masks, a model.
 
     Raises
     ------
     InputError
-        If both are the same file or folder, also by another name, or `output` would be one more image among
-        the frames.
+        If both are the same file or folder, also by another name, or `output` would be one more image in the
+        folder that is read.
     """
     if output.exists() and output.samefile(source):
         raise InputError(f"{output}: is the input itself and would be lost; choose another output")

@@ -242,7 +242,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         if self.display.masks is not None:
             self.display.masks.previews.clear()
-            self.display.masks.store = None  # another one may have taken its place
         self.display.show_segmentation()
 
     def add_segmented(self, step: Step) -> None:
