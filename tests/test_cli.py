@@ -26,7 +26,7 @@ from glissile.io.annotations import read_mask_folder, write_mask
 from glissile.io.checkpoint import read_card
 from glissile.io.video_files import read_video, write_video
 from glissile.quantify.measure import read_table
-from glissile.stabilize.camera_motion import Motion
+from glissile.stabilize.motion import Motion
 from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 
 SETTINGS = TemSettings(height=144, width=128, frames=10, drift_px=3, jumps=0)

@@ -9,7 +9,7 @@ from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.annotations import write_mask
 from glissile.io.video_files import write_video
-from glissile.stabilize.camera_motion import Motion
+from glissile.stabilize.motion import Motion
 from glissile.synthetic import sample
 from glissile.video import Trim
 

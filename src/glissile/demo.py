@@ -11,7 +11,7 @@ from glissile.experiment import Calibration, Experiment, StrainLogSettings, fold
 from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.label.annotations import cut
 from glissile.learn.agreement import ClassScore, Tally
-from glissile.stabilize.camera_motion import Motion
+from glissile.stabilize.motion import Motion
 from glissile.synthetic import sample
 
 

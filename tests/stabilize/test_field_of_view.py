@@ -8,8 +8,9 @@ from hypothesis.extra import numpy as hnp
 
 from glissile.errors import InputError
 from glissile.progress import finish
-from glissile.stabilize.camera_motion import Motion, StabilizeSettings, estimate_motion
+from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
 from glissile.stabilize.field_of_view import Rectangle, common_area, cut, fix_field_of_view, share_kept
+from glissile.stabilize.motion import Motion
 from glissile.video import Trim, Video
 
 

@@ -1,26 +1,15 @@
-"""From a video to the motion of its specimen: settings, the estimate, and its table on disk."""
+"""From a video to the motion of its specimen: the settings and the estimate."""
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from glissile import atomic
-from glissile.errors import InputError
 from glissile.progress import Step, Steps
+from glissile.stabilize.motion import Motion
 from glissile.video import Video
 
 if TYPE_CHECKING:
     from glissile.stabilize.track import Tracker
-
-Flag = Literal["", "jump", "few features", "interpolated"]
-COLUMNS = ("frame", "dy_px", "dx_px", "sigma_px", "flag")
 
 
 class StabilizeSettings(BaseModel):
@@ -82,145 +71,6 @@ class StabilizeSettings(BaseModel):
         description="Share of the corners that must move alike; a frame with fewer is interpolated",
         json_schema_extra={"advanced": True},
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Motion:
-    """Where the specimen went in a video: a value to plot, to edit and to apply.
-
-    Attributes
-    ----------
-    displacements_px : ndarray of float, shape (t, 2)
-        (dy, dx) of the specimen since the first frame in pixels, down and right positive: what lies at
-        (y, x) in the first frame lies at (y + dy, x + dx) in frame k.
-    sigma_px : ndarray of float, shape (t,)
-        Standard error of the displacements per axis in pixels, a constant offset aside; NaN where the
-        method tells none. Half the shorter edge of the frame stands for "not known".
-    flags : tuple of str
-        Per frame: "" as it should be; "jump" a large step from the frame before, or no relation to it;
-        "few features" measured, but on little; "interpolated" not measured.
-    frame_numbers : ndarray of int, shape (t,)
-        Number of each frame in the source, counted from 0, increasing.
-    provenance : tuple of str
-        How the motion was found.
-    """
-
-    displacements_px: NDArray[np.float64]
-    sigma_px: NDArray[np.float64]
-    flags: tuple[Flag, ...]
-    frame_numbers: NDArray[np.int64]
-    provenance: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        n = len(self.frame_numbers)
-        shapes = (self.displacements_px.shape, self.sigma_px.shape, (len(self.flags),))
-        if shapes != ((n, 2), (n,), (n,)):
-            raise ValueError(f"displacements, sigma and flags have shapes {shapes} for {n} frames")
-
-    def __len__(self) -> int:
-        return len(self.frame_numbers)
-
-    @classmethod
-    def still(cls, frame_numbers: NDArray[np.int64], provenance: tuple[str, ...] = ()) -> Self:
-        """No motion at all, sigma not told."""
-        n = len(frame_numbers)
-        flags: list[Flag] = [""] * n
-        return cls(np.zeros((n, 2)), np.full(n, np.nan), tuple(flags), frame_numbers, provenance)
-
-    def write(self, path: Path) -> None:
-        """Write the table to `path` as CSV, atomically; numbers are read back exactly as they are.
-
-        Columns: frame, dy_px, dx_px, sigma_px, flag.
-
-        Parameters
-        ----------
-        path : Path
-            The CSV file.
-        """
-        text = io.StringIO(newline="")
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
-        rows = zip(
-            self.frame_numbers.tolist(),
-            self.displacements_px.tolist(),
-            self.sigma_px.tolist(),
-            self.flags,
-            strict=True,
-        )
-        table.writerows((number, repr(dy), repr(dx), repr(s), flag) for number, (dy, dx), s, flag in rows)
-        atomic.write_text(path, text.getvalue())
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a table that `write` wrote, hand-edited or not.
-
-        Parameters
-        ----------
-        path : Path
-            The CSV file.
-
-        Returns
-        -------
-        Motion
-
-        Raises
-        ------
-        InputError
-            If `path` cannot be read, or a line of it does not hold what it should.
-        """
-        try:
-            # Spreadsheet programs put a byte order mark before the first column.
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise InputError(
-                f"{path.name}: cannot be read ({error.strerror}); run Stabilize again to make it"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path.name}: not a text file; run Stabilize again to make it") from error
-        try:
-            lines = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
-        except csv.Error as error:
-            raise InputError(f"{path.name}: not a table ({error}); run Stabilize again to make it") from error
-        if not lines or tuple(cell.strip() for cell in lines[0][1]) != COLUMNS:
-            raise InputError(
-                f"{path.name}: the first line must read {','.join(COLUMNS)}; save it as comma-separated CSV "
-                "or run Stabilize again"
-            )
-        rows = [_read_row(path.name, line, cells) for line, cells in lines[1:]]
-        if not rows:
-            raise InputError(f"{path.name}: holds no frame; run Stabilize again to make it")
-        numbers, dy, dx, sigma, flags = zip(*rows, strict=True)
-        frame_numbers = np.array(numbers, np.int64)
-        unordered = np.flatnonzero(np.diff(frame_numbers) <= 0)
-        if len(unordered):
-            raise InputError(
-                f"{path.name}: frame {numbers[unordered[0] + 1]} comes after frame "
-                f"{numbers[unordered[0]]}; list every frame once, in increasing order"
-            )
-        return cls(
-            np.array([dy, dx], np.float64).T.copy(),
-            np.array(sigma, np.float64),
-            flags,
-            frame_numbers,
-            (f"motion read from {path.name}",),
-        )
-
-
-def _read_row(name: str, line: int, cells: Sequence[str]) -> tuple[int, float, float, float, Flag]:
-    """One line of the table; InputError where it does not hold what it should."""
-    try:
-        number, dy, dx, sigma = int(cells[0]), float(cells[1]), float(cells[2]), float(cells[3])
-        flag = cells[4].strip()
-        if len(cells) != len(COLUMNS) or not (0 <= number < 2**63 and np.isfinite([dy, dx]).all()):
-            raise ValueError
-        if sigma < 0 or flag not in get_args(Flag):
-            raise ValueError
-    except (ValueError, IndexError) as error:
-        raise InputError(
-            f"{name}: line {line} reads {','.join(cells)!r}; it must hold a frame number, dy, dx and sigma "
-            'in pixels with a decimal point, and a flag (empty, "jump", "few features" or "interpolated")'
-        ) from error
-    return number, dy, dx, sigma, flag  # type: ignore[return-value]
 
 
 def _tracker(settings: StabilizeSettings) -> "Tracker":

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile.errors import InputError
-from glissile.stabilize.camera_motion import Motion
+from glissile.stabilize.motion import Motion
 from glissile.video import Video
 
 # Less than this in height or width is no field of view.

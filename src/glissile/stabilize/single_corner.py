@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from glissile.stabilize.track import Track
 
 if TYPE_CHECKING:
-    from glissile.stabilize.camera_motion import Flag
+    from glissile.stabilize.motion import Flag
 
 _LK_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
 

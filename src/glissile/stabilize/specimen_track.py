@@ -2,16 +2,19 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.stabilize.camera_motion import Flag, StabilizeSettings
+from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.stabilize.consensus import Consensus, consensus
 from glissile.stabilize.optical_flow import Coarse, Flow, corners, follow, likely_steps, likeness, normalised
 from glissile.stabilize.overlay import FixedParts, on_specimen
 from glissile.stabilize.track import Track
+
+if TYPE_CHECKING:
+    from glissile.stabilize.motion import Flag
 
 # Keyframes held in memory; each new one is measured against all of them, so that errors average out.
 _KEYFRAMES_KEPT = 5

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.stabilize.camera_motion import Flag
+from glissile.stabilize.motion import Flag
 
 
 @dataclass(frozen=True, eq=False)

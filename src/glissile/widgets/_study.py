@@ -16,7 +16,7 @@ from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.stabilize.camera_motion import Motion
+from glissile.stabilize.motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
 

@@ -17,8 +17,9 @@ from glissile.progress import Steps
 from glissile.quantify.measure import MeasureSettings
 from glissile.quantify.timeline import check_strain_log
 from glissile.segment.settings import SegmentSettings
-from glissile.stabilize.camera_motion import Motion, StabilizeSettings, estimate_motion
+from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
 from glissile.stabilize.field_of_view import fix_field_of_view
+from glissile.stabilize.motion import Motion
 from glissile.video import Trim, Video
 
 # Which settings each stage keeps in experiment.toml.
