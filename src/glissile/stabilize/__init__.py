@@ -28,8 +28,7 @@ def displacements(frames: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.fl
     [[0.0, 0.0], [2.0, -3.0]]
     """
     from glissile.progress import finish
-    from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
-    from glissile.video import Video
+    from glissile.stabilize.camera_motion import StabilizeSettings, whole_frames
 
-    motion = finish(estimate_motion(Video.from_frames(frames, name="frames"), StabilizeSettings()))
+    motion = finish(whole_frames(np.asarray(frames), StabilizeSettings()))
     return motion.displacements_px, motion.sigma_px

@@ -37,6 +37,8 @@ class Motion:
         Number of each frame in the source, counted from 0, increasing.
     provenance : tuple of str
         How the motion was found.
+    overlay : ndarray of bool, shape (y, x), optional
+        What was found to be drawn over the frames and left out; not part of the table.
     """
 
     displacements_px: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Motion:
     flags: tuple[Flag, ...]
     frame_numbers: NDArray[np.int64]
     provenance: tuple[str, ...] = ()
+    overlay: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.frame_numbers)

@@ -1,19 +1,34 @@
-"""Which parts of the frame belong to the detector and not to the specimen: clock, scale bar, dead pixels."""
+"""Which parts of the frame belong to the detector and not to the specimen: clock, scale bar. Needs OpenCV."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CELL_PX = 8
-# The specimen must have moved this far before "did not move" says anything.
-_TELLING_PX = 2.5
-_STILL_PX = 0.6
-_LEAST_VOTES = 3.0
+# A pixel is quiet where it changes from one frame to the next by less than this share of the usual change ...
+_QUIET_SHARE = 0.15
+# ... between at least this share of all pairs of frames.
+_OFTEN = 0.7
+_LEAST_PAIRS = 6
+# Quiet pixels come in strokes of at least this many pixels, and in texts and bars of at least that many.
+_LEAST_STROKE_PX, _LEAST_PART_PX = 6, 60
+# What they enclose belongs to them if it is smaller than this.
+_LEAST_HOLE_PX = 400
+# Strokes and changing digits closer than this belong together.
+_GAP_PX = 9
+_RIM_PX = 7
+# If more of the frame is quiet than this, it is the specimen that does not change.
+_MOST = 0.4
 
 
-class FixedParts:
-    """Votes, per cell of 8 x 8 px, on whether what is there stays put while the specimen moves.
+class QuietPixels:
+    """Finds what is drawn over the frames: it lacks the noise that everything the detector sees has.
+
+    Needs no motion, so a clock is found also while the specimen stands still. What is black or white all the
+    time, such as a hole in the foil, is quiet, too, and tells as little about motion.
 
     Parameters
     ----------
@@ -22,56 +37,55 @@ class FixedParts:
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self._shape = shape
-        cells = (-(-shape[0] // CELL_PX), -(-shape[1] // CELL_PX))
-        self._still: NDArray[np.float64] = np.zeros(cells)
-        self._moving: NDArray[np.float64] = np.zeros(cells)
+        self._quiet: NDArray[np.float32] = np.zeros(shape, np.float32)
+        self._pairs = 0
 
-    def vote(
-        self, start: NDArray[np.float32], moved: NDArray[np.float32], shift: NDArray[np.float64]
-    ) -> None:
-        """Count the corners of one frame.
-
-        Parameters
-        ----------
-        start : ndarray, shape (n, 2)
-            Where the corners lay, (y, x) pixels.
-        moved : ndarray, shape (n, 2)
-            How far each went, (dy, dx) pixels.
-        shift : ndarray, shape (2,)
-            How far the specimen went; a short way tells nothing and is not counted.
-        """
-        if np.hypot(*shift) < _TELLING_PX:
+    def add(self, frames: Sequence[NDArray[Any]]) -> None:
+        """Look at consecutive frames, each of shape (y, x)."""
+        if len(frames) < 2:
             return
-        still = np.linalg.norm(moved, axis=1) < _STILL_PX
-        along = np.linalg.norm(moved - shift, axis=1) < _STILL_PX
-        rows, columns = (start // CELL_PX).astype(np.int64).T
-        np.add.at(self._still, (rows[still], columns[still]), 1.0)
-        np.add.at(self._moving, (rows[along], columns[along]), 1.0)
+        changes = [_change(a, b) for a, b in pairwise(frames)]
+        changes = [
+            change for change in changes if change[::4, ::4].any()
+        ]  # a frame stored twice tells nothing
+        if not changes:
+            return
+        sample = np.stack([change[::4, ::4] for change in changes])
+        usual = float(np.nanmedian(sample)) or float(np.nanmean(sample))
+        for change in changes:
+            self._quiet += change <= _QUIET_SHARE * usual
+        self._pairs += len(changes)
 
-    @property
-    def cells(self) -> NDArray[np.bool_]:
-        """Cells, shape (ceil(y / 8), ceil(x / 8)), that stay put, with those that touch them."""
-        fixed = (self._still >= _LEAST_VOTES) & (self._still > self._moving)
-        padded = np.pad(fixed, 1)
-        rows, columns = fixed.shape
-        near = np.zeros_like(fixed)
-        for down in range(3):
-            for right in range(3):
-                near |= padded[down : down + rows, right : right + columns]
-        # A neighbour with proof of its own that it moves is left to the specimen.
-        return fixed | (near & ~((self._moving > self._still) & (self._moving >= _LEAST_VOTES)))
-
-    def pixels(self) -> NDArray[np.bool_] | None:
-        """Mask (y, x) of what stays put, or None where nothing does."""
-        cells = self.cells
-        if not cells.any():
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Tell what is drawn over the frames, with a rim, as a mask (y, x); None where nothing is."""
+        if self._pairs < _LEAST_PAIRS:
             return None
-        large = np.repeat(np.repeat(cells, CELL_PX, axis=0), CELL_PX, axis=1)
-        return large[: self._shape[0], : self._shape[1]]
+        quiet = (self._quiet >= _OFTEN * self._pairs).astype(np.uint8)
+        if not quiet.any():
+            return None
+        strokes = _large_parts(quiet, _LEAST_STROKE_PX)
+        # The rim of the frame continues outwards: closing from there would eat into what lies at the edge.
+        padded = cv2.copyMakeBorder(strokes, *[_GAP_PX] * 4, cv2.BORDER_REPLICATE)
+        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((_GAP_PX, _GAP_PX), np.uint8))
+        parts = _large_parts(np.ascontiguousarray(closed[_GAP_PX:-_GAP_PX, _GAP_PX:-_GAP_PX]), _LEAST_PART_PX)
+        rimmed = cv2.dilate(parts, np.ones((_RIM_PX, _RIM_PX), np.uint8))
+        # The digit of a clock that changes with every frame lies among those that do not.
+        mask: NDArray[np.bool_] = _large_parts(1 - rimmed, _LEAST_HOLE_PX) == 0
+        return mask if 0 < mask.mean() <= _MOST else None
 
 
-def on_specimen(start: NDArray[Any], cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the points `start`, (n, 2) as (y, x) pixels, do not lie in the fixed `cells`."""
-    rows, columns = (start // CELL_PX).astype(np.int64).T
-    return np.asarray(~cells[rows, columns])
+def _change(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
+    """Absolute difference of two frames (y, x) of one dtype; not a number where either is not."""
+    if before.dtype in (np.uint8, np.uint16):
+        change: NDArray[Any] = cv2.absdiff(before, after)
+        return change
+    with np.errstate(invalid="ignore"):
+        return np.abs(after.astype(np.float64) - before.astype(np.float64))
+
+
+def _large_parts(image: NDArray[np.uint8], least_px: int) -> NDArray[np.uint8]:
+    """Keep the connected parts of `image` that have at least `least_px` pixels."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(image)
+    large = statistics[:, cv2.CC_STAT_AREA] >= least_px
+    large[0] = False
+    return large[labels].astype(np.uint8)

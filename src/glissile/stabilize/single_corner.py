@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.stabilize.track import Track
-
 if TYPE_CHECKING:
     from glissile.stabilize.motion import Flag
 
@@ -18,7 +16,12 @@ class CornerTracker:
     """Takes the frames of a video one by one and follows the strongest corner of the first.
 
     Lucas-Kanade from each frame to the next; the shift is cut to whole pixels. Errors add up along the
-    video and are not told, so sigma is NaN.
+    video and are not told.
+
+    Attributes
+    ----------
+    flags : list of str
+        Per frame, "few features" where there was no corner or it was lost.
     """
 
     def __init__(self) -> None:
@@ -27,7 +30,7 @@ class CornerTracker:
         self._start: NDArray[np.float32] | None = None
         self._corner: NDArray[np.float32] | None = None
         self._shifts: list[NDArray[np.float64]] = []
-        self._flags: list[Flag] = []
+        self.flags: list[Flag] = []
 
     def add(self, frame: NDArray[Any]) -> None:
         """Take the next frame, (y, x)."""
@@ -51,12 +54,13 @@ class CornerTracker:
             self._shifts.append(np.zeros(2))
         else:
             self._shifts.append(np.trunc((self._corner - self._start).ravel()[::-1].astype(np.float64)))
-        self._flags.append("" if tracked else "few features")
+        self.flags.append("" if tracked else "few features")
 
-    def track(self) -> Track:
-        """Tell the motion over all frames taken so far."""
+    @property
+    def shifts_px(self) -> NDArray[np.float64]:
+        """(dy, dx) of the corner since the first frame, pixels; shape (t, 2)."""
         shifts = np.array(self._shifts)
-        return Track(shifts - shifts[0] + 0.0, np.full(len(shifts), np.nan), tuple(self._flags))
+        return shifts - shifts[0] + 0.0
 
     def _grey(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
         """8-bit grey values; other dtypes are scaled by the range of the first frame that has one."""

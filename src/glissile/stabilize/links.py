@@ -1,0 +1,180 @@
+"""How two blocks lie to each other, and all blocks together: a graph of links, solved robustly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+import scipy.sparse.linalg
+from numpy.typing import NDArray
+
+from glissile.stabilize.small_frames import SmallFrames, taper
+
+_ROUNDS = 4
+_STEP_PX = 2.0
+_ENOUGH_PX = 0.005
+_CAUCHY = 3.0
+_EDGE_SHARE = 0.15
+# Two blocks must share this much of the frame for a link.
+_LEAST_OVERLAP = 0.12
+_LEAST_EDGE_PX = 12
+# Neighbouring frequencies of a tapered image are not independent.
+_DEPENDENCE = 2.0
+_FLOOR_PX = 0.01
+# A link that misses by this many standard errors has half its say (Cauchy weights, squared).
+_LINK_CAUCHY = 4.0
+_LINK_ROUNDS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """Displacement between two blocks.
+
+    Attributes
+    ----------
+    first, second : int
+        The blocks.
+    displacement_px : ndarray, shape (2,)
+        (dy, dx) from the first to the second.
+    sigma_px : float
+        Standard error per axis.
+    height : float
+        Of the phase correlation on what they share, in its standard deviations.
+    """
+
+    first: int
+    second: int
+    displacement_px: NDArray[np.float64]
+    sigma_px: float
+    height: float
+
+
+def linked(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    guess_px: NDArray[np.float64],
+    small: SmallFrames,
+) -> tuple[NDArray[np.float64], float, float] | None:
+    """Register two small images on the area that both show.
+
+    Parameters
+    ----------
+    first, second : ndarray of float32, shape (y, x)
+        Flat small images.
+    guess_px : ndarray, shape (2,)
+        (dy, dx) expected between them, pixels of the frame; it chooses the area.
+    small : SmallFrames
+        What they were made with.
+
+    Returns
+    -------
+    displacement : ndarray, shape (2,)
+        (dy, dx) in pixels of the frame.
+    sigma : float
+        Its standard error per axis, pixels.
+    height : float
+        Of the phase correlation, in its standard deviations: 4 to 5 for unrelated images.
+
+    None where they share too little.
+    """
+    steps = np.rint(guess_px / small.factor).astype(int)
+    (height, width), (dy, dx) = small.shape, steps
+    one = first[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
+    other = second[max(0, dy) : height - max(0, -dy), max(0, dx) : width - max(0, -dx)]
+    if min(one.shape, default=0) < _LEAST_EDGE_PX or one.size < _LEAST_OVERLAP * height * width:
+        return None
+    window = taper(one.shape[0], _EDGE_SHARE)[:, None] * taper(one.shape[1], _EDGE_SHARE)
+    here, there = small.spectra([one, other], window)
+    powers = [float((np.square(s.real) + np.square(s.imag)).sum()) for s in (here, there)]
+    if min(powers) <= 0:
+        return None
+    there *= np.float32(np.sqrt(powers[0] / powers[1]))
+    found, peak = small.likeliest(np.conj(here) * there)
+    f = small.f
+    for _ in range(_ROUNDS):
+        back = there * small.moved(found[None])[0]
+        apart = back - here
+        left = np.square(apart.real) + np.square(apart.imag)
+        usual = small.ring_means(left)
+        usual += 1e-3 * usual.mean() + 1e-12
+        weight = 1 / (usual * (1 + left / (_CAUCHY * usual)))
+        middle = 0.5 * (here + back)
+        twist = f * ((here.real * back.imag - here.imag * back.real) * weight)
+        matrix = (f * ((np.square(middle.real) + np.square(middle.imag)) * weight)) @ f.T
+        inverse = np.linalg.inv(matrix + 1e-9 * np.trace(matrix) * np.eye(2))
+        step = np.clip(-inverse @ twist.sum(axis=1), -_STEP_PX, _STEP_PX)
+        found = found + step
+        if np.abs(step).max() < _ENOUGH_PX:
+            break
+    covariance = _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
+    return found + steps * small.factor, float(np.sqrt(np.trace(covariance) / 2)), peak
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where all blocks lie.
+
+    Attributes
+    ----------
+    positions_px : ndarray, shape (n, 2)
+        (dy, dx) of each block since the first block of its segment.
+    sigma_px : ndarray, shape (n,)
+        Standard error per axis towards the middle of its segment.
+    segments : ndarray of int, shape (n,)
+        Blocks that links connect, directly or by way of others, share a number; 0 for that of block 0.
+    """
+
+    positions_px: NDArray[np.float64]
+    sigma_px: NDArray[np.float64]
+    segments: NDArray[np.int64]
+
+
+def placed(count: int, links: Sequence[Link]) -> Placement:
+    """Find the positions of `count` blocks that most links agree on.
+
+    Weighted least squares, the weights lowered where a link misses (Cauchy), so that a few wrong links among
+    many right ones have no say.
+    """
+    position, sigma = np.zeros((count, 2)), np.zeros(count)
+    ends = np.array([(link.first, link.second) for link in links], np.int64).reshape(-1, 2)
+    graph = scipy.sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    _, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    _, order = np.unique(found, return_index=True)
+    segments = np.argsort(np.argsort(order))[found]
+    for segment in range(segments.max() + 1):
+        members = np.flatnonzero(segments == segment)
+        own = [link for link in links if segments[link.first] == segment]
+        if own:
+            position[members], sigma[members] = _solved(members, own)
+    return Placement(position, sigma, segments)
+
+
+def _solved(
+    members: NDArray[np.int64], links: Sequence[Link]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions (n, 2) of connected blocks since the first of them, and their standard errors (n,)."""
+    ends = np.searchsorted(members, [(link.first, link.second) for link in links])
+    measured = np.array([link.displacement_px for link in links])
+    variance = np.square([link.sigma_px for link in links]) + _FLOOR_PX**2
+    rows = np.repeat(np.arange(len(links)), 2)
+    design = scipy.sparse.csr_matrix(
+        (np.tile([-1.0, 1.0], len(links)), (rows, ends.ravel())), shape=(len(links), len(members))
+    )[:, 1:]
+    weight = 1 / variance
+    position = np.zeros((len(members), 2))
+    for _ in range(_LINK_ROUNDS):
+        weighted = design.T @ scipy.sparse.diags(weight)
+        normal = scipy.sparse.linalg.splu((weighted @ design).tocsc())
+        before = position.copy()
+        position[1:] = normal.solve(weighted @ measured)
+        missed = np.square(measured - design @ position[1:]).sum(axis=1)
+        weight = 1 / (variance * (1 + missed / (_LINK_CAUCHY * variance)))
+        if np.abs(position - before).max() < 1e-4:
+            break
+    # What the links say of each other also tells how good they are: the misses count where they are larger.
+    scale = max(1.0, float(np.sqrt((weight * missed).sum() / max(1, 2 * (len(links) - len(members) + 1)))))
+    nearest = np.full(len(members), np.inf)
+    for column in (0, 1):
+        np.minimum.at(nearest, ends[:, column], 1 / np.sqrt(weight))
+    return position, scale * nearest

@@ -1,0 +1,374 @@
+"""The second pass: every frame against what the specimen looks like on average at its time."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile.stabilize.grey_levels import Illumination, finite
+from glissile.stabilize.survey import Anchor, Survey
+from glissile.stabilize.template import Kernels, Phase, Template
+
+# Frames are refined so many at a time, against the mean of the frames of this chunk and of so many before it
+# and behind it.
+CHUNK_FRAMES = 48
+_CHUNKS_ASIDE = 2
+# Over a chunk the specimen moves at most by this share of the frame.
+_TRAVEL_SHARE = 0.3
+_TILE_PX = 32
+# A tile that misses by this many standard errors, squared, has half its say (Cauchy weights).
+_CAUCHY = 12.0
+_ROUNDS = 6
+# Median of a squared deviation in two dimensions, in variances.
+_MEDIAN_SQUARED = 1.386
+_NOISE_SAMPLES = 6
+# What neighbouring frames of the first pass have in common may be off by this much more than it tells.
+_DOUBT_FACTOR, _DOUBT_PX = 5.0, 0.02
+
+
+@dataclass(eq=False)
+class _Chunk:
+    """Consecutive frames of one segment, and their sums on the pixels of the specimen."""
+
+    number: int = 0
+    frames: list[int] = field(default_factory=list)
+    pictures: list[NDArray[Any]] = field(default_factory=list)
+    low: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    sums: NDArray[np.float32] = field(default_factory=lambda: np.zeros((2, 0, 0), np.float32))
+    counts: NDArray[np.float32] = field(default_factory=lambda: np.zeros((2, 0, 0), np.float32))
+
+    @property
+    def high(self) -> NDArray[np.int64]:
+        return self.low + self.sums.shape[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What the second pass found, NaN for frames that the first did not measure.
+
+    Attributes
+    ----------
+    positions_px : ndarray, shape (t, 2)
+        (dy, dx) of the specimen, pixels.
+    sigma_px : ndarray, shape (t,)
+        Standard error per axis, from how the tiles of the frame scatter.
+    agreeing : ndarray, shape (t,)
+        Share of the information that lies in tiles which move with the specimen, 0 to 1.
+    """
+
+    positions_px: NDArray[np.float64]
+    sigma_px: NDArray[np.float64]
+    agreeing: NDArray[np.float64]
+
+
+class Refiner:
+    """Takes the frames of a video once more, one by one and in order.
+
+    Holds two chunks of 48 frames, and the sums of four.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (y, x) of the frames.
+    survey : Survey
+        What the first pass found.
+    ignored : ndarray of bool, shape (y, x), optional
+        What is not specimen.
+    anchor : Anchor, optional
+        To look at this part of the specimen alone.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        survey: Survey,
+        ignored: NDArray[np.bool_] | None,
+        anchor: Anchor | None = None,
+    ) -> None:
+        self._anchor = anchor
+        self._shape = shape
+        self._survey = survey
+        self._light = Illumination(shape)
+        self._seen = np.ones(shape, np.float32) if ignored is None else (~ignored).astype(np.float32)
+        self._all_seen = ignored is None
+        known = survey.illumination[survey.segments >= 0]
+        self._level = float(known[:, 0].mean()) if len(known) else 0.0
+        count = len(survey.positions_px)
+        self._found = np.full((count, 2), np.nan)
+        self._sigma, self._agreeing = np.full(count, np.nan), np.full(count, np.nan)
+        positions = np.nan_to_num(survey.positions_px)
+        self._nearest = np.rint(positions).astype(np.int64)
+        # Whole pixels and halves of a pixel, so that a frame lies within a quarter of them.
+        halves = np.rint(2 * positions).astype(np.int64)
+        self._whole, self._phase = halves // 2, halves % 2
+        self._aside = positions - self._nearest
+        self._open = _Chunk()
+        self._chunks: deque[_Chunk] = deque(maxlen=2 * _CHUNKS_ASIDE + 1)
+        self._refined = 0  # chunks so far
+        self._closed = 0
+        self._members: list[list[int]] = []
+        self._weights: list[dict[int, float]] = []  # of chunks in the template of each
+
+    def add(self, index: int, frame: NDArray[Any]) -> None:
+        """Take frame `index`, (y, x)."""
+        if self._survey.segments[index] < 0:
+            return
+        if self._open.frames and not self._fits(index):
+            self._close()
+        self._open.frames.append(index)
+        self._open.pictures.append(frame)
+
+    def _fits(self, index: int) -> bool:
+        frames = self._open.frames
+        if self._survey.segments[index] != self._survey.segments[frames[-1]]:
+            return False
+        travel = np.ptp(self._whole[[*frames, index]], axis=0)
+        return len(frames) < CHUNK_FRAMES and bool((travel <= _TRAVEL_SHARE * np.array(self._shape)).all())
+
+    def _close(self) -> None:
+        """Sum up the open chunk; refine the one before, whose surroundings are known now."""
+        chunk, self._open = self._open, _Chunk()
+        whole = self._whole[chunk.frames]
+        # Sums are on the nearest whole pixels, which may be one further than those that frames are read at.
+        chunk.low = -np.maximum(whole, self._nearest[chunk.frames]).max(axis=0)
+        size = self._shape - whole.min(axis=0) - chunk.low
+        chunk.sums, chunk.counts = np.zeros((2, *size), np.float32), np.zeros((2, *size), np.float32)
+        for order, (index, picture) in enumerate(zip(chunk.frames, chunk.pictures, strict=True)):
+            rows, columns = self._window(chunk, self._nearest[index])
+            frame = self._evened(index, picture)
+            if not self._all_seen:
+                frame *= self._seen
+            chunk.sums[order % 2, rows, columns] += frame
+            chunk.counts[order % 2, rows, columns] += self._seen
+        chunk.number = self._closed
+        self._closed += 1
+        self._members.append(chunk.frames)
+        self._chunks.append(chunk)
+        if self._closed - self._refined > _CHUNKS_ASIDE:
+            self._refine_next()
+
+    def _refine_next(self) -> None:
+        chunk = self._chunks[self._refined - self._closed + len(self._chunks)]
+        self._refined += 1
+        self._refine(chunk, [c for c in self._chunks if abs(c.number - chunk.number) <= _CHUNKS_ASIDE])
+
+    def refined(self) -> Refined:
+        """Tell what was found in all frames."""
+        if self._open.frames:
+            self._close()
+        while self._refined < self._closed:
+            self._refine_next()
+        self._settle()
+        return Refined(self._found, self._sigma, self._agreeing)
+
+    def _settle(self) -> None:
+        """Take out what the templates lie off, as they are made of frames where the first pass put them.
+
+        A template lies off by the mean error e of its frames, so that a frame of chunk c is told to be off
+        by d = e - sum_b w_cb mean_b(e), where w are the shares of the chunks b in the template. The mean errors
+        of the chunks follow from the mean d by least squares; that they are of the size of the standard errors
+        of the first pass is known, too, and keeps long videos from drifting.
+        """
+        count = len(self._members)
+        if not count:
+            return
+        share = np.zeros((count, count))
+        for row, weights in enumerate(self._weights):
+            for column, weight in weights.items():
+                share[row, column] = weight
+        told = self._survey.positions_px - self._found
+        mean = np.array([told[frames].mean(axis=0) for frames in self._members])
+        doubt = np.array([self._survey.sigma_px[frames].mean() for frames in self._members])
+        noise = np.array(
+            [
+                np.nanmean(np.nan_to_num(self._sigma[f], nan=1.0)) / np.sqrt(len(f)) + 1e-3
+                for f in self._members
+            ]
+        )
+        # mean = (1 - share) e, with noise; 0 = e, with doubt
+        matrix = (np.eye(count) - share) / noise[:, None]
+        error = np.linalg.solve(
+            matrix.T @ matrix + np.diag(1 / np.square(_DOUBT_FACTOR * doubt + _DOUBT_PX)),
+            matrix.T @ (mean / noise[:, None]),
+        )
+        for row, frames in enumerate(self._members):
+            self._found[frames] -= share[row] @ error
+
+    def _window(self, chunk: _Chunk, whole: NDArray[np.int64]) -> tuple[slice, slice]:
+        """Rows and columns of a frame on the pixels of the specimen that `chunk` covers."""
+        top, left = (-whole - chunk.low).tolist()
+        return slice(top, top + self._shape[0]), slice(left, left + self._shape[1])
+
+    def _evened(self, index: int, picture: NDArray[Any]) -> NDArray[np.float32]:
+        return self._light.evened(finite(picture), self._survey.illumination[index], self._level)
+
+    def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> Template:
+        """Mean of all frames of `around` on the pixels of `chunk`."""
+        sums, counts = np.zeros_like(chunk.sums), np.zeros_like(chunk.counts)
+        frames: list[int] = []
+        weights: dict[int, float] = {}
+        segment = self._survey.segments[chunk.frames[0]]
+        for other in around:
+            low, high = np.maximum(chunk.low, other.low), np.minimum(chunk.high, other.high)
+            if self._survey.segments[other.frames[0]] != segment or (high <= low).any():
+                continue
+            here, there = (
+                (slice(None), *(slice(a, b) for a, b in zip(low - c.low, high - c.low, strict=True)))
+                for c in (chunk, other)
+            )
+            sums[here] += other.sums[there]
+            counts[here] += other.counts[there]
+            frames += other.frames
+            weights[other.number] = float(other.counts[there].sum())
+        total = sum(weights.values())
+        self._weights.append({number: weight / total for number, weight in weights.items()})
+        return Template(sums, counts, self._aside[frames])
+
+    def _refine(self, chunk: _Chunk, around: Iterable[_Chunk]) -> None:
+        frames = chunk.frames
+        template = self._template(chunk, around)
+        if len(frames) < 2:
+            self._found[frames] = self._survey.positions_px[frames]
+            return
+        expected: dict[Phase, NDArray[np.float32]] = {}
+        phases = [cast("Phase", tuple(self._phase[index].tolist())) for index in frames]
+        for phase in dict.fromkeys(phases):
+            expected[phase] = template.expected(phase)
+        sample = range(0, len(frames), max(1, len(frames) // _NOISE_SAMPLES))
+        residuals = np.stack([self._residual(chunk, k, expected[phases[k]]) for k in sample])
+        middle = self._window(chunk, self._whole[frames[len(frames) // 2]])
+        template.hold(self._held(chunk))
+        template.whiten(residuals, self._seen, (middle[0].start, middle[1].start))
+        kernels = {phase: template.kernels(phase, e) for phase, e in expected.items()}
+        tiles = _Tiles(template, self._seen)
+        sums = np.stack([self._sums(chunk, k, kernels[phases[k]], tiles) for k in range(len(frames))])
+        aside, sigma, agreeing = _robust(sums)
+        self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + aside
+        self._sigma[frames], self._agreeing[frames] = sigma, agreeing
+        chunk.pictures = []
+
+    def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:
+        """Where the anchor lies on the pixels of `chunk`, 1 there and 0 elsewhere; None without anchor."""
+        if self._anchor is None:
+            return None
+        middle = chunk.frames[len(chunk.frames) // 2]
+        # From the frame it was drawn on to the middle frame, and from there to the pixels of the specimen.
+        top, left = np.rint(self._anchor.moved_px[middle]).astype(int) - self._nearest[middle] - chunk.low
+        held = np.zeros(chunk.sums.shape[1:], np.float32)
+        rows, columns = np.nonzero(self._anchor.marked)
+        rows, columns = rows + top, columns + left
+        inside = (rows >= 0) & (rows < held.shape[0]) & (columns >= 0) & (columns < held.shape[1])
+        held[rows[inside], columns[inside]] = 1
+        return held
+
+    def _residual(self, chunk: _Chunk, order: int, expected: NDArray[np.float32]) -> NDArray[np.float32]:
+        index = chunk.frames[order]
+        residual = self._evened(index, chunk.pictures[order])
+        residual -= expected[self._window(chunk, self._whole[index])]
+        if not self._all_seen:
+            residual *= self._seen
+        return residual
+
+    def _sums(self, chunk: _Chunk, order: int, kernels: Kernels, tiles: "_Tiles") -> NDArray[np.float64]:
+        """Sum over tiles for one frame, shape (5, tiles): down, right, and the information yy, yx, xx."""
+        index = chunk.frames[order]
+        window = self._window(chunk, self._whole[index])
+        residual = self._residual(chunk, order, kernels.expected)
+        information, shares = tiles.of_window(window)
+        down = tiles.summed(residual * kernels.down[window], window)
+        right = tiles.summed(residual * kernels.right[window], window)
+        moved = 0.5 * self._phase[index] + self._whole[index] - self._nearest[index]
+        own = tiles.own_noise(tuple(moved.tolist()))
+        share = shares[order % 2]
+        return np.stack([down - own[0] * share, right - own[1] * share, *information])
+
+
+class _Tiles:
+    """Sums over tiles of the specimen."""
+
+    def __init__(self, template: Template, seen: NDArray[np.float32]) -> None:
+        self._template = template
+        self._seen = seen
+        self._information = template.information()
+        self._shares = [template.own_share(group) for group in (0, 1)]
+        height, width = self._information.shape[1:]
+        edge = _TILE_PX if min(seen.shape) >= 4 * _TILE_PX else _TILE_PX // 2
+        self._rows, self._columns = (
+            np.equal.outer(np.arange(-(-n // edge)), np.arange(n) // edge).astype(np.float32)
+            for n in (height, width)
+        )
+        self._windows: dict[tuple[int, int], tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]] = {}
+        self._own: dict[tuple[float, ...], NDArray[np.float64]] = {}
+
+    def summed(self, image: NDArray[np.float32], window: tuple[slice, slice]) -> NDArray[np.float64]:
+        """Sum `image`, which lies on `window`, over all tiles; shape (tiles,)."""
+        sums = self._rows[:, window[0]] @ image @ self._columns[:, window[1]].T
+        return sums.ravel().astype(np.float64)
+
+    def of_window(
+        self, window: tuple[slice, slice]
+    ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+        """Sum what does not depend on the frame: information, and share of a frame in the template."""
+        place = (window[0].start, window[1].start)
+        if place not in self._windows:
+            self._windows[place] = (
+                [self.summed(image[window] * self._seen, window) for image in self._information],
+                [self.summed(image[window] * self._seen, window) for image in self._shares],
+            )
+        return self._windows[place]
+
+    def own_noise(self, aside: tuple[float, ...]) -> NDArray[np.float64]:
+        """As `Template.own_noise`, worked out once."""
+        if aside not in self._own:
+            self._own[aside] = self._template.own_noise((aside[0], aside[1]))
+        return self._own[aside]
+
+
+def _robust(
+    sums: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Displacements that most tiles agree on.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (t, 5, tiles)
+        Sums down and right, and the information yy, yx and xx.
+
+    Returns
+    -------
+    displacements : ndarray, shape (t, 2)
+    sigma : ndarray, shape (t,)
+        Standard error per axis: the sandwich of the scatter of the tiles.
+    agreeing : ndarray, shape (t,)
+        Share of the information in tiles that have more than half their say.
+    """
+    down, right, yy, yx, xx = sums.transpose(1, 0, 2)
+    trace = yy + xx
+    telling = trace > 0.02 * trace.mean(axis=1, keepdims=True)
+    determinant = yy * xx - yx * yx
+    telling &= determinant > 1e-6 * trace * trace
+    determinant = np.where(telling, determinant, 1.0)
+    weight = telling.astype(np.float64)
+    for _ in range(_ROUNDS):
+        matrix = np.stack([(weight * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
+        matrix += 1e-12 * np.eye(2)
+        vector = np.stack([(weight * a).sum(axis=1) for a in (down, right)], axis=1)
+        found = np.linalg.solve(matrix, vector[:, :, None])[:, :, 0]
+        y, x = found[:, :1], found[:, 1:]
+        off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
+        squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
+        squared = np.where(telling, squared, np.nan)
+        usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / _MEDIAN_SQUARED, 1e-6)
+        weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (_CAUCHY * usual)), 0)
+    bread = np.linalg.inv(
+        np.stack([(weight**2 * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
+        + 1e-12 * np.eye(2)
+    )
+    off = np.stack([weight * off_down, weight * off_right], axis=1)
+    covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
+    sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
+    agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
+    return found, sigma, agreeing
