@@ -50,8 +50,8 @@ def estimate_motion(
 ) -> Steps[Motion]:
     """Find the motion of the specimen.
 
-    The method `glissile` reads the video twice (three times with an anchor), in order; up to 144 frames and
-    the sums of five times 48 frames are in memory at a time, whatever the length of the video.
+    The method `glissile` reads the video twice (three times with an anchor), in order; up to 160 frames and
+    the sums of three times 80 frames are in memory at a time, whatever the length of the video.
 
     Parameters
     ----------
@@ -181,10 +181,13 @@ def whole_frames(
 def _surveyed(
     frames: Frames, settings: StabilizeSettings, regions: Regions, anchor: "Anchor | None", passes: int
 ) -> Steps["Survey"]:
+    from glissile.stabilize.refinement import LEAST_FRAMES
     from glissile.stabilize.survey import BLOCK_FRAMES, Surveyor
 
     count, height, width = frames.shape
-    surveyor = Surveyor((height, width), regions, find_overlay=settings.find_overlay, anchor=anchor)
+    surveyor = Surveyor(
+        (height, width), regions, find_overlay=settings.find_overlay, anchor=anchor, fine=count < LEAST_FRAMES
+    )
     held = []
     message = "Estimating motion" if anchor is None else "Following the anchor"
     for step in _counted(count, message, 0 if anchor is None else 1, passes):

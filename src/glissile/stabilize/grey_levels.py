@@ -88,7 +88,8 @@ class Illumination:
             return np.zeros(3)
         if self._solve is None:
             self._solve = np.linalg.pinv(self._design[self._used])
-        return self._solve @ np.log(small).astype(np.float64)
+        plane: NDArray[np.float64] = self._solve @ np.log(small).astype(np.float64)
+        return plane
 
     def evened(
         self, frame: NDArray[np.float32], plane: NDArray[np.float64], level: float

@@ -10,6 +10,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
+from glissile.stabilize.tiles import membership, robust
 
 _ROUNDS = 4
 _STEP_PX = 2.0
@@ -22,6 +23,10 @@ _LEAST_EDGE_PX = 12
 # Neighbouring frequencies of a tapered image are not independent.
 _DEPENDENCE = 2.0
 _FLOOR_PX = 0.01
+# Tiles of the small images.
+_TILE_PX = 8
+_TILE_CAUCHY = 4.0
+_TILE_ROUNDS = 3
 # A link that misses by this many standard errors has half its say (Cauchy weights, squared).
 _LINK_CAUCHY = 4.0
 _LINK_ROUNDS = 20
@@ -84,15 +89,40 @@ def linked(
     other = second[max(0, dy) : height - max(0, -dy), max(0, dx) : width - max(0, -dx)]
     if min(one.shape, default=0) < _LEAST_EDGE_PX or one.size < _LEAST_OVERLAP * height * width:
         return None
-    window = taper(one.shape[0], _EDGE_SHARE)[:, None] * taper(one.shape[1], _EDGE_SHARE)
-    here, there = small.spectra([one, other], window)
+    here, there = small.spectra([one, other], _window(one.shape))
     powers = [float((np.square(s.real) + np.square(s.imag)).sum()) for s in (here, there)]
     if min(powers) <= 0:
         return None
-    there *= np.float32(np.sqrt(powers[0] / powers[1]))
     found, peak = small.likeliest(np.conj(here) * there)
+    found, _ = _fitted(here, there, found, small, 1)
+    # A window that stays where the specimen does not would hold it back by some per cent.
+    (there,) = small.spectra([other], _window(one.shape, np.clip(found / small.factor, -4, 4)))
+    found, covariance = _fitted(here, there, found, small, _ROUNDS)
+    sigma = float(np.sqrt(np.trace(covariance) / 2))
+    back = there * small.moved(found[None])[0]
+    doubt = _second_opinion(*(small.image(s)[: one.shape[0], : one.shape[1]] for s in (here, back)))
+    return found + steps * small.factor, float(np.hypot(sigma, doubt * small.factor)), peak
+
+
+def _window(
+    shape: tuple[int, ...], moved: Sequence[float] | NDArray[np.float64] = (0.0, 0.0)
+) -> NDArray[np.float32]:
+    down, right = (taper(n, _EDGE_SHARE, float(m)) for n, m in zip(shape, moved, strict=True))
+    return np.asarray(down[:, None] * right)
+
+
+def _fitted(
+    here: NDArray[np.complex64],
+    there: NDArray[np.complex64],
+    found: NDArray[np.float64],
+    small: SmallFrames,
+    rounds: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Displacement (2,) between two spectra, starting from `found`, and its covariance (2, 2)."""
+    powers = [float((np.square(s.real) + np.square(s.imag)).sum()) for s in (here, there)]
+    there = there * np.float32(np.sqrt(powers[0] / powers[1]))
     f = small.f
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         back = there * small.moved(found[None])[0]
         apart = back - here
         left = np.square(apart.real) + np.square(apart.imag)
@@ -107,8 +137,31 @@ def linked(
         found = found + step
         if np.abs(step).max() < _ENOUGH_PX:
             break
-    covariance = _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
-    return found + steps * small.factor, float(np.sqrt(np.trace(covariance) / 2)), peak
+    return found, _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
+
+
+def _second_opinion(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Tell how far two images (y, x) that should lie on each other seem to be off, tile by tile.
+
+    What waves say as a whole and what most tiles say differs where the specimen deforms or its contrast
+    changes. On real frames the waves are the better judge; how far the tiles differ from them tells how sure
+    that is.
+
+    Returns
+    -------
+    float
+        Length per axis of the displacement that most tiles agree on and its standard error, small pixels.
+    """
+    middle = 0.5 * (first + second)
+    down, right = np.zeros_like(middle), np.zeros_like(middle)
+    down[1:-1] = 0.5 * (middle[:-2] - middle[2:])
+    right[:, 1:-1] = 0.5 * (middle[:, :-2] - middle[:, 2:])
+    apart = second - first
+    rows, columns = membership(middle.shape[0], _TILE_PX), membership(middle.shape[1], _TILE_PX)
+    products = (apart * down, apart * right, down * down, down * right, right * right)
+    sums = np.stack([(rows @ p @ columns.T).ravel().astype(np.float64) for p in products])
+    step, sigma, _ = robust(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
+    return float(np.sqrt(np.square(step).mean() + sigma[0] ** 2))
 
 
 @dataclass(frozen=True, eq=False)

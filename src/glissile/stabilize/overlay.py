@@ -65,7 +65,7 @@ class QuietPixels:
             return None
         strokes = _large_parts(quiet, _LEAST_STROKE_PX)
         # The rim of the frame continues outwards: closing from there would eat into what lies at the edge.
-        padded = cv2.copyMakeBorder(strokes, *[_GAP_PX] * 4, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(strokes, _GAP_PX, _GAP_PX, _GAP_PX, _GAP_PX, cv2.BORDER_REPLICATE)
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((_GAP_PX, _GAP_PX), np.uint8))
         parts = _large_parts(np.ascontiguousarray(closed[_GAP_PX:-_GAP_PX, _GAP_PX:-_GAP_PX]), _LEAST_PART_PX)
         rimmed = cv2.dilate(parts, np.ones((_RIM_PX, _RIM_PX), np.uint8))
@@ -88,4 +88,4 @@ def _large_parts(image: NDArray[np.uint8], least_px: int) -> NDArray[np.uint8]:
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(image)
     large = statistics[:, cv2.CC_STAT_AREA] >= least_px
     large[0] = False
-    return large[labels].astype(np.uint8)
+    return np.asarray(large[labels], np.uint8)

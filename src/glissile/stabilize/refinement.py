@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.survey import Anchor, Survey
 from glissile.stabilize.template import Kernels, Phase, Template
+from glissile.stabilize.tiles import membership, robust
 
 # Frames are refined so many at a time, against the mean of the frames of this chunk and of so many before it
 # and behind it.
-CHUNK_FRAMES = 48
-_CHUNKS_ASIDE = 2
+CHUNK_FRAMES = 80
+_CHUNKS_ASIDE = 1
 # Over a chunk the specimen moves at most by this share of the frame.
 _TRAVEL_SHARE = 0.3
 _TILE_PX = 32
-# A tile that misses by this many standard errors, squared, has half its say (Cauchy weights).
+# A tile that misses by this many standard errors, squared, has half its say.
 _CAUCHY = 12.0
 _ROUNDS = 6
-# Median of a squared deviation in two dimensions, in variances.
-_MEDIAN_SQUARED = 1.386
 _NOISE_SAMPLES = 6
+# Fewer frames make no template; where there are fewer, the first pass is good to about this.
+LEAST_FRAMES = 12
+_FEW_FRAMES_PX = 0.02
 # What neighbouring frames of the first pass have in common may be off by this much more than it tells.
 _DOUBT_FACTOR, _DOUBT_PX = 5.0, 0.02
 
@@ -67,7 +69,7 @@ class Refined:
 class Refiner:
     """Takes the frames of a video once more, one by one and in order.
 
-    Holds two chunks of 48 frames, and the sums of four.
+    Holds two chunks of 80 frames, and the sums of three.
 
     Parameters
     ----------
@@ -168,9 +170,9 @@ class Refiner:
         """Take out what the templates lie off, as they are made of frames where the first pass put them.
 
         A template lies off by the mean error e of its frames, so that a frame of chunk c is told to be off
-        by d = e - sum_b w_cb mean_b(e), where w are the shares of the chunks b in the template. The mean errors
-        of the chunks follow from the mean d by least squares; that they are of the size of the standard errors
-        of the first pass is known, too, and keeps long videos from drifting.
+        by d = e - sum_b w_cb mean_b(e), where w are the shares of the chunks b in the template. The mean
+        errors of the chunks follow from the mean d by least squares; that they are of the size of the
+        standard errors of the first pass is known, too, and keeps long videos from drifting.
         """
         count = len(self._members)
         if not count:
@@ -205,8 +207,8 @@ class Refiner:
     def _evened(self, index: int, picture: NDArray[Any]) -> NDArray[np.float32]:
         return self._light.evened(finite(picture), self._survey.illumination[index], self._level)
 
-    def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> Template:
-        """Mean of all frames of `around` on the pixels of `chunk`."""
+    def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> tuple[Template, int]:
+        """Mean of all frames of `around` on the pixels of `chunk`, and how many these are."""
         sums, counts = np.zeros_like(chunk.sums), np.zeros_like(chunk.counts)
         frames: list[int] = []
         weights: dict[int, float] = {}
@@ -225,13 +227,14 @@ class Refiner:
             weights[other.number] = float(other.counts[there].sum())
         total = sum(weights.values())
         self._weights.append({number: weight / total for number, weight in weights.items()})
-        return Template(sums, counts, self._aside[frames])
+        return Template(sums, counts, self._aside[frames]), len(frames)
 
     def _refine(self, chunk: _Chunk, around: Iterable[_Chunk]) -> None:
         frames = chunk.frames
-        template = self._template(chunk, around)
-        if len(frames) < 2:
+        template, count = self._template(chunk, around)
+        if count < LEAST_FRAMES:
             self._found[frames] = self._survey.positions_px[frames]
+            self._sigma[frames], self._agreeing[frames] = _FEW_FRAMES_PX, 1.0
             return
         expected: dict[Phase, NDArray[np.float32]] = {}
         phases = [cast("Phase", tuple(self._phase[index].tolist())) for index in frames]
@@ -245,7 +248,9 @@ class Refiner:
         kernels = {phase: template.kernels(phase, e) for phase, e in expected.items()}
         tiles = _Tiles(template, self._seen)
         sums = np.stack([self._sums(chunk, k, kernels[phases[k]], tiles) for k in range(len(frames))])
-        aside, sigma, agreeing = _robust(sums)
+        # A frame is in the template, too, and so looks less displaced.
+        sums[:, 2:] *= 1 - 1 / count
+        aside, sigma, agreeing = robust(sums, _CAUCHY, _ROUNDS)
         self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + aside
         self._sigma[frames], self._agreeing[frames] = sigma, agreeing
         chunk.pictures = []
@@ -257,7 +262,7 @@ class Refiner:
         middle = chunk.frames[len(chunk.frames) // 2]
         # From the frame it was drawn on to the middle frame, and from there to the pixels of the specimen.
         top, left = np.rint(self._anchor.moved_px[middle]).astype(int) - self._nearest[middle] - chunk.low
-        held = np.zeros(chunk.sums.shape[1:], np.float32)
+        held: NDArray[np.float32] = np.zeros_like(chunk.sums[0])
         rows, columns = np.nonzero(self._anchor.marked)
         rows, columns = rows + top, columns + left
         inside = (rows >= 0) & (rows < held.shape[0]) & (columns >= 0) & (columns < held.shape[1])
@@ -281,7 +286,7 @@ class Refiner:
         down = tiles.summed(residual * kernels.down[window], window)
         right = tiles.summed(residual * kernels.right[window], window)
         moved = 0.5 * self._phase[index] + self._whole[index] - self._nearest[index]
-        own = tiles.own_noise(tuple(moved.tolist()))
+        own = tiles.own_noise((float(moved[0]), float(moved[1])))
         share = shares[order % 2]
         return np.stack([down - own[0] * share, right - own[1] * share, *information])
 
@@ -296,12 +301,9 @@ class _Tiles:
         self._shares = [template.own_share(group) for group in (0, 1)]
         height, width = self._information.shape[1:]
         edge = _TILE_PX if min(seen.shape) >= 4 * _TILE_PX else _TILE_PX // 2
-        self._rows, self._columns = (
-            np.equal.outer(np.arange(-(-n // edge)), np.arange(n) // edge).astype(np.float32)
-            for n in (height, width)
-        )
+        self._rows, self._columns = membership(height, edge), membership(width, edge)
         self._windows: dict[tuple[int, int], tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]] = {}
-        self._own: dict[tuple[float, ...], NDArray[np.float64]] = {}
+        self._own: dict[tuple[float, float], NDArray[np.float64]] = {}
 
     def summed(self, image: NDArray[np.float32], window: tuple[slice, slice]) -> NDArray[np.float64]:
         """Sum `image`, which lies on `window`, over all tiles; shape (tiles,)."""
@@ -320,55 +322,8 @@ class _Tiles:
             )
         return self._windows[place]
 
-    def own_noise(self, aside: tuple[float, ...]) -> NDArray[np.float64]:
+    def own_noise(self, aside: tuple[float, float]) -> NDArray[np.float64]:
         """As `Template.own_noise`, worked out once."""
         if aside not in self._own:
-            self._own[aside] = self._template.own_noise((aside[0], aside[1]))
+            self._own[aside] = self._template.own_noise(aside)
         return self._own[aside]
-
-
-def _robust(
-    sums: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Displacements that most tiles agree on.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (t, 5, tiles)
-        Sums down and right, and the information yy, yx and xx.
-
-    Returns
-    -------
-    displacements : ndarray, shape (t, 2)
-    sigma : ndarray, shape (t,)
-        Standard error per axis: the sandwich of the scatter of the tiles.
-    agreeing : ndarray, shape (t,)
-        Share of the information in tiles that have more than half their say.
-    """
-    down, right, yy, yx, xx = sums.transpose(1, 0, 2)
-    trace = yy + xx
-    telling = trace > 0.02 * trace.mean(axis=1, keepdims=True)
-    determinant = yy * xx - yx * yx
-    telling &= determinant > 1e-6 * trace * trace
-    determinant = np.where(telling, determinant, 1.0)
-    weight = telling.astype(np.float64)
-    for _ in range(_ROUNDS):
-        matrix = np.stack([(weight * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
-        matrix += 1e-12 * np.eye(2)
-        vector = np.stack([(weight * a).sum(axis=1) for a in (down, right)], axis=1)
-        found = np.linalg.solve(matrix, vector[:, :, None])[:, :, 0]
-        y, x = found[:, :1], found[:, 1:]
-        off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
-        squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
-        squared = np.where(telling, squared, np.nan)
-        usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / _MEDIAN_SQUARED, 1e-6)
-        weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (_CAUCHY * usual)), 0)
-    bread = np.linalg.inv(
-        np.stack([(weight**2 * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
-        + 1e-12 * np.eye(2)
-    )
-    off = np.stack([weight * off_down, weight * off_right], axis=1)
-    covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
-    sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
-    agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
-    return found, sigma, agreeing

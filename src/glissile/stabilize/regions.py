@@ -31,7 +31,7 @@ class Regions:
     @property
     def left_out(self) -> NDArray[np.bool_]:
         """Where nothing is specimen, (y, x)."""
-        return self.values == LEFT_OUT
+        return np.asarray(self.values == LEFT_OUT)
 
     @property
     def anchor(self) -> NDArray[np.bool_] | None:

@@ -60,7 +60,7 @@ class CornerTracker:
     def shifts_px(self) -> NDArray[np.float64]:
         """(dy, dx) of the corner since the first frame, pixels; shape (t, 2)."""
         shifts = np.array(self._shifts)
-        return shifts - shifts[0] + 0.0
+        return np.asarray(shifts - shifts[0] + 0.0)
 
     def _grey(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
         """8-bit grey values; other dtypes are scaled by the range of the first frame that has one."""

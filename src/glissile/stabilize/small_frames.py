@@ -20,11 +20,26 @@ _CONTRAST_FLOOR = 0.3
 _TWO_PI = 2 * np.pi
 
 
-def taper(length: int, share: float) -> NDArray[np.float32]:
-    """Window that falls to zero over the outer `share` on both sides, as sine squared; shape (length,)."""
+def taper(length: int, share: float, moved: float = 0.0) -> NDArray[np.float32]:
+    """Window that falls to zero over the outer `share` on both sides, as sine squared.
+
+    Parameters
+    ----------
+    length : int
+        Samples.
+    share : float
+        Of the length, on either side.
+    moved : float
+        By which the window lies further along.
+
+    Returns
+    -------
+    ndarray of float32, shape (length,)
+    """
     edge = max(2, round(length * share))
-    distance = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
-    window = np.sin(0.5 * np.pi * np.minimum(1, distance / edge)) ** 2
+    place = np.arange(length) - moved + 0.5
+    distance = np.clip(np.minimum(place, length - place), 0, edge)
+    window: NDArray[np.float64] = np.sin(0.5 * np.pi * distance / edge) ** 2
     return window.astype(np.float32)
 
 
@@ -35,6 +50,8 @@ class SmallFrames:
     ----------
     shape : tuple of int
         (y, x) of the frames.
+    fine : bool
+        To leave them as large as they are.
 
     Attributes
     ----------
@@ -47,9 +64,9 @@ class SmallFrames:
         frames are real.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], *, fine: bool = False) -> None:
         shortest = min(shape)
-        self.factor = 4 if shortest >= 200 else 2 if shortest >= 96 else 1
+        self.factor = 1 if fine else 4 if shortest >= 200 else 2 if shortest >= 96 else 1
         self.shape: tuple[int, int] = (-(-shape[0] // self.factor), -(-shape[1] // self.factor))
         self._size = tuple(scipy.fft.next_fast_len(n, real=True) for n in self.shape)
         self._taper = taper(self.shape[0], _TAPER_SHARE)[:, None] * taper(self.shape[1], _TAPER_SHARE)
@@ -57,7 +74,7 @@ class SmallFrames:
         fx = scipy.fft.rfftfreq(self._size[1])[None] / self.factor
         length = np.hypot(fy, fx)
         lowest = max(_LOWEST, 1.5 / max(shape))
-        highest = _HIGHEST if self.factor > 1 else 0.25
+        highest = 2 * _HIGHEST if self.factor == 1 else _HIGHEST
         chosen = (length >= lowest) & (length <= highest) & ~((fx == 0) & (fy < 0))
         self._chosen = np.flatnonzero(chosen)
         both = np.broadcast_arrays(fy, fx)
@@ -65,7 +82,7 @@ class SmallFrames:
             np.float32
         )
         ring = np.hypot(*self.f)
-        self._ring = np.minimum((ring / ring.max() * 16).astype(np.int64), 15)
+        self._ring = np.minimum((ring / ring.max(initial=1e-9) * 16).astype(np.int64), 15)
         self._per_ring = np.maximum(np.bincount(self._ring, minlength=16), 1)
         self._seen: NDArray[np.float32] | None = None
         self._soft: NDArray[np.float32] | None = None
@@ -125,8 +142,8 @@ class SmallFrames:
         # A frame without structure has rounding errors of its own.
         if floor <= 1e-6 * float(np.abs(small).max()):
             return np.zeros_like(small)
-        fine /= np.maximum(contrast, floor, out=contrast)
-        return fine
+        flat: NDArray[np.float32] = fine / np.maximum(contrast, floor, out=contrast)
+        return flat
 
     def small(self, frame: NDArray[Any]) -> NDArray[np.float32]:
         """Make a frame (y, x) of any dtype small."""
@@ -160,8 +177,7 @@ class SmallFrames:
 
     def image(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Small image (y, x), tapered, of a spectrum of shape (n,)."""
-        found: NDArray[np.float32] = self._inverse(spectrum)[: self.shape[0], : self.shape[1]]
-        return found
+        return self._inverse(spectrum)[: self.shape[0], : self.shape[1]]
 
     def _inverse(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         whole = np.zeros(self._size[0] * (self._size[1] // 2 + 1), np.complex64)
@@ -179,8 +195,9 @@ class SmallFrames:
 
     def ring_means(self, power: NDArray[np.float32]) -> NDArray[np.float32]:
         """`power`, shape (n,), averaged over rings of like frequency; shape (n,)."""
-        means = np.bincount(self._ring, power, minlength=16) / self._per_ring
-        return means[self._ring].astype(np.float32)
+        means = (np.bincount(self._ring, power, minlength=16) / self._per_ring).astype(np.float32)
+        spread: NDArray[np.float32] = means[self._ring]
+        return spread
 
     def likeliest(self, cross: NDArray[np.complex64]) -> tuple[NDArray[np.float64], float]:
         """Displacement under which two spectra are most alike, by phase correlation.
@@ -204,7 +221,7 @@ class SmallFrames:
         surface = self._inverse(cross / (size + 1e-3 * mean))
         place = np.unravel_index(np.argmax(surface), surface.shape)
         found = [
-            _vertex(surface.take(place[1 - axis], 1 - axis), int(place[axis])) * self.factor
+            _vertex(np.moveaxis(surface, axis, 0)[:, place[1 - axis]], int(place[axis])) * self.factor
             for axis in (0, 1)
         ]
         # Its mean is zero, as there is no zero frequency.

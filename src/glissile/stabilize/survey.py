@@ -19,7 +19,7 @@ from glissile.stabilize.small_frames import SmallFrames
 BLOCK_FRAMES = 24
 _BLOCK_TRAVEL_PX = 8.0
 # Blocks that many before are linked with, and so many are kept.
-_LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+_LAGS = (1, 2, 4, 8, 16, 24)
 _BLOCKS_KEPT = 24
 # Heights of a phase correlation, in its standard deviations. Unrelated frames reach 5 once in a thousand,
 # the noisiest real ones 17.
@@ -102,14 +102,24 @@ class Surveyor:
         Whether to find what is drawn over the frames.
     anchor : Anchor, optional
         To look at this part of the specimen alone.
+    fine : bool
+        To compare each frame with others at full size: for some frames only.
     """
 
     def __init__(
-        self, shape: tuple[int, int], regions: Regions, *, find_overlay: bool, anchor: Anchor | None = None
+        self,
+        shape: tuple[int, int],
+        regions: Regions,
+        *,
+        find_overlay: bool,
+        anchor: Anchor | None = None,
+        fine: bool = False,
     ) -> None:
-        self._small = SmallFrames(shape)
+        self._small = SmallFrames(shape, fine=fine)
         self._light = Illumination(shape)
         self._quiet = QuietPixels(shape) if find_overlay else None
+        # So few frames that they need not be compared in blocks are compared at full size.
+        self._block_frames = 1 if fine else BLOCK_FRAMES
         self._regions = regions
         self._anchor = anchor
         self._held = None if anchor is None else self._small.softened(anchor.marked)
@@ -156,7 +166,7 @@ class Surveyor:
             self._look_back(index, spectrum)
             return
         self._forget_waiting()
-        if len(block.frames) < BLOCK_FRAMES and np.abs(step).max() <= _BLOCK_TRAVEL_PX:
+        if len(block.frames) < self._block_frames and np.abs(step).max() <= _BLOCK_TRAVEL_PX:
             self._append(block, index, spectrum, step)
             return
         related = self._close()

@@ -75,13 +75,12 @@ class Template:
         self._fy = scipy.fft.fftfreq(self._size[0]).astype(np.float32)[:, None]
         self._fx = scipy.fft.rfftfreq(self._size[1]).astype(np.float32)[None]
         means = sums / np.maximum(counts, 1)
-        both = (counts > 0).all(axis=0)
-        self.known: NDArray[np.float32] = both.astype(np.float32)
-        self._say = self.known
+        self.known: NDArray[np.float32] = np.asarray((counts > 0).all(axis=0), np.float32)
+        self._say: NDArray[np.float32] = self.known
         # Share of one more frame in the mean, by the group it is in.
-        self._own_share = 0.5 / np.maximum(counts, 1) * self.known
-        mean = 0.5 * (means[0] + means[1]) * self.known
-        self._background = _smoothed(mean) / np.maximum(_smoothed(self.known), 1e-3)
+        self._own_share = np.asarray(0.5 / np.maximum(counts, 1) * self.known, np.float32)
+        mean = np.asarray(0.5 * (means[0] + means[1]) * self.known, np.float32)
+        self._background = np.asarray(_smoothed(mean) / np.maximum(_smoothed(self.known), 1e-3), np.float32)
         self._structure = (mean - self._background) * self.known
         self._difference = 0.5 * (means[0] - means[1]) * self.known
         self._inverse_counts = 0.25 * (1 / np.maximum(counts, 1)).sum(axis=0)
@@ -113,7 +112,7 @@ class Template:
             stop = _PAD_PX + self._shape[axis]
             fade[:_PAD_PX], fade[_PAD_PX:stop], fade[stop : stop + _PAD_PX] = rise, 1, rise[::-1]
             padded *= fade[:, None] if axis == 0 else fade
-        return padded
+        return np.asarray(padded, np.float32)
 
     def _image(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         whole: NDArray[np.float32] = scipy.fft.irfft2(spectrum, self._size)
@@ -122,17 +121,22 @@ class Template:
 
     def _shift(self, phase: Phase) -> NDArray[np.complex64]:
         """Factors that move a spectrum by half pixels down and right."""
-        down = np.exp(-1j * np.pi * phase[0] * self._fy)
-        return (down * np.exp(-1j * np.pi * phase[1] * self._fx)).astype(np.complex64)
+        return self._moved(0.5 * phase[0], 0.5 * phase[1])
+
+    def _moved(self, down_px: float, right_px: float) -> NDArray[np.complex64]:
+        """Factors that move a spectrum down and right."""
+        down = np.exp(np.complex64(-1j * _TWO_PI * down_px) * self._fy)
+        moved: NDArray[np.complex64] = down * np.exp(np.complex64(-1j * _TWO_PI * right_px) * self._fx)
+        return moved
 
     def expected(self, phase: Phase) -> NDArray[np.float32]:
         """Draw what a frame shows whose specimen lies `phase` half pixels down and right; (y, x)."""
         if phase == (0, 0):
-            return self._image(self._spectrum) + self._background
+            return np.asarray(self._image(self._spectrum) + self._background)
         background = self._background
         for axis in np.flatnonzero(phase):
-            background = 0.5 * (background + np.roll(background, 1, axis))
-        return self._image(self._spectrum * self._shift(phase)) + background
+            background = np.asarray(0.5 * (background + np.roll(background, 1, axis)), np.float32)
+        return np.asarray(self._image(self._spectrum * self._shift(phase)) + background)
 
     def hold(self, held: NDArray[np.float32] | None) -> None:
         """Give only the places a say where `held`, shape (y, x), is 1."""
@@ -171,6 +175,7 @@ class Template:
         weight = 1 / np.maximum(self._noise_power, 1e-3 * self._noise_power.mean())
         self._weight = np.where(np.hypot(self._fy, self._fx) < _SLOWEST, 0, weight).astype(np.float32)
         self._down = (1j * np.sin(_TWO_PI * _SECANT_PX * self._fy) / _SECANT_PX).astype(np.complex64)
+        self._own_response = self._weight * self._noise_power * self._signal * self._deblur
         self._right = (1j * np.sin(_TWO_PI * _SECANT_PX * self._fx) / _SECANT_PX).astype(np.complex64)
 
     def _power_of(self, residuals: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -242,14 +247,15 @@ class Template:
         ndarray, shape (2,)
             Down and right.
         """
-        moved = np.exp(-1j * _TWO_PI * aside[0] * self._fy) * np.exp(-1j * _TWO_PI * aside[1] * self._fx)
-        response = self._weight * self._noise_power * self._signal * self._deblur * moved
-        twice = np.full(self._size[1] // 2 + 1, 2.0)
+        response = self._own_response * self._moved(*aside)
+        twice = np.full(self._size[1] // 2 + 1, 2.0, np.float32)
         twice[0] = 1
         if self._size[1] % 2 == 0:
             twice[-1] = 1
         pixels = self._size[0] * self._size[1]
-        return np.array([-((response * g).real * twice).sum() / pixels for g in (self._down, self._right)])
+        # The real part of a product with a gradient, which is imaginary; half of all frequencies are listed.
+        part = response.imag * twice
+        return np.array([float((part * g.imag).sum()) / pixels for g in (self._down, self._right)])
 
     def own_share(self, group: int) -> NDArray[np.float32]:
         """Share of one frame of a group in the template, weighted as the kernels are; (y, x)."""
