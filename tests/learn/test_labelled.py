@@ -71,6 +71,7 @@ def test_copying_takes_the_nearest_training_frame():
     [
         ({"frames": np.zeros((0, 20, 24)), "masks": np.zeros((0, 20, 24), np.uint8)}, "No frame is labelled"),
         ({"masks": np.zeros((4, 20, 25), np.uint8)}, "one mask of its size"),
+        ({"frames": np.zeros((4, 20)), "masks": np.zeros((4, 20), np.uint8)}, "one mask of its size"),
         ({"frame_numbers": (1, 2)}, "2 frame numbers"),
         ({"masks": np.full((4, 20, 24), 9, np.uint8)}, "frame 0 has the value 9"),
         ({"validation": (0, 1, 2, 3)}, "none to train on"),

@@ -123,8 +123,11 @@ def gathered(
     InputError
         If nothing is labelled or left to train on, sizes differ, or a mask has a value of no class.
     """
+    _check(frames, masks, frame_numbers, classes, validation)
     parts = tuple(valid or [(slice(0, frames.shape[1]), slice(0, frames.shape[2]))] * len(frames))
-    _check(frames, masks, frame_numbers, classes, validation, parts)
+    height, width = (min(part[axis].stop - part[axis].start for part in parts) for axis in (0, 1))
+    if min(height, width) < 16:
+        raise InputError(f"Frames of {height} x {width} px are too small to learn from; use at least 16 x 16")
     values = np.array(class_values(classes), dtype=np.uint8)
     index_of = np.zeros(256, dtype=np.uint8)
     index_of[values] = np.arange(len(values))
@@ -166,7 +169,6 @@ def _check(
     frame_numbers: Sequence[int],
     classes: Sequence[DefectClass],
     validation: Sequence[int],
-    parts: Sequence[Part],
 ) -> None:
     n = len(frames)
     if n == 0:
@@ -176,9 +178,6 @@ def _check(
             f"{n} frames of shape {frames.shape[1:]} do not go with {len(masks)} masks of shape "
             f"{masks.shape[1:]} and {len(frame_numbers)} frame numbers; give every frame one mask of its size"
         )
-    height, width = (min(part[axis].stop - part[axis].start for part in parts) for axis in (0, 1))
-    if min(height, width) < 16:
-        raise InputError(f"Frames of {height} x {width} px are too small to learn from; use at least 16 x 16")
     if len({c.value for c in classes}) < len(classes) or not classes:
         raise InputError("The classes need a value each, none of them twice; correct the list of classes")
     if not set(validation) <= set(range(n)) or len(set(validation)) == n:
