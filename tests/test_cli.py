@@ -25,6 +25,7 @@ from glissile.experiment import Experiment, MaskStore
 from glissile.io.annotations import read_mask_folder, write_mask
 from glissile.io.checkpoint import read_card
 from glissile.io.video_files import read_video, write_video
+from glissile.progress import Step
 from glissile.quantify.measure import read_table
 from glissile.stabilize.motion import Motion
 from glissile.synthetic.tem import TemSettings, TemVideo, simulate
@@ -162,6 +163,7 @@ def test_the_version_is_printed():
         (("nothing",), "nothing"),
         (("stabilize", "video.mkv", "--output", "a.gif"), "a.gif: "),
         (("stabilize", "video.mkv", "--output", "a.tif", "--method", "guess"), "--method"),
+        (("stabilize", "video.mkv", "--output", "a.tif", "--field-of-view", "all"), "--field-of-view"),
         (("train", "empty", "masks", "--output", "m"), "empty: "),
         (("train", "frames", "empty", "--output", "m"), "empty: has neither label images"),
         (("train", "frames", "other_names", "--output", "m"), "no mask has the name of an image"),
@@ -299,6 +301,43 @@ def test_stabilize_writes_the_video_and_its_motion(suffix, files, truth, tmp_pat
 def test_stabilize_by_the_method_none_changes_nothing(files, truth, tmp_path):
     done("stabilize", files / "frames", "--output", tmp_path / "same.tif", "--method", "none")
     np.testing.assert_array_equal(read_video(tmp_path / "same.tif").frame(3), truth.frame(3)[: FIELD[0]])
+
+
+@pytest.mark.parametrize("kind", ["automatic", "common", "range"])
+def test_stabilize_says_which_part_of_the_frame_all_frames_show(kind, files, tmp_path):
+    text = done("stabilize", files / "frames", "--output", tmp_path / "f.tif", "--field-of-view", kind)
+    _, y, x = read_video(tmp_path / "f.tif").shape
+    share = 100 * x * y / (FIELD[0] * FIELD[1])
+    assert f"All frames show the same {share:.0f} % of the frame, {x} x {y} px" in text
+
+
+@pytest.mark.parametrize("kind", ["union", "segments"])
+def test_stabilize_writes_a_canvas_with_the_frames_as_recorded(kind, tmp_path, monkeypatch):
+    specimen = np.random.default_rng(0).integers(1, 256, (200, 240), np.uint8)
+    for k in range(8):
+        recorded = specimen[60 - 6 * k : 140 - 6 * k, 60 + 9 * k : 160 + 9 * k]
+        write_mask(tmp_path / "frames" / f"{k}.png", recorded)
+
+    def known_motion(video, settings):
+        yield Step(8, 8, "Looking it up")
+        path = np.outer(range(8), (6.0, -9.0))
+        return Motion(path, np.full(8, 0.1), ("",) * 8, video.frame_numbers)
+
+    monkeypatch.setattr("glissile.stabilize.camera_motion.estimate_motion", known_motion)
+    output = tmp_path / "canvas.tif"
+    text = done("stabilize", tmp_path / "frames", "--output", output, "--field-of-view", kind)
+    if kind == "union":
+        assert "A canvas of 163 x 122 px holds all frames; a frame covers 40 % of it" in text
+        shown = [specimen[18:140, 60:223]] * 8
+        areas = [80 * 100] * 8
+    else:
+        assert "3 segments, cut before frames 2, 5, on one canvas of" in text
+        shown = [read_video(output).frame(k) for k in (0, 0, 2, 2, 2, 5, 5, 5)]
+        areas = [74 * 91, 74 * 91, *[68 * 82] * 6]
+    for k in range(8):
+        frame = read_video(output).frame(k)
+        np.testing.assert_array_equal(frame, np.where(frame > 0, shown[k], 0))
+        assert np.count_nonzero(frame) == areas[k]
 
 
 @pytest.mark.parametrize(
@@ -480,6 +519,7 @@ def test_run_goes_all_the_way_and_says_where_the_results_lie(finished):
     assert re.findall(r"^(\w+): done in", text, re.M) == stages
     assert f"results in {folder}" in text
     assert "measurements.csv" in text
+    assert re.search(r"^All frames show the same \d\d % of the frame, \d+ x \d+ px$", text, re.M)
     table = read_table(folder / "measurements.csv")
     np.testing.assert_allclose(table["strain"], 0.01 + 0.001 * np.arange(SETTINGS.frames) / 20)
 
@@ -557,7 +597,8 @@ def test_new_keeps_every_option(files, tmp_path):
     write_text(tmp_path / "rig.csv", "t,e,s\n0,0,0\n9,1,1\n")
     done(
         "new", files / "video.mkv", tmp_path / "study", "--crop", "2,4,60,80", "--frames", "1,7",
-        "--method", "tanaka2025", "--recipe", "tanaka2025", "--minutes", 3, "--seed", 5, "--device", "cpu",
+        "--method", "tanaka2025", "--field-of-view", "segments", "--recipe", "tanaka2025", "--minutes", 3,
+        "--seed", 5, "--device", "cpu",
         "--fps", 8, "--initial-strain", 0.02, "--nm-per-pixel", 1.5, "--strain-log", tmp_path / "rig.csv",
         "--time-column", "t", "--strain-column", "e", "--stress-column", "s", "--time-offset", -0.5,
     )  # fmt: skip
@@ -567,6 +608,7 @@ def test_new_keeps_every_option(files, tmp_path):
             "top": 2, "left": 4, "height": 60, "width": 80, "first": 1, "last": 7
         }  # fmt: skip
         assert kept["stabilize"].method == kept["train"].name == "tanaka2025"
+        assert kept["field_of_view"].kind == "segments"
         assert (kept["train"].minutes, kept["train"].seed, kept["train"].device) == (3, 5, "cpu")
         assert kept["segment"].device == "cpu"
         calibration = made.document.calibration

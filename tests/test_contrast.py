@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,3 +29,12 @@ def test_a_few_outliers_are_clipped_and_missing_values_left_out():
 @pytest.mark.parametrize(("value", "limits"), [(0, (0, 1)), (7, (7, 8)), (np.nan, (0, 1))])
 def test_limits_of_a_flat_or_missing_frame_differ(value, limits):
     assert contrast_limits([np.full((4, 4), value)]) == limits
+
+
+def test_what_is_filled_in_has_no_part_in_the_limits():
+    frames = np.zeros((3, 16, 16), np.uint16)
+    frames[:, 4:, 2:] = 1000
+    frames[:, 10:, 2:] = 3000
+    video = Video.from_frames(frames, name="v")
+    assert video_contrast(video) == (0, 3000)
+    assert video_contrast(replace(video, valid_px=np.tile([4, 2, 16, 16], (3, 1)))) == (1000, 3000)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from glissile.progress import Step, Steps, finish
 from glissile.quantify.measure import MeasureSettings, read_table
 from glissile.quantify.overlay import frame_caption
 from glissile.stabilize.camera_motion import StabilizeSettings
+from glissile.stabilize.field_of_view import FieldOfViewSettings
+from glissile.stabilize.motion import Motion
 from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 from glissile.video import Trim
 from glissile.workflow import segmentation
@@ -319,6 +322,131 @@ def test_a_strain_log_gives_strain_and_stress(fresh, truth, tmp_path):
     along = workflow.strain_of(fresh, workflow.working_video(fresh))
     np.testing.assert_allclose(along.strain, truth.strain)
     np.testing.assert_allclose(along.stress_mpa, truth.stress_mpa)
+
+
+# --- fields of view
+
+
+@pytest.fixture
+def far(fresh: Experiment) -> Experiment:
+    """An experiment whose specimen stands still, moves 150 px in frames 8 to 16, and stands still again."""
+    path = np.zeros((SETTINGS.frames, 2))
+    path[:, 1] = np.clip(np.arange(SETTINGS.frames) - 8, 0, 8) * 150 / 8
+    Motion(path, np.full(len(path), 0.1), ("",) * len(path), np.arange(len(path))).write(fresh.motion_path)
+    return fresh
+
+
+def choose(experiment: Experiment, kind: str) -> None:
+    experiment.save_settings("field_of_view", FieldOfViewSettings(kind=kind))
+
+
+def test_where_little_is_common_the_working_video_is_a_canvas(far):
+    shown = workflow.field_of_view(far, workflow.trimmed_video(far))
+    assert shown.kind == "union"
+    video = workflow.working_video(far)
+    assert video.shape == (SETTINGS.frames, TRIM.height, SETTINGS.width + 150)
+    assert video.origins_px[[0, -1]].tolist() == [[0, -150], [0, 0]]
+    choose(far, "common")
+    assert workflow.working_video(far).shape[2] == SETTINGS.width - 150
+    choose(far, "range")
+    assert len(workflow.working_video(far)) < SETTINGS.frames
+    looked_at = FieldOfViewSettings(kind="segments")
+    assert len(workflow.field_of_view(far, workflow.trimmed_video(far), looked_at).segments) == 2
+    assert far.settings("field_of_view", FieldOfViewSettings).kind == "range"
+
+
+def test_there_is_no_field_of_view_without_motion(fresh):
+    assert workflow.field_of_view(fresh, workflow.trimmed_video(fresh)) is None
+    assert workflow.working_video(fresh).valid_px is None
+
+
+@pytest.mark.parametrize("kind", ["union", "segments"])
+def test_what_is_measured_refers_to_the_valid_part_of_each_frame(far, no_network, kind):
+    choose(far, kind)
+    video = workflow.working_video(far)
+
+    def masks():
+        for index in range(len(video)):
+            mask = np.ones(video.shape[1:], np.uint8)
+            rows, columns = video.valid_part(index)
+            mask[rows, columns.start : columns.start + 10 + index] = 2
+            yield Step(index + 1, len(video), "Segmenting", preview=mask, frame=index)
+
+    finish(workflow.store(far, masks()))
+    finish(workflow.measure(far))
+    table = read_table(far.measurements_path)
+    valid = np.array([video.valid_mask(k).sum() for k in range(len(video))])
+    assert table["field_of_view_px"].tolist() == valid.tolist()
+    assert table["stacking_fault_px"].tolist() == [TRIM.height * (10 + k) for k in range(len(video))]
+    np.testing.assert_allclose(table["stacking_fault_area_fraction"], table["stacking_fault_px"] / valid)
+    np.testing.assert_allclose(table["field_of_view_um2"], valid * 0.004**2)
+    assert (far.folder / "overlay.mp4").stat().st_size > 0
+
+
+def test_masks_of_another_valid_part_of_the_same_canvas_are_not_taken(far, no_network):
+    choose(far, "segments")
+    segments = workflow.working_video(far)
+    finish(workflow.store(far, counted(far)))
+    assert len(workflow.segmented_frames(far, segments)) == SETTINGS.frames
+    larger = replace(segments, valid_px=segments.valid_px + np.array([0, -1, 0, 0]))
+    assert workflow.segmented_frames(far, larger) == ()
+    assert workflow.segmented_frames(far, replace(segments, valid_px=None)) == ()
+    far.save_settings("trim", TRIM.model_copy(update={"last": 5}))
+    assert workflow.segmented_frames(far, workflow.working_video(far)) == ()
+
+
+def test_labels_outlive_another_field_of_view(far, files, truth):
+    workflow.import_labels(far, files / "masks")
+    for kind in ("union", "segments", "range", "common", "union"):
+        choose(far, kind)
+        video = workflow.working_video(far)
+        for index in annotations.labelled_indices(far.labels(), video):
+            label = annotations.read_label(far.labels(), video, index)
+            y, x = np.nonzero(video.valid_mask(index))
+            top, left = np.floor(video.origins_px[index] + 0.5).astype(int)
+            expected = truth.mask(int(video.frame_numbers[index]))[y + top, x + left]
+            np.testing.assert_array_equal(label[y, x], expected)
+            annotations.write_label(far.labels(), video, index, label)  # as a stroke and its undoing do
+    for number in LABELLED:
+        np.testing.assert_array_equal(far.labels().read(number), truth.mask(number))
+
+
+def test_learning_is_told_what_is_valid(far, files):
+    workflow.import_labels(far, files / "masks")
+    video = workflow.working_video(far)
+    job = workflow.training_job(far, preview_index=3)
+    assert job.valid == tuple(video.valid_part(k) for k in LABELLED)
+    assert job.preview.valid == video.valid_part(3)
+    assert all(not mask[~video.valid_mask(k)].any() for k, mask in zip(LABELLED, job.masks, strict=True))
+    choose(far, "common")
+    assert workflow.training_job(far).valid is None
+
+
+def test_another_field_of_view_asks_for_all_but_the_motion_again(done):
+    before = done.motion_path.read_bytes()
+    choose(done, "union")
+    assert not workflow.measurements_current(done)
+    ran = []
+    for title, start in workflow.pipeline(done):
+        ran.append(title)
+        finish(start())
+    assert ran == ["Train", "Segment", "Measure"]
+    assert done.motion_path.read_bytes() == before
+    video = workflow.working_video(done)
+    assert video.valid_px is not None
+    table = read_table(done.measurements_path)
+    assert table["field_of_view_px"].tolist() == [video.valid_mask(k).sum() for k in range(len(video))]
+    assert table["field_of_view_px"].min() > 0.98 * TRIM.height * TRIM.width
+    store = done.segmentation_or_none()
+    for k in (0, 11, 23):
+        assert not store.read(k)[~video.valid_mask(k)].any()
+
+
+def test_stabilizing_says_what_the_field_of_view_became(fresh):
+    steps = []
+    finish(workflow.stabilize(fresh), steps.append)
+    assert re.fullmatch(r"All frames show the same \d\d % of the frame, \d+ x \d+ px", steps[-1].message)
+    assert steps[-1].index == steps[-1].total
 
 
 LOG = "t,eps\n0,0.01\n60,0.02\n"

@@ -20,6 +20,8 @@ from glissile.options import (
     DeviceOption,
     Epochs,
     ExperimentPath,
+    FieldOfViewKind,
+    FieldOfViewOption,
     Fps,
     InitialStrain,
     MaskClasses,
@@ -92,12 +94,14 @@ def stabilize(
     output: Annotated[Path, typer.Option(metavar="F", help="Stabilized video: .tif, .mp4, .mkv or .avi.")],
     motion: Annotated[Path | None, typer.Option(metavar="CSV", help="Where the motion goes.")] = None,
     method: MethodOption = Method.glissile,
+    field_of_view: FieldOfViewOption = FieldOfViewKind.automatic,
 ) -> None:
-    """Remove the drift, and keep the area that all frames show."""
+    """Remove the drift, so that the specimen stands still in one field of view."""
     from glissile.io.outputs import refuse_file, refuse_same
     from glissile.io.video_files import read_video, write_frames
+    from glissile.stabilize import field_of_view as fields
     from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
-    from glissile.stabilize.field_of_view import fix_field_of_view
+    from glissile.stabilize.resample import fix_field_of_view
     from glissile.video import Trim
 
     source = read_video(video)
@@ -110,7 +114,10 @@ def stabilize(
     if motion is not None:
         found.write(motion)
         print(f"motion in {motion}")
-    fixed = fix_field_of_view(source, found)
+    settings = fields.FieldOfViewSettings(kind=field_of_view.value)
+    chosen = fields.field_of_view(found, source.shape[1:], settings)
+    print(chosen.sentence)
+    fixed = fix_field_of_view(source, chosen)
     console.show("Write", write_frames(output, fixed))
     _, y, x = fixed.shape
     _, written_y, written_x = read_video(output).shape
@@ -247,6 +254,7 @@ def new(
     ] = None,
     frames: Annotated[str | None, typer.Option(metavar="FIRST,LAST", help="Range of frames to keep.")] = None,
     method: MethodOption = Method.glissile,
+    field_of_view: FieldOfViewOption = FieldOfViewKind.automatic,
     recipe: RecipeOption = RecipeName.glissile,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -267,10 +275,12 @@ def new(
     from glissile.experiment import folder_named
     from glissile.segment.settings import SegmentSettings
     from glissile.stabilize.camera_motion import StabilizeSettings
+    from glissile.stabilize.field_of_view import FieldOfViewSettings
 
     settings = {
         "trim": trim_of(crop, frames),
         "stabilize": StabilizeSettings(method=method.value),
+        "field_of_view": FieldOfViewSettings(kind=field_of_view.value),
         "train": recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device),
         "segment": SegmentSettings(device=device.value),
     }

@@ -51,12 +51,17 @@ def _plain_lines(title: str) -> Callable[[Step], None]:
 
 
 def run_stages(experiment: "Experiment") -> None:
-    """Run every stage of `experiment` that is not done yet, and say what it wrote and how long it took."""
+    """Run every stage that is not done yet; say what is shown, what was written, and how long it took."""
     from glissile import workflow
 
-    all_done = True
+    all_done, told = True, False
     for title, start in workflow.pipeline(experiment):
         all_done = False
+        if title != "Stabilize" and not told:
+            told = True
+            shown = workflow.field_of_view(experiment, workflow.trimmed_video(experiment))
+            if shown is not None:
+                print(shown.sentence)
         print(f"{title} ...", flush=True)
         begun = time.monotonic()
         result = show(title, start())

@@ -20,7 +20,7 @@ def video_contrast(video: Video, *, frames: int = _FRAMES) -> tuple[float, float
     video : Video
         What will be shown.
     frames : int
-        So many of its frames, evenly spread, are read.
+        So many of its frames, evenly spread, are read, each where it is valid.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def video_contrast(video: Video, *, frames: int = _FRAMES) -> tuple[float, float
         As `contrast_limits`.
     """
     indices = np.unique(np.linspace(0, len(video) - 1, frames).round().astype(int))
-    return contrast_limits(video.frame(int(i)) for i in indices)
+    return contrast_limits(video.frame(int(i))[video.valid_part(int(i))] for i in indices)
 
 
 def contrast_limits(frames: Iterable[NDArray[Any]]) -> tuple[float, float]:
@@ -45,7 +45,7 @@ def contrast_limits(frames: Iterable[NDArray[Any]]) -> tuple[float, float]:
         The 0.1 and 99.9 percentiles of the finite values, the second raised by 1 where they are equal;
         0 and 1 where there is none.
     """
-    values = np.stack(list(frames))
+    values = np.concatenate([frame.ravel() for frame in frames])
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0

@@ -41,6 +41,16 @@ class Method(StrEnum):
     none = "none"
 
 
+class FieldOfViewKind(StrEnum):
+    """What of the specimen is shown once its motion is known."""
+
+    automatic = "automatic"
+    common = "common"
+    union = "union"
+    range = "range"
+    segments = "segments"
+
+
 VideoPath = Annotated[
     Path, typer.Argument(metavar="VIDEO", help="Video file, TIFF stack or folder of frames.")
 ]
@@ -51,6 +61,16 @@ MethodOption = Annotated[
         metavar="METHOD",
         help="How the motion is found: glissile (many corners, sub-pixel), tanaka2025 (one corner, whole "
         "pixels) or none (the specimen stands still).",
+    ),
+]
+FieldOfViewOption = Annotated[
+    FieldOfViewKind,
+    typer.Option(
+        metavar="KIND",
+        help="What is shown: common (the area that all frames show), union (a canvas that holds every "
+        "frame), range (the run of frames with the largest common area times duration), segments (runs of "
+        "frames, each with its common area, on one canvas) or automatic (common where it keeps 60 % of the "
+        "frame, else union).",
     ),
 ]
 

@@ -68,6 +68,9 @@ class Video:
         Whether `times_s` are known; if not they merely count the frames, a second each.
     provenance : tuple of str
         What was done to the source, in order.
+    valid_px : ndarray of int, shape (t, 4), optional
+        Top, left, bottom and right (both exclusive), in pixels of this video, of the part of each frame that
+        was recorded and is measured; the rest is filled. None where all of every frame is.
     """
 
     frames: da.Array
@@ -78,6 +81,7 @@ class Video:
     nm_per_pixel: float | None = None
     timed: bool = True
     provenance: tuple[str, ...] = ()
+    valid_px: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.frames)
@@ -88,6 +92,8 @@ class Video:
         for field, shape in (("times_s", (n,)), ("frame_numbers", (n,)), ("origins_px", (n, 2))):
             if getattr(self, field).shape != shape:
                 raise ValueError(f"{field} has shape {getattr(self, field).shape}, not {shape}")
+        if self.valid_px is not None and self.valid_px.shape != (n, 4):
+            raise ValueError(f"valid_px has shape {self.valid_px.shape}, not {(n, 4)}")
 
     @classmethod
     def from_frames(
@@ -157,6 +163,19 @@ class Video:
         """Grey values (y, x) of frame `index`, read now."""
         return np.asarray(self.frames[index])
 
+    def valid_part(self, index: int) -> tuple[slice, slice]:
+        """Rows and columns of frame `index` that are valid."""
+        if self.valid_px is None:
+            return slice(0, self.shape[1]), slice(0, self.shape[2])
+        top, left, bottom, right = self.valid_px[index].tolist()
+        return slice(top, bottom), slice(left, right)
+
+    def valid_mask(self, index: int) -> NDArray[np.bool_]:
+        """Which pixels (y, x) of frame `index` are valid."""
+        mask = np.zeros(self.shape[1:], bool)
+        mask[self.valid_part(index)] = True
+        return mask
+
     def index_of(self, frame_number: int) -> int | None:
         """Index along t of the source's frame `frame_number`; None where it was trimmed away."""
         found = np.flatnonzero(self.frame_numbers == frame_number)
@@ -201,9 +220,17 @@ class Video:
             times_s=self.times_s[kept],
             frame_numbers=self.frame_numbers[kept],
             origins_px=self.origins_px[kept] + (trim.top, trim.left),
+            valid_px=None if self.valid_px is None else _cropped(self.valid_px[kept], trim, bottom, right),
             provenance=(
                 *self.provenance,
                 f"trimmed to rows {trim.top}:{bottom}, columns {trim.left}:{right}, "
                 f"frames {trim.first} to {last}",
             ),
         )
+
+
+def _cropped(valid: NDArray[np.int64], trim: Trim, bottom: int, right: int) -> NDArray[np.int64]:
+    """Bring `valid` (t, 4) to pixels of the crop; of no area where the crop shows none of it."""
+    edges = np.array([trim.top, trim.left])
+    low, high = np.tile(edges, 2), np.tile([bottom, right], 2)
+    return np.asarray(valid.clip(low, high) - low)

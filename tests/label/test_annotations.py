@@ -14,6 +14,9 @@ from glissile.label.annotations import (
     remove_label,
     write_label,
 )
+from glissile.stabilize.field_of_view import FieldOfViewSettings, field_of_view
+from glissile.stabilize.motion import Motion
+from glissile.stabilize.resample import fix_field_of_view
 from glissile.video import Trim, Video
 
 FRAMES, HEIGHT, WIDTH = 20, 40, 50
@@ -245,3 +248,50 @@ def test_a_mask_of_any_other_size_is_refused_before_one_is_written(store):
     ):
         import_masks(store, seen((5, 6), (20, 30)), {4: TRUTH[4], 9: np.zeros((30, 20), np.uint8)})
     assert store.frames == ()
+
+
+# --- a canvas larger than the frames
+
+
+def on_canvas(kind, path=DRIFT):
+    """A working video of the truth that moved along `path` (t, 2)."""
+    n = len(path)
+    motion = Motion(path, np.full(n, 0.1), ("",) * n, np.arange(n))
+    chosen = field_of_view(motion, (HEIGHT, WIDTH), FieldOfViewSettings(kind=kind))
+    return fix_field_of_view(Video.from_frames(TRUTH[:n], name="truth"), chosen)
+
+
+@pytest.mark.parametrize("kind", ["union", "segments"])
+def test_labels_go_to_a_canvas_and_back(store, kind):
+    video = on_canvas(kind, DRIFT * (1, 6))
+    for frame in (0, 7, 19):
+        store.write(frame, TRUTH[frame])
+        label = read_label(store, video, frame)
+        assert not label[~video.valid_mask(frame)].any()
+        place = in_source(video, frame)[video.valid_mask(frame)]
+        np.testing.assert_array_equal(label[video.valid_mask(frame)], TRUTH[frame][tuple(place.T)])
+        # Painted everywhere on the canvas, but kept where the frame is valid only.
+        write_label(store, video, frame, np.full(video.shape[1:], 3, np.uint8))
+        np.testing.assert_array_equal(read_label(store, video, frame), 3 * video.valid_mask(frame))
+        expected = TRUTH[frame].copy()
+        expected[tuple(place.T)] = 3
+        np.testing.assert_array_equal(store.read(frame), expected)
+        write_label(store, video, frame, label)
+        np.testing.assert_array_equal(store.read(frame), TRUTH[frame])
+
+
+def test_a_mask_of_the_size_of_the_canvas_is_imported_where_the_frame_is_valid(store):
+    video = on_canvas("union")
+    assert video.shape[1] > HEIGHT
+    assert import_masks(store, video, {4: np.full(video.shape[1:], 2, np.uint8), 6: TRUTH[6]}) == (4, 6)
+    np.testing.assert_array_equal(read_label(store, video, 4), 2 * video.valid_mask(4))
+    np.testing.assert_array_equal(store.read(6), TRUTH[6])
+
+
+def test_removing_a_label_of_a_segment_keeps_what_lies_beside_it(store):
+    video = on_canvas("segments", DRIFT * (1, 6))
+    store.write(2, TRUTH[2])
+    assert remove_label(store, video, 2)
+    expected = TRUTH[2].copy()
+    expected[tuple(in_source(video, 2)[video.valid_mask(2)].T)] = 0
+    np.testing.assert_array_equal(store.read(2), expected)

@@ -97,7 +97,7 @@ def test_global_random_numbers_are_left_alone(tmp_path):
 
 def test_the_previews_are_masks_of_the_frame_asked_for(tmp_path):
     frames, _ = drawings(2, seed=9, size=70)
-    steps = train(job_of(tmp_path, epochs=3, preview=frames[0][:50], preview_frame=5))
+    steps = train(job_of(tmp_path, epochs=3, preview=Preview(frames[0][:50], 5)))
     first = next(steps)
     assert first.frame == 5
     assert first.preview.shape == (50, 70)
@@ -224,3 +224,24 @@ def test_it_learns_on_cuda(tmp_path):
     )
     assert "GB)" in steps[0].message
     assert card.scores["holdout"]["dislocation"]["f"] > 0.8
+
+
+def test_what_is_not_valid_has_no_part_in_the_network_its_scores_and_previews(tmp_path):
+    frames, masks = drawings(6)
+    part = slice(0, 50), slice(9, 64)
+    other_frames, other_masks = frames.copy(), masks.copy()
+    other_frames[:, 50:], other_masks[:, 50:] = 255, 1
+    other_frames[:, :, :9], other_masks[:, :, :9] = 255, 2
+    cards, previews = [], []
+    for name, f, m in (("one", frames, masks), ("other", other_frames, other_masks)):
+        job = job_of(tmp_path / name, frames=f, masks=m, valid=(part,) * 6, preview=Preview(f[2], 2, part))
+        cards.append(finish(train(job), lambda step: previews.append(step.preview)))
+    one, other = (load_model(tmp_path / name)[0] for name in ("one", "other"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert cards[0].scores == cards[1].scores
+    assert cards[0].scores["holdout"]["dislocation"]["truth_px"] == np.count_nonzero(masks[2][part] == 1)
+    for one, other in zip(previews[: len(previews) // 2], previews[len(previews) // 2 :], strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.shape == (64, 64)
+        assert not one[50:].any()
+        assert not one[:, :9].any()

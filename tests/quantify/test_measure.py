@@ -161,3 +161,20 @@ def test_a_table_without_a_row_is_a_table(tmp_path):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_table(tmp_path)
+
+
+def test_everything_refers_to_the_valid_part():
+    mask = a_mask()
+    mask[0, 0] = 99  # of no class, and not looked at
+    row = measure_frame(
+        mask, DEFAULT_CLASSES, frame=0, time_s=0.0, nm_per_pixel=500.0, valid=(slice(1, 3), slice(0, 3))
+    )
+    assert (row["dislocation_px"], row["stacking_fault_px"], row["field_of_view_px"]) == (3, 2, 6)
+    assert row["dislocation_area_fraction"] == 3 / 6
+    assert row["field_of_view_um2"] == 6 * 0.25
+
+
+def test_of_no_pixels_there_is_no_fraction():
+    row = measure_frame(a_mask(), DEFAULT_CLASSES, frame=0, time_s=0.0, valid=(slice(2, 2), slice(0, 5)))
+    assert row["field_of_view_px"] == row["dislocation_px"] == 0
+    assert np.isnan(row["dislocation_area_fraction"])

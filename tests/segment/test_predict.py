@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import dask.array as da
@@ -243,3 +244,27 @@ def test_cuda_gives_the_masks_of_the_processor(tmp_path):
     there, here = (all_steps(segment(tmp_path, video(), SegmentSettings(device=d))) for d in ("cuda", "cpu"))
     agreement = np.mean([np.mean(a.preview == b.preview) for a, b in zip(there, here, strict=True)])
     assert agreement > 0.98
+
+
+def test_the_network_sees_the_valid_part_alone(tmp_path):
+    model(tmp_path, normalisation=Normalisation())
+    valid = np.array([[0, 0, 40, 52], [3, 0, 40, 50], [0, 2, 38, 52], [3, 0, 40, 50], [7, 7, 7, 20]])
+    filled = frames()
+    for k, (top, left, bottom, right) in enumerate(valid):
+        outside = np.ones((40, 52), bool)
+        outside[top:bottom, left:right] = False
+        filled[k][outside] = 0
+    batched = CPU.model_copy(update={"batch_size": 5})
+    steps = all_steps(
+        segment(tmp_path, replace(Video.from_frames(filled, name="v"), valid_px=valid), batched)
+    )
+    assert [s.frame for s in steps] == [0, 1, 2, 3, 4]
+    for step, (top, left, bottom, right) in zip(steps, valid, strict=True):
+        expected = np.zeros((40, 52), np.uint8)
+        if bottom > top:
+            part = frames()[step.frame : step.frame + 1, top:bottom, left:right]
+            (alone,) = all_steps(segment(tmp_path, Video.from_frames(part, name="v"), CPU))
+            expected[top:bottom, left:right] = alone.preview
+        assert np.mean(step.preview != expected) < 0.002  # the order of sums, as above
+        assert not step.preview[:top].any()
+        assert not step.preview[bottom:].any()

@@ -1,7 +1,9 @@
-"""Textures that move as told, drawn without the code under test."""
+"""Textures that move as told, drawn without the code under test, and the motion that was told."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from glissile.stabilize.motion import Motion
 
 
 def texture(shape: tuple[int, int], seed: int = 0, cutoff: float = 0.16) -> NDArray[np.float64]:
@@ -43,3 +45,10 @@ def wandering(n: int, seed: int = 0, speed: float = 0.4) -> NDArray[np.float64]:
     rng = np.random.default_rng(seed)
     path = np.cumsum(rng.normal(speed / 2, speed, (n, 2)), axis=0) + rng.normal(0, 0.2, (n, 2))
     return path - path[0]
+
+
+def motion_of(path: ArrayLike, first: int = 0) -> Motion:
+    """Motion along `path` (t, 2) of the frames from number `first` on."""
+    path = np.asarray(path, float)
+    n = len(path)
+    return Motion(path, np.full(n, 0.01), ("",) * n, np.arange(first, first + n), ("by hand",))

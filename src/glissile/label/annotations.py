@@ -27,7 +27,8 @@ def cut(mask: NDArray[np.uint8], video: Video, index: int) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (y, x)
-        On the pixels of `video`; background where it reaches beyond `mask`.
+        On the pixels of `video`; background outside the valid part of the frame and where it reaches beyond
+        `mask`.
     """
     result = np.zeros(video.shape[1:], np.uint8)
     here, there = _overlap(video, index, mask.shape)
@@ -54,7 +55,8 @@ def read_label(store: MaskStore, video: Video, index: int) -> NDArray[np.uint8]:
 def write_label(store: MaskStore, video: Video, index: int, mask: NDArray[np.uint8]) -> None:
     """Keep `mask` (y, x) as the label of frame `index` of `video`.
 
-    What is labelled in the source outside the field of view stays as it is.
+    What is labelled in the source outside the field of view, which is the valid part of the frame, stays as
+    it is.
 
     Raises
     ------
@@ -149,13 +151,13 @@ def import_masks(store: MaskStore, video: Video, masks: Mapping[int, NDArray[np.
 
 
 def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Rows and columns of frame `index` that lie in a source of size (y, x), and the same in the source."""
+    """Find the valid rows and columns of a frame that lie in a source of size (y, x), and where they do."""
     # Halves go up, also those that arithmetic made a little less, so that a crop that moves by whole pixels
     # moves the window by as much.
     origin = np.floor(video.origins_px[index].round(_EXACT_DECIMALS) + 0.5).astype(int).tolist()
     here, there = [], []
-    for start, length, limit in zip(origin, video.shape[1:], source, strict=True):
-        first, last = np.clip((start, start + length), 0, limit).tolist()
+    for start, valid, limit in zip(origin, video.valid_part(index), source, strict=True):
+        first, last = np.clip((start + valid.start, start + valid.stop), 0, limit).tolist()
         there.append(slice(first, last))
         here.append(slice(first - start, last - start))
     return tuple(here), tuple(there)

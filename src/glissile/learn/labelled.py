@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,17 @@ from glissile.io.checkpoint import Normalisation
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.intensity import normalised
 
+# Rows and columns of a frame.
+Part = tuple[slice, slice]
+S = TypeVar("S", bound=np.generic)
+
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """Labelled frames, normalised, and which of them are held out.
+
+    Outside its valid part a frame and its truth are the mirror image of that part: an edge of nothing would
+    be learned as something, and bent samples are mirrored at the edge of the frame all the same.
 
     Attributes
     ----------
@@ -33,6 +40,8 @@ class Labelled:
         Without background.
     values : ndarray of uint8
         Mask values, background first.
+    valid : tuple of tuple of slice
+        Rows and columns of the valid part of each frame, on which alone is scored.
     data_hash : str
         Of frames, masks, classes and hold-out: the same hash, the same training.
     """
@@ -44,23 +53,35 @@ class Labelled:
     validation: tuple[int, ...]
     classes: tuple[DefectClass, ...]
     values: NDArray[np.uint8]
+    valid: tuple[Part, ...]
     data_hash: str
 
+    def frame(self, index: int) -> NDArray[np.float32]:
+        """Grey values (y, x) of the valid part of one frame, normalised."""
+        return np.asarray(self.frames[index][self.valid[index]])
+
+    def truth(self, index: int) -> NDArray[np.uint8]:
+        """Index of the class of each pixel (y, x) of the valid part of one frame."""
+        return np.asarray(self.truths[index][self.valid[index]])
+
     def mask(self, index: int) -> NDArray[np.uint8]:
-        """Mask (y, x) of one frame, in class values."""
-        return np.asarray(self.values[self.truths[index]])
+        """Mask (y, x) of the valid part of one frame, in class values."""
+        return np.asarray(self.values[self.truth(index)])
 
     def copy_nearest(self) -> dict[str, ClassScore]:
         """Scores, on the hold-out, of copying the mask of the training frame nearest in time.
 
-        What a network must beat to be worth its while.
+        What a network must beat to be worth its while. Where the nearest frame is not valid, a copy is
+        background.
         """
         tally = Tally(self.classes)
         for i in self.validation:
             nearest = min(
                 self.training, key=lambda j: (abs(self.frame_numbers[j] - self.frame_numbers[i]), j)
             )
-            tally.add(self.mask(nearest), self.mask(i))
+            copied = np.zeros(self.truths.shape[1:], np.uint8)
+            copied[self.valid[nearest]] = self.mask(nearest)
+            tally.add(copied[self.valid[i]], self.mask(i))
         return tally.scores()
 
 
@@ -71,6 +92,7 @@ def gathered(
     classes: Sequence[DefectClass],
     validation: Sequence[int],
     normalisation: Normalisation,
+    valid: Sequence[Part] | None = None,
 ) -> Labelled:
     """Check labelled frames and bring them to the form in which a network learns from them.
 
@@ -88,6 +110,9 @@ def gathered(
         Indices along n of the frames that are held out.
     normalisation : Normalisation
         Of grey values.
+    valid : sequence of tuple of slice, length n, optional
+        Rows and columns of each frame that were recorded; frames and masks are looked at nowhere else.
+        Default: all.
 
     Returns
     -------
@@ -99,11 +124,15 @@ def gathered(
         If nothing is labelled or left to train on, sizes differ, or a mask has a value of no class.
     """
     _check(frames, masks, frame_numbers, classes, validation)
+    parts = tuple(valid or [(slice(0, frames.shape[1]), slice(0, frames.shape[2]))] * len(frames))
+    height, width = (min(part[axis].stop - part[axis].start for part in parts) for axis in (0, 1))
+    if min(height, width) < 16:
+        raise InputError(f"Frames of {height} x {width} px are too small to learn from; use at least 16 x 16")
     values = np.array(class_values(classes), dtype=np.uint8)
     index_of = np.zeros(256, dtype=np.uint8)
     index_of[values] = np.arange(len(values))
-    for mask, number in zip(masks, frame_numbers, strict=True):
-        strange = sorted(set(np.unique(mask).tolist()) - set(values.tolist()))
+    for mask, number, part in zip(masks, frame_numbers, parts, strict=True):
+        strange = sorted(set(np.unique(mask[part]).tolist()) - set(values.tolist()))
         if strange:
             raise InputError(
                 f"The mask of frame {number} has the value {strange[0]}, which is no class; add a class with "
@@ -111,15 +140,27 @@ def gathered(
             )
     held = set(validation)
     return Labelled(
-        frames=np.stack([normalised(f, normalisation) for f in frames]),
-        truths=index_of[masks],
+        frames=np.stack(
+            [
+                _mirrored(normalised(f[p], normalisation), p, f.shape)
+                for f, p in zip(frames, parts, strict=True)
+            ]
+        ),
+        truths=np.stack([_mirrored(index_of[m[p]], p, m.shape) for m, p in zip(masks, parts, strict=True)]),
         frame_numbers=tuple(int(n) for n in frame_numbers),
         training=tuple(i for i in range(len(frames)) if i not in held),
         validation=tuple(sorted(held)),
         classes=tuple(classes),
         values=values,
-        data_hash=data_hash(frames, masks, frame_numbers, classes, validation),
+        valid=parts,
+        data_hash=data_hash(frames, masks, frame_numbers, classes, validation, valid),
     )
+
+
+def _mirrored(image: NDArray[S], part: Part, shape: tuple[int, ...]) -> NDArray[S]:
+    """Fill `shape` (y, x) around `part`, which is `image`, with its mirror image."""
+    around = [(p.start, size - p.stop) for p, size in zip(part, shape, strict=True)]
+    return np.pad(image, around, mode="symmetric")
 
 
 def _check(
@@ -137,11 +178,6 @@ def _check(
             f"{n} frames of shape {frames.shape[1:]} do not go with {len(masks)} masks of shape "
             f"{masks.shape[1:]} and {len(frame_numbers)} frame numbers; give every frame one mask of its size"
         )
-    if min(frames.shape[1:]) < 16:
-        raise InputError(
-            f"Frames of {frames.shape[1]} x {frames.shape[2]} px are too small to learn from; use at "
-            "least 16 x 16"
-        )
     if len({c.value for c in classes}) < len(classes) or not classes:
         raise InputError("The classes need a value each, none of them twice; correct the list of classes")
     if not set(validation) <= set(range(n)) or len(set(validation)) == n:
@@ -154,12 +190,15 @@ def data_hash(
     frame_numbers: Sequence[int],
     classes: Sequence[DefectClass],
     validation: Sequence[int],
+    valid: Sequence[Part] | None = None,
 ) -> str:
     """SHA-256 of everything that is learned from; arguments as of `gathered`."""
     digest = hashlib.sha256()
     keys = [(c.value, c.key) for c in classes]
     numbers, held = [int(n) for n in frame_numbers], sorted(int(i) for i in validation)
     digest.update(repr((frames.shape, frames.dtype.str, numbers, keys, held)).encode())
+    if valid is not None:
+        digest.update(repr(tuple(valid)).encode())
     for frame, mask in zip(frames, masks, strict=True):
         digest.update(np.ascontiguousarray(frame).tobytes())
         digest.update(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())

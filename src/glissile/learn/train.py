@@ -10,9 +10,34 @@ from numpy.typing import NDArray
 
 from glissile.defects import DefectClass
 from glissile.io.checkpoint import ModelCard
+from glissile.learn.labelled import Part
 from glissile.learn.recipes import Recipe
 from glissile.learn.training import Training
 from glissile.progress import Step, Steps
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Sent to a training: finish now and keep the best weights so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a training shows: the prediction of this frame. Sent to it, this one from now on.
+
+    Attributes
+    ----------
+    frame : ndarray, shape (y, x)
+        Grey values.
+    frame_number : int, optional
+        Index along t, passed on in the steps.
+    valid : tuple of slice
+        Rows and columns of the frame that were recorded; only they are predicted.
+    """
+
+    frame: NDArray[Any]
+    frame_number: int | None = None
+    valid: Part = (slice(None), slice(None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +61,10 @@ class TrainingJob:
     validation : tuple of int
         Indices along n of the frames that are held out, as `glissile.label.split.split` chooses them;
         empty to train on all and score on none.
-    preview : ndarray, shape (y, x), optional
+    valid : tuple of tuple of slice, length n, optional
+        Rows and columns of each frame that were recorded; nothing else is learned from or scored. None: all.
+    preview : Preview, optional
         A frame whose predicted mask is shown as the training goes on.
-    preview_frame : int, optional
-        Index along t of `preview`, passed on in the steps.
     resume : bool
         Go on from the checkpoint in `folder`.
     """
@@ -51,30 +76,9 @@ class TrainingJob:
     recipe: Recipe
     folder: Path
     validation: tuple[int, ...]
-    preview: NDArray[Any] | None = None
-    preview_frame: int | None = None
+    valid: tuple[Part, ...] | None = None
+    preview: Preview | None = None
     resume: bool = False
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Sent to a training: finish now and keep the best weights so far."""
-
-
-@dataclass(frozen=True, eq=False)
-class Preview:
-    """Sent to a training: show the prediction of this frame from now on.
-
-    Attributes
-    ----------
-    frame : ndarray, shape (y, x)
-        Grey values.
-    frame_number : int, optional
-        Index along t, passed on in the steps.
-    """
-
-    frame: NDArray[Any]
-    frame_number: int | None = None
 
 
 def train(job: TrainingJob) -> Steps[ModelCard]:
@@ -117,12 +121,13 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         job.recipe,
         job.folder,
         job.validation,
+        job.valid,
     )
     if job.resume:
         training.resume()
     else:
         training.begin()
-    shown = None if job.preview is None else Preview(job.preview, job.preview_frame)
+    shown = job.preview
     while training.step < training.plan.steps:
         metrics = training.learn()
         stops = training.plan.stops()
@@ -131,7 +136,7 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
             total=len(stops),
             message=training.message(),
             metrics=metrics,
-            preview=None if shown is None else training.predicted(shown.frame),
+            preview=None if shown is None else training.predicted(shown.frame, shown.valid),
             frame=None if shown is None else shown.frame_number,
         )
         try:

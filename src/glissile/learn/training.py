@@ -30,7 +30,7 @@ from glissile.learn.calibrate import area_offsets
 from glissile.learn.device import choose, describe, out_of_memory
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
-from glissile.learn.labelled import gathered
+from glissile.learn.labelled import Part, gathered
 from glissile.learn.patches import Batch, draw_batch
 from glissile.learn.recipes import Recipe
 from glissile.learn.schedule import Plan
@@ -56,7 +56,7 @@ class Training:
 
     Parameters
     ----------
-    frames, masks, frame_numbers, classes, recipe, folder, validation
+    frames, masks, frame_numbers, classes, recipe, folder, validation, valid
         As in `glissile.learn.train.TrainingJob`.
 
     Attributes
@@ -76,10 +76,11 @@ class Training:
         recipe: Recipe,
         folder: Path,
         validation: Sequence[int],
+        valid: Sequence[Part] | None = None,
     ) -> None:
         self._watch = Stopwatch(recipe.minutes)
         self._normalisation = Normalisation(kind=recipe.grey)
-        self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation)
+        self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation, valid)
         self._recipe = recipe
         self._folder = folder
         self._device = choose(recipe.device)
@@ -244,8 +245,8 @@ class Training:
     def _validate(self, indices: Sequence[int]) -> tuple[dict[str, ClassScore], float]:
         tally, losses = Tally(self._data.classes), []
         for i in indices:
-            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frames[i]))  # type: ignore[misc]
-            losses.append(self._trainer.loss(logits, self._data.truths[i]))
+            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frame(i)))  # type: ignore[misc]
+            losses.append(self._trainer.loss(logits, self._data.truth(i)))
             tally.add(self._masked(logits), self._data.mask(i))
         return tally.scores(), float(np.mean(losses))
 
@@ -261,11 +262,12 @@ class Training:
                 f"{x} px; crop the video, or train on the CPU"
             ) from problem
 
-    def predicted(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
-        """Mask (y, x), in class values, of a frame (y, x) of grey values, by the weights as they are now."""
-        grey = normalised(frame, self._normalisation)
-        logits = self._whole_frame(lambda: self._trainer.logits(grey))
-        return self._masked(logits)
+    def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
+        """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
+        grey = normalised(frame[valid], self._normalisation)
+        mask = np.zeros(frame.shape, np.uint8)
+        mask[valid] = self._masked(self._whole_frame(lambda: self._trainer.logits(grey)))
+        return mask
 
     def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
         return np.asarray(self._data.values[logits.argmax(dim=0).cpu().numpy()])
@@ -396,5 +398,5 @@ class Training:
         return self._data.training[:: -(-len(self._data.training) // most)]
 
     def _area_offsets(self, used: Sequence[int]) -> NDArray[np.float32]:
-        logits = [self._trainer.logits(self._data.frames[i]).cpu().numpy() for i in used]
-        return area_offsets(logits, [self._data.truths[i] for i in used])
+        logits = [self._trainer.logits(self._data.frame(i)).cpu().numpy() for i in used]
+        return area_offsets(logits, [self._data.truth(i) for i in used])

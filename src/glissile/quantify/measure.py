@@ -90,6 +90,7 @@ def measure_frame(
     strain: float | None = None,
     stress: float | None = None,
     nm_per_pixel: float | None = None,
+    valid: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> dict[str, float]:
     """Measure one mask.
 
@@ -110,11 +111,14 @@ def measure_frame(
     nm_per_pixel : float, optional
         Edge length of a pixel in nanometres; with it the row has the area of the field of view in square
         micrometres.
+    valid : tuple of slice
+        Rows and columns of the field of view in the mask, which everything refers to; what lies outside is
+        not looked at. Default: all.
 
     Returns
     -------
     dict of str to float
-        One row of the table, its keys in the order of the columns.
+        One row of the table, its keys in the order of the columns. Fractions of no pixels are NaN.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def measure_frame(
         As `area_counts`, naming the frame.
     """
     try:
-        counts = area_counts(mask, classes)
+        counts = area_counts(mask[valid], classes)
     except InputError as error:
         raise InputError(f"frame {frame}: {error}") from error
     field_of_view = sum(counts.values())
@@ -131,7 +135,7 @@ def measure_frame(
     if stress is not None:
         row[STRESS] = float(stress)
     for c in classes:
-        row[fraction_column(c)] = counts[c.key] / field_of_view
+        row[fraction_column(c)] = counts[c.key] / field_of_view if field_of_view else float("nan")
     for c in classes:
         row[pixels_column(c)] = counts[c.key]
     row[FIELD_OF_VIEW] = field_of_view

@@ -169,7 +169,8 @@ def segment(
     Yields
     ------
     Step
-        One per frame: `preview` is its mask (y, x) of uint8 class values, `frame` its index along t.
+        One per frame: `preview` is its mask (y, x) of uint8 class values, background outside the valid part,
+        of which alone the network gets to see anything; `frame` is its index along t.
 
     Raises
     ------
@@ -198,5 +199,11 @@ def segment(
 def _predicted(
     predictor: Predictor, video: Video, batch: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    masks = predictor.masks([video.frame(i) for i in batch])
-    yield from zip(batch, masks, strict=True)
+    masks = {i: np.zeros(video.shape[1:], np.uint8) for i in batch}
+    frames = {i: video.frame(i)[video.valid_part(i)] for i in batch}
+    # Valid parts differ by a row or column where the motion is not whole; a batch is of one size.
+    for shape in {frame.shape for frame in frames.values() if frame.size}:
+        alike = [i for i in batch if frames[i].shape == shape]
+        for i, mask in zip(alike, predictor.masks([frames[i] for i in alike]), strict=True):
+            masks[i][video.valid_part(i)] = mask
+    yield from masks.items()

@@ -1,30 +1,52 @@
-"""Video and motion -> the video of one area of the specimen that all frames show."""
+"""Motion -> what of the specimen is shown: a value to look at before it is applied."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
-import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.errors import InputError
 from glissile.stabilize.motion import Motion
-from glissile.video import Video
+from glissile.stabilize.runs import fewest_runs, hull, intersection, most_shown
 
+Kind = Literal["common", "union", "range", "segments"]
+
+# Of the area of a frame: what a field of view that all frames share should keep.
+ENOUGH = 0.6
 # Less than this in height or width is no field of view.
 _LEAST_PX = 16
-# Samples on either side that a value between two pixels is made of; docs/decisions/ has the comparison.
-_REACH = 3
+# A canvas of more areas of a frame is made by a displacement that is wrong, and may not fit into memory.
+_LARGEST_CANVAS = 4
+# Displacements beyond this leave any frame; whole numbers up to here are exact.
+_FAR_PX = 1e9
+
+
+class FieldOfViewSettings(BaseModel):
+    """What of the specimen is shown once its motion is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["automatic", "common", "union", "range", "segments"] = Field(
+        "automatic",
+        title="Field of view",
+        description="common: the area that all frames show; union: a canvas that holds every frame, of "
+        "which a frame is measured where it has data; range: the run of frames with the largest common area "
+        "times duration; segments: runs of frames, each with its common area, on one canvas; automatic: "
+        "common where it keeps 60 % of the frame, else union",
+    )
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A part of a frame, in whole pixels.
+    """A part of a frame, or of the plane around it, in whole pixels.
 
     Attributes
     ----------
     top, left : int
-        First row and column.
+        First row and column; negative above and left of the frame.
     height, width : int
         Rows and columns.
     """
@@ -33,6 +55,153 @@ class Rectangle:
     left: int
     height: int
     width: int
+
+
+@dataclass(frozen=True, eq=False)
+class FieldOfView:
+    """What of the specimen is shown: chosen, not yet applied.
+
+    Attributes
+    ----------
+    kind : str
+        "common", "union", "range" or "segments".
+    rectangle : Rectangle
+        What is shown, in pixels of the first frame of the motion.
+    segments : tuple of range
+        Runs of the frames that are kept, as indices along t, one after the other. Of one segment all frames
+        show the same area, except for "union".
+    starts_px : ndarray of float, shape (n, 2)
+        (y, x) of the first pixel of `rectangle` in each kept frame: there it is to be drawn over this frame.
+    valid_px : ndarray of int, shape (n, 4)
+        Top, left, bottom and right (both exclusive), in pixels of `rectangle`, of what each kept frame has
+        data for and is measured in.
+    frame_numbers : ndarray of int, shape (n,)
+        Number in the source of each kept frame.
+    of_shape : tuple of int
+        (t, y, x) of the video that it was chosen for.
+    provenance : tuple of str
+        How the motion was found.
+    """
+
+    kind: Kind
+    rectangle: Rectangle
+    segments: tuple[range, ...]
+    starts_px: NDArray[np.float64]
+    valid_px: NDArray[np.int64]
+    frame_numbers: NDArray[np.int64]
+    of_shape: tuple[int, int, int]
+    provenance: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> range:
+        """Indices along t of the frames that are kept."""
+        return range(self.segments[0].start, self.segments[-1].stop)
+
+    @property
+    def valid_areas_px(self) -> NDArray[np.int64]:
+        """Pixels that are valid in each kept frame, shape (n,)."""
+        top, left, bottom, right = self.valid_px.T
+        return np.asarray((bottom - top) * (right - left))
+
+    @property
+    def share_kept(self) -> float:
+        """Share of the area of a frame that is measured, 0 to 1, in that kept frame where it is least."""
+        _, y, x = self.of_shape
+        return float(self.valid_areas_px.min() / (y * x))
+
+    @property
+    def share_of_frames(self) -> float:
+        """Share of the frames that are kept, above 0 to 1."""
+        return len(self.frames) / self.of_shape[0]
+
+    @property
+    def sentence(self) -> str:
+        """What is shown, for a person: "All frames show the same 84 % of the frame, 330 x 337 px"."""
+        total, y, x = self.of_shape
+        size = f"{self.rectangle.width} x {self.rectangle.height} px"
+        shares = self.valid_areas_px / (y * x)
+        if self.kind == "union":
+            covered = _percent(self.valid_areas_px / (self.rectangle.height * self.rectangle.width))
+            return f"A canvas of {size} holds all frames; a frame covers {covered} of it"
+        if len(self.segments) > 1:
+            begins = [int(self.frame_numbers[s.start - self.frames.start]) for s in self.segments[1:]]
+            named = f"{'frame' if len(begins) == 1 else 'frames'} {', '.join(map(str, begins[:5]))}"
+            more = "" if len(begins) <= 5 else f" and {len(begins) - 5} more"
+            return (
+                f"{len(self.segments)} segments, cut before {named}{more}, on one canvas of {size}; the "
+                f"frames of a segment show the same {_percent(shares)} of the frame"
+            )
+        same = f"show the same {_percent(shares)} of the frame, {size}"
+        if len(self.frames) == total:
+            return f"All frames {same}"
+        first, last = self.frame_numbers[[0, -1]].tolist()
+        return f"Frames {first} to {last}, {len(self.frames)} of {total}, {same}; the others are left out"
+
+
+def _percent(shares: NDArray[np.float64]) -> str:
+    low, high = f"{100 * shares.min():.0f}", f"{100 * shares.max():.0f}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def field_of_view(
+    motion: Motion, shape: tuple[int, int], settings: FieldOfViewSettings | None = None
+) -> FieldOfView:
+    """Choose what of the specimen is shown.
+
+    Parameters
+    ----------
+    motion : Motion
+        Where the specimen went, of the very frames that are to be shown.
+    shape : tuple of int
+        (y, x) of the frames.
+    settings : FieldOfViewSettings, optional
+        Kind of the field of view. Default: automatic, which is common where that keeps at least 60 % of the
+        area of the frame, else union, else, where its canvas is refused, range.
+
+    Returns
+    -------
+    FieldOfView
+
+    Raises
+    ------
+    InputError
+        Unless it is automatic or "range": if less than 16 px in height or width are common to all frames, or
+        the canvas is larger than four frames.
+    """
+    kind = "automatic" if settings is None else settings.kind
+    if kind != "automatic":
+        return _MAKERS[kind](motion, shape)
+    found = fields_of_view(motion, shape, ("common", "union"))
+    common, union = found["common"], found["union"]
+    if isinstance(common, FieldOfView) and common.share_kept >= ENOUGH:
+        return common
+    return union if isinstance(union, FieldOfView) else _range(motion, shape)
+
+
+def fields_of_view(
+    motion: Motion, shape: tuple[int, int], kinds: tuple[Kind, ...] = get_args(Kind)
+) -> Mapping[Kind, FieldOfView | str]:
+    """Compare kinds of the field of view.
+
+    Parameters
+    ----------
+    motion, shape
+        As of `field_of_view`.
+    kinds : tuple of str
+        Those to compare.
+
+    Returns
+    -------
+    mapping of str to FieldOfView or str
+        By kind; where it is not possible, the sentence that says why.
+    """
+    found: dict[Kind, FieldOfView | str] = {}
+    for kind in kinds:
+        try:
+            found[kind] = _MAKERS[kind](motion, shape)
+        except InputError as error:
+            found[kind] = str(error)
+    return found
 
 
 def common_area(motion: Motion, shape: tuple[int, int]) -> Rectangle:
@@ -55,22 +224,17 @@ def common_area(motion: Motion, shape: tuple[int, int]) -> Rectangle:
     InputError
         If it would be less than 16 px high or wide (or smaller than the frame, where that is smaller).
     """
-    since_first = motion.displacements_px - motion.displacements_px[0]
-    starts, sizes = [], []
+    box = intersection(_boxes(motion, shape))
     for axis, name in ((0, "height"), (1, "width")):
-        along, length = since_first[:, axis], shape[axis]
-        start = int(np.ceil((-along).max()))
-        size = int(np.floor(length - 1 - along.max())) + 1 - start
+        size, length = int(box[2 + axis] - box[axis]), shape[axis]
         if size < min(_LEAST_PX, length):
-            low, high = sorted(motion.frame_numbers[[along.argmin(), along.argmax()]].tolist())
+            low, high, apart = _farthest(motion, axis)
             raise InputError(
-                f"Frames {low} and {high} lie {np.ptp(along):.0f} px apart, so that of {length} px {name} "
+                f"Frames {low} and {high} lie {apart:.0f} px apart, so that of {length} px {name} "
                 f"only {max(0, size)} px are seen in all frames; trim the range of frames so that one of the "
-                "two is left out, or correct their motion"
+                "two is left out, correct their motion, or choose another kind of field of view"
             )
-        starts.append(start)
-        sizes.append(size)
-    return Rectangle(starts[0], starts[1], sizes[0], sizes[1])
+    return _rectangle(box)
 
 
 def share_kept(kept: tuple[int, int, int], of: tuple[int, int, int]) -> float:
@@ -84,128 +248,99 @@ def share_kept(kept: tuple[int, int, int], of: tuple[int, int, int]) -> float:
     return kept[1] * kept[2] / (of[1] * of[2])
 
 
-def fix_field_of_view(video: Video, motion: Motion) -> Video:
-    """Show the same area of the specimen in all frames.
-
-    Frames are resampled lazily, each on its own, by Lagrange interpolation over 6 x 6 pixels; a shift by
-    whole pixels copies values. The first frame is only cropped. Integers are rounded and stay within the
-    range of their frame; in floating-point frames NaN spreads by up to 3 px where a shift is not whole.
-
-    Parameters
-    ----------
-    video : Video
-        The frames.
-    motion : Motion
-        Estimated on this video, or on more frames of the same source.
-
-    Returns
-    -------
-    Video
-        Of the same dtype, smaller. Its pixel (i, j) of frame k samples the source at
-        ``origins_px[k] + (i, j)``.
-
-    Raises
-    ------
-    InputError
-        If `motion` lacks a frame of `video`, or no area of 16 x 16 px is common to all frames.
-    """
-    own = _restricted(motion, video)
-    area = common_area(own, video.shape[1:])
-    starts = own.displacements_px - own.displacements_px[0] + (area.top, area.left)
-    size = (area.height, area.width)
-    one_per_chunk = video.frames.rechunk((1, -1, -1))
-    frames = da.map_blocks(
-        _cut_block,
-        one_per_chunk,
-        starts=starts,
-        size=size,
-        dtype=video.frames.dtype,
-        chunks=(one_per_chunk.chunks[0], (size[0],), (size[1],)),
-        meta=np.empty((0, 0, 0), video.frames.dtype),
-    )
-    return replace(
-        video,
-        frames=frames,
-        origins_px=video.origins_px + starts,
-        provenance=(
-            *video.provenance,
-            *motion.provenance,
-            f"cropped to the {size[0]} x {size[1]} px that all frames show",
-        ),
-    )
+def _boxes(motion: Motion, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Boxes (t, 4) that each frame has data for: pixels whose sample lies on the frame, not beside it."""
+    since_first = _since_first(motion).clip(-_FAR_PX, _FAR_PX)
+    first = np.ceil(-since_first)
+    last = np.floor(np.array(shape) - 1 - since_first)
+    return np.concatenate([first, last + 1], axis=1).astype(np.int64)
 
 
-def _restricted(motion: Motion, video: Video) -> Motion:
-    """`motion` of the frames of `video` alone."""
-    missing = np.setdiff1d(video.frame_numbers, motion.frame_numbers)
-    if len(missing):
+def _since_first(motion: Motion) -> NDArray[np.float64]:
+    return np.asarray(motion.displacements_px - motion.displacements_px[0])
+
+
+def _rectangle(box: NDArray[np.int64]) -> Rectangle:
+    top, left, bottom, right = box.tolist()
+    return Rectangle(top, left, bottom - top, right - left)
+
+
+def _farthest(motion: Motion, axis: int) -> tuple[int, int, float]:
+    """Numbers of the two frames that lie farthest apart along an axis, and how far in pixels."""
+    along = _since_first(motion)[:, axis]
+    low, high = sorted(motion.frame_numbers[[along.argmin(), along.argmax()]].tolist())
+    return low, high, float(np.ptp(along))
+
+
+def _common(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
+    area = common_area(motion, shape)
+    box = (area.top, area.left, area.top + area.height, area.left + area.width)
+    return _chosen("common", motion, shape, (range(len(motion)),), np.array([box]))
+
+
+def _union(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
+    return _chosen("union", motion, shape, (range(len(motion)),), _boxes(motion, shape))
+
+
+def _range(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
+    boxes = _boxes(motion, shape)
+    least = (min(_LEAST_PX, shape[0]), min(_LEAST_PX, shape[1]))
+    best = most_shown(boxes, _unrelated(motion, shape), least_px=least)
+    return _chosen("range", motion, shape, (best,), intersection(boxes[best.start : best.stop])[None])
+
+
+def _segments(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
+    boxes = _boxes(motion, shape)
+    segments = fewest_runs(boxes, _unrelated(motion, shape), least_area_px=ENOUGH * shape[0] * shape[1])
+    shared = [intersection(boxes[s.start : s.stop]) for s in segments]
+    valid = np.repeat(shared, [len(s) for s in segments], axis=0)
+    return _chosen("segments", motion, shape, segments, valid)
+
+
+def _unrelated(motion: Motion, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Frames of which nobody knows how they lie to the one before, though its place is known."""
+    unknown = motion.sigma_px >= min(shape) / 2
+    unrelated = np.zeros(len(motion), bool)
+    unrelated[1:] = unknown[1:] & ~unknown[:-1]
+    return unrelated
+
+
+def _chosen(
+    kind: Kind,
+    motion: Motion,
+    shape: tuple[int, int],
+    segments: tuple[range, ...],
+    valid: NDArray[np.int64],
+) -> FieldOfView:
+    """Field of view on the canvas that holds the boxes `valid`, one per kept frame or one for all."""
+    rectangle = _rectangle(hull(valid))
+    if rectangle.height * rectangle.width > _LARGEST_CANVAS * shape[0] * shape[1]:
+        axis = int(rectangle.width / shape[1] > rectangle.height / shape[0])
+        low, high, apart = _farthest(motion, axis)
         raise InputError(
-            f"{video.name}: the motion of frame {missing[0]}"
-            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-            + " is not known; run Stabilize again on this range of frames"
+            f"Frames {low} and {high} lie {apart:.0f} px apart, so that a canvas for both would have "
+            f"{rectangle.width} x {rectangle.height} px, more than {_LARGEST_CANVAS} times the area of a "
+            "frame; trim the range of frames so that one of the two is left out, correct their motion, or "
+            "choose the kind range"
         )
-    kept = np.searchsorted(motion.frame_numbers, video.frame_numbers)
-    return Motion(
-        motion.displacements_px[kept],
-        motion.sigma_px[kept],
-        tuple(motion.flags[k] for k in kept),
-        video.frame_numbers,
-        motion.provenance,
+    corner = np.array([rectangle.top, rectangle.left])
+    kept = slice(segments[0].start, segments[-1].stop)
+    starts = _since_first(motion)[kept] + corner
+    return FieldOfView(
+        kind=kind,
+        rectangle=rectangle,
+        segments=segments,
+        starts_px=starts,
+        valid_px=np.broadcast_to(valid - np.tile(corner, 2), (len(starts), 4)),
+        frame_numbers=motion.frame_numbers[kept],
+        of_shape=(len(motion), *shape),
+        provenance=motion.provenance,
     )
 
 
-def _cut_block(
-    block: NDArray[Any],
-    *,
-    starts: NDArray[np.float64],
-    size: tuple[int, int],
-    block_info: dict[int, dict[str, Any]],
-) -> NDArray[Any]:
-    """`cut` of a block of one frame, (1, y, x)."""
-    index = block_info[0]["chunk-location"][0]
-    return cut(block[0], starts[index], size)[None]
-
-
-def cut(frame: NDArray[Any], start: NDArray[np.float64], size: tuple[int, int]) -> NDArray[Any]:
-    """Sample a frame on a grid of whole-pixel spacing that starts anywhere.
-
-    Parameters
-    ----------
-    frame : ndarray, shape (y, x)
-        Grey values of any real dtype.
-    start : ndarray, shape (2,)
-        (y, x) of the first sample in pixels of `frame`; beyond an edge its value is continued.
-    size : tuple of int
-        (y, x) of the result.
-
-    Returns
-    -------
-    ndarray, shape `size`
-        Of the dtype of `frame`.
-    """
-    if not np.any(start % 1):
-        return _along(_along(frame, start[0], size[0], 0), start[1], size[1], 1)
-    precision = np.float64 if frame.dtype.itemsize > 2 and frame.dtype != np.float32 else np.float32
-    values = _along(frame.astype(precision), start[0], size[0], 0)
-    values = _along(values, start[1], size[1], 1)
-    if np.issubdtype(frame.dtype, np.integer):
-        # The kernel overshoots at sharp edges; a value the frame does not hold could also wrap around.
-        values = np.clip(np.rint(values), frame.min(), frame.max())
-    return values.astype(frame.dtype)
-
-
-def _along(image: NDArray[Any], start: float, size: int, axis: int) -> NDArray[Any]:
-    """Resample `image` along one axis; a copy of whole pixels where `start` is whole."""
-    first = int(np.floor(start))
-    last_index = image.shape[axis] - 1
-    if start == first:
-        return image.take(np.clip(np.arange(first, first + size), 0, last_index), axis)
-    taps = np.arange(1 - _REACH, 1 + _REACH)
-    # Lagrange's polynomials: exact for any polynomial of degree 5, so nothing smooth is displaced.
-    weights = np.array([np.prod([(start - first - u) / (t - u) for u in taps if u != t]) for t in taps])
-    wanted = np.arange(first + taps[0], first + size + taps[-1])
-    support = np.moveaxis(image.take(np.clip(wanted, 0, last_index), axis), axis, 0)
-    result = np.zeros((size, *support.shape[1:]), image.dtype)
-    for offset, weight in enumerate(weights.astype(image.dtype)):
-        result += weight * support[offset : offset + size]
-    return np.moveaxis(result, 0, axis)
+_MAKERS: Mapping[Kind, Callable[[Motion, tuple[int, int]], FieldOfView]] = {
+    "common": _common,
+    "union": _union,
+    "range": _range,
+    "segments": _segments,
+}

@@ -54,7 +54,7 @@ def trained(folder: Path, preview_index: int, resume: bool) -> Steps[ModelCard]:
                 if wish == "stop":
                     step = steps.send(Stop())
                 elif isinstance(wish, int):
-                    step = steps.send(Preview(video.frame(wish), wish))
+                    step = steps.send(Preview(video.frame(wish), wish, video.valid_part(wish)))
                 else:
                     step = next(steps)
         except StopIteration as finished:

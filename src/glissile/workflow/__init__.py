@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.video import Trim
 from glissile.workflow.labelling import ImportedLabels, import_labels
 from glissile.workflow.results import (
     Results,
@@ -35,11 +34,13 @@ from glissile.workflow.videos import (
     SETTINGS,
     check_calibration,
     create,
+    field_of_view,
     fixed,
     is_stabilized,
     motion,
     source_video,
     stabilize,
+    trimmed_video,
     working_video,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "Results",
     "check_calibration",
     "create",
+    "field_of_view",
     "fixed",
     "import_labels",
     "is_segmented",
@@ -73,6 +75,7 @@ __all__ = [
     "strain_of",
     "train",
     "training_job",
+    "trimmed_video",
     "working_video",
 ]
 
@@ -92,7 +95,7 @@ def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[o
     InputError
         If the video was moved or cannot be read, or the strain log is as `check_calibration` refuses it.
     """
-    trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
+    trimmed = trimmed_video(experiment)
     check_strain_log(experiment.document.calibration, trimmed, folder=experiment.folder)
     if not is_stabilized(experiment, trimmed):
         yield "Stabilize", lambda: stabilize(experiment)

@@ -39,7 +39,7 @@ class ResultsOrigin(BaseModel):
 _RESULTS_ORIGIN = "measured"
 _OVERLAY_SUFFIX = ".mp4"
 # The stages whose settings the results depend on beside the masks.
-_SETTINGS_USED = ("trim", "stabilize", "measure")
+_SETTINGS_USED = ("trim", "stabilize", "field_of_view", "measure")
 
 
 def strain_of(experiment: Experiment, video: Video) -> Timeline:
@@ -70,6 +70,7 @@ def measured_row(
         strain=along.strain_at(index),
         stress=along.stress_at(index),
         nm_per_pixel=video.nm_per_pixel,
+        valid=video.valid_part(index),
     )
 
 

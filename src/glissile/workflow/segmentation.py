@@ -1,6 +1,7 @@
 """The masks of an experiment: predicted, and kept as they come."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +34,26 @@ def segmentation_of(experiment: Experiment, video: Video) -> MaskStore | None:
 
 def _belongs(store: MaskStore, video: Video) -> bool:
     """Whether the masks in `store` lie on the pixels of `video`."""
-    origins = store.attributes.get("origins_px", {})
+    attributes = store.attributes
+    origins, valid = attributes.get("origins_px", {}), attributes.get("valid_px", {})
     return store.shape[1:] == video.shape[1:] and all(
-        np.allclose(origins.get(str(number), np.nan), origin)
-        for number, origin in zip(video.frame_numbers, video.origins_px, strict=True)
+        np.allclose(origins.get(str(number), np.nan), origin) and valid.get(str(number)) == part
+        for number, origin, part in zip(video.frame_numbers, video.origins_px, _valid(video), strict=True)
     )
+
+
+def _valid(video: Video) -> list[list[int] | None]:
+    """Give the valid part of each frame of `video`; None where none is kept, as all of it is."""
+    return [None] * len(video) if video.valid_px is None else video.valid_px.tolist()
+
+
+def _place(video: Video) -> dict[str, dict[str, list[Any]]]:
+    """Give what `_belongs` compares, as attributes of the masks."""
+    numbers = [str(number) for number in video.frame_numbers]
+    place = {"origins_px": dict(zip(numbers, video.origins_px.tolist(), strict=True))}
+    if video.valid_px is not None:
+        place["valid_px"] = dict(zip(numbers, video.valid_px.tolist(), strict=True))
+    return place
 
 
 def is_segmented(experiment: Experiment, video: Video) -> bool:
@@ -114,14 +130,8 @@ def store(experiment: Experiment, masks: Steps[None]) -> Steps[int]:
     model = _model_hash(experiment)
     kept = experiment.segmentation_or_none()
     if kept is None or kept.attributes.get("model") != model or not _belongs(kept, video):
-        origins = {
-            str(n): [float(y), float(x)]
-            for n, (y, x) in zip(video.frame_numbers, video.origins_px, strict=True)
-        }
         frames = experiment.document.source.frames
-        kept = experiment.new_segmentation(
-            (frames, *video.shape[1:]), {"model": model, "origins_px": origins}
-        )
+        kept = experiment.new_segmentation((frames, *video.shape[1:]), {"model": model, **_place(video)})
     try:
         for step in masks:
             if step.preview is not None and step.frame is not None:

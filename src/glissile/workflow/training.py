@@ -44,7 +44,7 @@ def training_job(
     InputError
         If no frame of the working video is labelled.
     """
-    from glissile.learn.train import TrainingJob
+    from glissile.learn.train import Preview, TrainingJob
 
     video = working_video(experiment)
     store = experiment.labels_or_none()
@@ -64,8 +64,10 @@ def training_job(
         recipe=recipe,
         folder=model_folder(experiment),
         validation=split(frame_numbers, masks, every=recipe.holdout_every).validation,
-        preview=None if preview_index is None else video.frame(preview_index),
-        preview_frame=preview_index,
+        valid=None if video.valid_px is None else tuple(video.valid_part(i) for i in labelled),
+        preview=None
+        if preview_index is None
+        else Preview(video.frame(preview_index), preview_index, video.valid_part(preview_index)),
         resume=resume,
     )
 
@@ -132,5 +134,5 @@ def resumable(experiment: Experiment) -> bool:
 
 def _identity(experiment: Experiment) -> dict[str, Any]:
     job = training_job(experiment)
-    known = data_hash(job.frames, job.masks, job.frame_numbers, job.classes, job.validation)
+    known = data_hash(job.frames, job.masks, job.frame_numbers, job.classes, job.validation, job.valid)
     return identity(known, job.recipe)

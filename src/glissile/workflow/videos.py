@@ -13,19 +13,22 @@ from glissile.experiment import Calibration, Experiment, Source
 from glissile.experiment.source import fingerprint
 from glissile.io.video_files import read_video
 from glissile.learn.recipes import Recipe
-from glissile.progress import Steps
+from glissile.progress import Step, Steps
 from glissile.quantify.measure import MeasureSettings
 from glissile.quantify.timeline import check_strain_log
 from glissile.segment.settings import SegmentSettings
 from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
-from glissile.stabilize.field_of_view import fix_field_of_view
+from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings
+from glissile.stabilize.field_of_view import field_of_view as chosen_field_of_view
 from glissile.stabilize.motion import Motion
+from glissile.stabilize.resample import fix_field_of_view, restricted
 from glissile.video import Trim, Video
 
 # Which settings each stage keeps in experiment.toml.
 SETTINGS: Mapping[str, type[BaseModel]] = {
     "trim": Trim,
     "stabilize": StabilizeSettings,
+    "field_of_view": FieldOfViewSettings,
     "train": Recipe,
     "segment": SegmentSettings,
     "measure": MeasureSettings,
@@ -194,13 +197,24 @@ def _origin(experiment: Experiment, settings: StabilizeSettings) -> MotionOrigin
     return MotionOrigin(settings=settings, source_sampled_sha256=digest)
 
 
-def working_video(experiment: Experiment) -> Video:
-    """Open the video that is labelled and measured: trimmed and, once stabilized, of one fixed area.
+def trimmed_video(experiment: Experiment) -> Video:
+    """Open the part of the video that is studied.
 
     Raises
     ------
     InputError
-        If the source was moved, or the trim or motion does not fit it.
+        If the source was moved, or the trim does not fit it.
+    """
+    return source_video(experiment).trimmed(experiment.settings("trim", Trim))
+
+
+def working_video(experiment: Experiment) -> Video:
+    """Open the video that is labelled and measured: trimmed and, once stabilized, of the field of view.
+
+    Raises
+    ------
+    InputError
+        If the source was moved, the trim or motion does not fit it, or the field of view is not possible.
     """
     return fixed(experiment, source_video(experiment))
 
@@ -208,8 +222,39 @@ def working_video(experiment: Experiment) -> Video:
 def fixed(experiment: Experiment, source: Video) -> Video:
     """Trim and stabilize an already opened `source` as `experiment` has it."""
     video = source.trimmed(experiment.settings("trim", Trim))
+    chosen = field_of_view(experiment, video)
+    return video if chosen is None else fix_field_of_view(video, chosen)
+
+
+def field_of_view(
+    experiment: Experiment, video: Video, settings: FieldOfViewSettings | None = None
+) -> FieldOfView | None:
+    """Choose what of `video` is shown; quick, as no frame is read.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its trimmed video.
+    settings : FieldOfViewSettings, optional
+        To look at them before they are kept. Default: those that the experiment keeps.
+
+    Returns
+    -------
+    FieldOfView, optional
+        None where there is no motion to be removed.
+
+    Raises
+    ------
+    InputError
+        If it is not possible with this motion.
+    """
     known = motion(experiment, video)
-    return video if known is None else fix_field_of_view(video, known)
+    if known is None:
+        return None
+    kept = settings or experiment.settings("field_of_view", FieldOfViewSettings)
+    return chosen_field_of_view(restricted(known, video), video.shape[1:], kept)
 
 
 def stabilize(experiment: Experiment) -> Steps[Motion]:
@@ -218,18 +263,27 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     Yields
     ------
     Step
-        One per frame or batch of frames.
+        One per frame, then one that says what the field of view became.
 
     Returns
     -------
     Motion
+
+    Raises
+    ------
+    InputError
+        If the source was moved, or the field of view that was chosen is not possible; then the motion is
+        not kept.
     """
     settings = experiment.settings("stabilize", StabilizeSettings)
     origin = _origin(experiment, settings)
-    trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
+    trimmed = trimmed_video(experiment)
     found = yield from estimate_motion(trimmed, settings)
-    fix_field_of_view(trimmed, found)  # refuses a motion that leaves no common area
+    shown = chosen_field_of_view(
+        found, trimmed.shape[1:], experiment.settings("field_of_view", FieldOfViewSettings)
+    )
     found.write(experiment.motion_path)
     experiment.save_settings("stabilize", settings)
     experiment.save_settings(_MOTION_ORIGIN, origin)
+    yield Step(len(trimmed), len(trimmed), shown.sentence)
     return found
