@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -318,7 +319,7 @@ def test_stabilize_writes_a_canvas_with_the_frames_as_recorded(kind, tmp_path, m
         recorded = specimen[60 - 6 * k : 140 - 6 * k, 60 + 9 * k : 160 + 9 * k]
         write_mask(tmp_path / "frames" / f"{k}.png", recorded)
 
-    def known_motion(video, settings):
+    def known_motion(video, settings, regions):
         yield Step(8, 8, "Looking it up")
         path = np.outer(range(8), (6.0, -9.0))
         return Motion(path, np.full(8, 0.1), ("",) * 8, video.frame_numbers)
@@ -698,3 +699,27 @@ def test_progress_is_a_bar_on_a_terminal(files, tmp_path):
     assert "━" in shown
     assert "3/3" in shown
     assert ended.stdout == f"3 frames in {tmp_path / 'table.csv'}\n"
+
+
+def test_stabilize_takes_regions_and_says_how_far_the_specimen_went(tmp_path):
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.normal(size=(160, 160)).astype(np.float32), (0, 0), 2.0)
+    image = 120 + 30 * image / image.std()
+    places = [(k // 2, k // 3) for k in range(16)]
+    frames = np.stack([image[40 - y : 120 - y, 40 - x : 120 - x] for y, x in places]).clip(0, 255)
+    write_video(tmp_path / "clip.mkv", iter(frames.round().astype(np.uint8)), frames_per_second=10)
+    drawn = np.zeros((80, 80), np.uint8)
+    drawn[10:70, 10:70] = 2
+    write_mask(tmp_path / "regions.png", drawn)
+    said = done(
+        "stabilize", tmp_path / "clip.mkv", "--output", tmp_path / "out.tif",
+        "--motion", tmp_path / "motion.csv", "--regions", tmp_path / "regions.png",
+    )  # fmt: skip
+    found = Motion.read(tmp_path / "motion.csv").displacements_px
+    assert np.abs(found - found.mean(0) - np.array(places) + np.mean(places, axis=0)).max() < 0.1
+    assert re.search(r"Drift up to 8\.\d px, standard error 0\.0\d px", said)
+    write_mask(tmp_path / "small.png", drawn[:5])
+    assert "is 80 x 5 px, but the video is 80 x 80 px" in refused(
+        "stabilize", tmp_path / "clip.mkv", "--output", tmp_path / "out.tif",
+        "--regions", tmp_path / "small.png",
+    )  # fmt: skip

@@ -642,7 +642,7 @@ def stages_left(experiment: Experiment) -> list[str]:
 
 def test_other_stabilization_settings_stabilize_again(done):
     settings = done.settings("stabilize", StabilizeSettings)
-    done.save_settings("stabilize", settings.model_copy(update={"corners": 150}))
+    done.save_settings("stabilize", settings.model_copy(update={"find_overlay": False}))
     assert stages_left(done)[0] == "Stabilize"
     stopped = workflow.stabilize(done)
     next(stopped)

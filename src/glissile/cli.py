@@ -32,6 +32,7 @@ from glissile.options import (
     NmPerPixel,
     RecipeName,
     RecipeOption,
+    RegionsOption,
     Seed,
     StrainColumn,
     StrainLogPath,
@@ -95,6 +96,7 @@ def stabilize(
     motion: Annotated[Path | None, typer.Option(metavar="CSV", help="Where the motion goes.")] = None,
     method: MethodOption = Method.glissile,
     field_of_view: FieldOfViewOption = FieldOfViewKind.automatic,
+    regions: RegionsOption = None,
 ) -> None:
     """Remove the drift, so that the specimen stands still in one field of view."""
     from glissile.io.outputs import refuse_file, refuse_same
@@ -103,14 +105,20 @@ def stabilize(
     from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
     from glissile.stabilize.resample import fix_field_of_view
     from glissile.video import Trim
+    from glissile.workflow.regions import read_regions
 
     source = read_video(video)
     refuse_same(output, video)
     if motion is not None:
         refuse_file(motion, ".csv", video)
+    drawn = None if regions is None else read_regions(regions, source.shape[1:])
     with TemporaryDirectory() as trial:  # an impossible output is refused before the long part
         finish(write_frames(Path(trial) / output.name, source.trimmed(Trim(last=0))))
-    found = console.show("Stabilize", estimate_motion(source, StabilizeSettings(method=method.value)))
+    steps = estimate_motion(source, StabilizeSettings(method=method.value), drawn)
+    found = console.show("Stabilize", steps)
+    print(found.sentence)
+    if found.distortion is not None:
+        print(found.distortion.sentence)
     if motion is not None:
         found.write(motion)
         print(f"motion in {motion}")

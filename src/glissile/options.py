@@ -59,8 +59,16 @@ MethodOption = Annotated[
     Method,
     typer.Option(
         metavar="METHOD",
-        help="How the motion is found: glissile (many corners, sub-pixel), tanaka2025 (one corner, whole "
+        help="How the motion is found: glissile (the whole frame, sub-pixel), tanaka2025 (one corner, whole "
         "pixels) or none (the specimen stands still).",
+    ),
+]
+RegionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PNG",
+        help="Image of the size of the frames: 1 where nothing is specimen, 2 on the part of frame 0 that "
+        "should stand still, 3 where specimen looks like an overlay.",
     ),
 ]
 FieldOfViewOption = Annotated[

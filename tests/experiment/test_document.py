@@ -69,7 +69,7 @@ def test_the_file_reads_back_and_is_plain_to_read(tmp_path):
     write_document(path, written)
     assert read_document(path) == written
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    assert raw["schema_version"] == 1
+    assert raw["schema_version"] == 2
     assert raw["calibration"] == {"nm_per_pixel": 1.5}
     assert raw["stages"]["trim"] == {"top": 1}
     assert raw["source"]["path"] == "/data/8.4μm grains/video.mp4"
@@ -132,11 +132,11 @@ def test_a_file_saved_by_an_editor_with_a_byte_order_mark_is_read(tmp_path):
         ("value = 2", "value = 1", "two classes have the value 1"),
         ('"stacking fault"', '"Dislocation"', "two classes have the name dislocation"),
         ("value = 2,", "value = 2, shape = 1,", '"classes.1.shape"; allowed are value, name, color'),
-        ("schema_version = 1", "schema_version = 2", r"newer napari-glissile \(schema 2, .* update"),
-        ("schema_version = 1", "schema_version = 0", "schema 0 is not known"),
-        ("schema_version = 1", 'schema_version = "1"', "no whole number schema_version"),
-        ("schema_version = 1", "schema_version = true", "no whole number schema_version"),
-        ("schema_version = 1", "", "no whole number schema_version"),
+        ("schema_version = 2", "schema_version = 3", r"newer napari-glissile \(schema 3, .* update"),
+        ("schema_version = 2", "schema_version = 0", "schema 0 is not known"),
+        ("schema_version = 2", 'schema_version = "1"', "no whole number schema_version"),
+        ("schema_version = 2", "schema_version = true", "no whole number schema_version"),
+        ("schema_version = 2", "", "no whole number schema_version"),
         ("[source]", "[source", "is damaged or not TOML .*line 9"),
         ("326", "\x00", "is damaged or not TOML"),
     ],
@@ -166,21 +166,32 @@ def test_an_older_schema_is_migrated_and_kept_as_a_backup(tmp_path, monkeypatch)
     path = tmp_path / "experiment.toml"
     write_document(path, Document(source=SOURCE))
     old = path.read_bytes()
-    monkeypatch.setattr(document, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(document, "SCHEMA_VERSION", 4)
     monkeypatch.setattr(
         document,
         "MIGRATIONS",
         {
-            1: lambda raw: {**raw, "calibration": {"pixel": 2.0}},
-            2: lambda raw: {**raw, "calibration": {"nm_per_pixel": raw["calibration"]["pixel"]}},
+            2: lambda raw: {**raw, "calibration": {"pixel": 2.0}},
+            3: lambda raw: {**raw, "calibration": {"nm_per_pixel": raw["calibration"]["pixel"]}},
         },
     )
     assert read_document(path).calibration.nm_per_pixel == 2.0
     assert path.read_bytes() == old
     document.migrate_file(path)
-    assert (tmp_path / "experiment-of-schema-1.toml").read_bytes() == old
-    assert read_document(path).schema_version == 3
+    assert (tmp_path / "experiment-of-schema-2.toml").read_bytes() == old
+    assert read_document(path).schema_version == 4
     migrated = path.read_bytes()
     document.migrate_file(path)
     assert path.read_bytes() == migrated
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_settings_of_corners_are_left_out_of_an_old_experiment(tmp_path):
+    path = tmp_path / "experiment.toml"
+    corners = {"method": "tanaka2025", "corners": 300, "window_px": 21}
+    stages = {"stabilize": corners, "stabilized": {"settings": corners}, "trim": {"top": 3}}
+    write_document(path, Document(source=SOURCE, stages=stages))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("schema_version = 2", "schema_version = 1"), encoding="utf-8"
+    )
+    assert read_document(path).stages == {"stabilize": {"method": "tanaka2025"}, "trim": {"top": 3}}

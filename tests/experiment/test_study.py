@@ -132,7 +132,7 @@ def test_what_is_no_study_is_refused_and_nothing_is_written_there(tmp_path):
 def test_a_newer_study_is_refused_untouched(experiment):
     experiment.close()
     path = experiment.folder / "experiment.toml"
-    newer = path.read_text(encoding="utf-8").replace("schema_version = 1", "schema_version = 9\nnew = 1")
+    newer = path.read_text(encoding="utf-8").replace("schema_version = 2", "schema_version = 9\nnew = 1")
     path.write_text(newer, encoding="utf-8")
     (experiment.folder / ".writing-x").touch()
     before = sorted((p.name, p.stat().st_mtime_ns) for p in experiment.folder.iterdir())
@@ -146,14 +146,14 @@ def test_an_older_study_is_migrated_by_a_writer_only(experiment, monkeypatch):
     experiment.close()
     path = experiment.folder / "experiment.toml"
     old = path.read_bytes()
-    monkeypatch.setattr(document, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(document, "MIGRATIONS", {1: lambda raw: {**raw, "versions": {"from": "1"}}})
+    monkeypatch.setattr(document, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(document, "MIGRATIONS", {2: lambda raw: {**raw, "versions": {"from": "1"}}})
     with Experiment.open(experiment.folder, read_only=True) as reader:
         assert reader.document.versions == {"from": "1"}
     assert path.read_bytes() == old
     with Experiment.open(experiment.folder) as writer:
-        assert writer.document.schema_version == 2
-    assert (experiment.folder / "experiment-of-schema-1.toml").read_bytes() == old
+        assert writer.document.schema_version == 3
+    assert (experiment.folder / "experiment-of-schema-2.toml").read_bytes() == old
 
 
 def test_an_invalid_change_changes_nothing(experiment):

@@ -17,9 +17,23 @@ from glissile.experiment.source import Source
 
 M = TypeVar("M", bound=BaseModel)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+def _without_corners(raw: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the settings of corners: the motion is found by other means since schema 2.
+
+    What it was found with is left out, too, so that the video is stabilized again.
+    """
+    stages = dict(raw.get("stages", {}))
+    stages.pop("stabilized", None)
+    if "stabilize" in stages:
+        stages["stabilize"] = {name: v for name, v in stages["stabilize"].items() if name == "method"}
+    return {**raw, "stages": stages}
+
+
 # From a schema version to what turns such a document into one of the next version.
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _without_corners}
 
 _HEADER = "# An experiment of napari-glissile. It may be edited by hand while no program has it open.\n\n"
 _NONE = "none"

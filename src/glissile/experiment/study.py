@@ -188,6 +188,16 @@ class Experiment:
         return self.folder / "motion.csv"
 
     @property
+    def regions_path(self) -> Path:
+        """What to leave out of the motion or to hold on to, label image (PNG) of the size of the source."""
+        return self.folder / "regions.png"
+
+    @property
+    def found_overlay_path(self) -> Path:
+        """What was found to be drawn over the frames, label image (PNG) of the size of the source."""
+        return self.folder / "found_overlay.png"
+
+    @property
     def models_folder(self) -> Path:
         """One folder per trained model."""
         return self.folder / "models"

@@ -192,6 +192,31 @@ def read_class_image(path: Path) -> NDArray[np.bool_]:
     return bright if bright.mean() < 0.5 else ~bright
 
 
+def read_mask(path: Path, most: int) -> NDArray[np.uint8]:
+    """Read an image of small whole numbers, as `write_mask` writes it.
+
+    Parameters
+    ----------
+    path : Path
+        PNG or TIFF.
+    most : int
+        Highest value it may hold.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is a colour image, or holds another value.
+    """
+    pixels, _ = _read(path)
+    if pixels.ndim != 2 or pixels.max(initial=0) > most:
+        raise InputError(f"{path}: is no grey image of the values 0 to {most}; draw it again or remove it")
+    return pixels.astype(np.uint8)
+
+
 def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
     """Write `mask` (y, x) as a grey image of class values, atomically.
 

@@ -247,7 +247,9 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
             flags.append("overlay")
         else:
             flags.append("")
-    return Motion(filled - filled[0], sigma, tuple(flags), numbers, overlay=survey.overlay)
+    return Motion(
+        filled - filled[0], sigma, tuple(flags), numbers, overlay=survey.overlay, distortion=survey.distortion
+    )
 
 
 def _joined(

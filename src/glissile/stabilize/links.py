@@ -10,7 +10,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
-from glissile.stabilize.tiles import membership, robust
+from glissile.stabilize.tiles import agreed, membership, turn_and_growth
 
 _ROUNDS = 4
 _STEP_PX = 2.0
@@ -27,6 +27,8 @@ _FLOOR_PX = 0.01
 _TILE_PX = 8
 _TILE_CAUCHY = 4.0
 _TILE_ROUNDS = 3
+# A standard error of an angle in radians or a growth above this tells nothing.
+_NO_DISTORTION = 1.0
 # A link that misses by this many standard errors has half its say (Cauchy weights, squared).
 _LINK_CAUCHY = 4.0
 _LINK_ROUNDS = 20
@@ -46,6 +48,10 @@ class Link:
         Standard error per axis.
     height : float
         Of the phase correlation on what they share, in its standard deviations.
+    turn_and_growth : ndarray, shape (2,)
+        Angle in radians, clockwise as the frame is shown, and relative growth.
+    distortion_sigma : float
+        Standard error of both.
     """
 
     first: int
@@ -53,18 +59,23 @@ class Link:
     displacement_px: NDArray[np.float64]
     sigma_px: float
     height: float
+    turn_and_growth: NDArray[np.float64]
+    distortion_sigma: float
 
 
 def linked(
+    numbers: tuple[int, int],
     first: NDArray[np.float32],
     second: NDArray[np.float32],
     guess_px: NDArray[np.float64],
     small: SmallFrames,
-) -> tuple[NDArray[np.float64], float, float] | None:
+) -> Link | None:
     """Register two small images on the area that both show.
 
     Parameters
     ----------
+    numbers : tuple of int
+        Of the blocks.
     first, second : ndarray of float32, shape (y, x)
         Flat small images.
     guess_px : ndarray, shape (2,)
@@ -74,14 +85,8 @@ def linked(
 
     Returns
     -------
-    displacement : ndarray, shape (2,)
-        (dy, dx) in pixels of the frame.
-    sigma : float
-        Its standard error per axis, pixels.
-    height : float
-        Of the phase correlation, in its standard deviations: 4 to 5 for unrelated images.
-
-    None where they share too little.
+    Link, optional
+        None where they share too little. The height of its phase correlation is 4 to 5 for unrelated images.
     """
     steps = np.rint(guess_px / small.factor).astype(int)
     (height, width), (dy, dx) = small.shape, steps
@@ -100,8 +105,13 @@ def linked(
     found, covariance = _fitted(here, there, found, small, _ROUNDS)
     sigma = float(np.sqrt(np.trace(covariance) / 2))
     back = there * small.moved(found[None])[0]
-    doubt = _second_opinion(*(small.image(s)[: one.shape[0], : one.shape[1]] for s in (here, back)))
-    return found + steps * small.factor, float(np.hypot(sigma, doubt * small.factor)), peak
+    middle = 0.5 * small.factor * (here + back)
+    # What moves down shows what was above: the derivative is the gradient with its sign turned.
+    spectra = (back - here, -1j * small.f[0] * middle, -1j * small.f[1] * middle)
+    images = (small.image(s)[: one.shape[0], : one.shape[1]] for s in spectra)
+    doubt, distortion, distortion_sigma = _tile_by_tile(*images)
+    sigma = float(np.hypot(sigma, doubt * small.factor))
+    return Link(*numbers, found + steps * small.factor, sigma, peak, distortion, distortion_sigma)
 
 
 def _window(
@@ -140,28 +150,38 @@ def _fitted(
     return found, _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
 
 
-def _second_opinion(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Tell how far two images (y, x) that should lie on each other seem to be off, tile by tile.
+def _tile_by_tile(
+    apart: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[np.float32]
+) -> tuple[float, NDArray[np.float64], float]:
+    """Compare two images that should lie on each other tile by tile: a second opinion.
 
     What waves say as a whole and what most tiles say differs where the specimen deforms or its contrast
     changes. On real frames the waves are the better judge; how far the tiles differ from them tells how sure
     that is.
 
+    Parameters
+    ----------
+    apart : ndarray of float32, shape (y, x)
+        Second image less the first.
+    down, right : ndarray of float32, shape (y, x)
+        How the second changes as it moves down and right, per small pixel.
+
     Returns
     -------
-    float
+    doubt : float
         Length per axis of the displacement that most tiles agree on and its standard error, small pixels.
+    turn_and_growth : ndarray, shape (2,)
+        As of a `Link`.
+    sigma : float
+        Standard error of these.
     """
-    middle = 0.5 * (first + second)
-    down, right = np.zeros_like(middle), np.zeros_like(middle)
-    down[1:-1] = 0.5 * (middle[:-2] - middle[2:])
-    right[:, 1:-1] = 0.5 * (middle[:, :-2] - middle[:, 2:])
-    apart = second - first
-    rows, columns = membership(middle.shape[0], _TILE_PX), membership(middle.shape[1], _TILE_PX)
+    rows, columns = (membership(n, _TILE_PX) for n in apart.shape)
     products = (apart * down, apart * right, down * down, down * right, right * right)
     sums = np.stack([(rows @ p @ columns.T).ravel().astype(np.float64) for p in products])
-    step, sigma, _ = robust(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
-    return float(np.sqrt(np.square(step).mean() + sigma[0] ** 2))
+    told = agreed(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
+    doubt = float(np.sqrt(np.square(told.displacements).mean() + told.sigma[0] ** 2))
+    places = np.stack(np.meshgrid(*(np.arange(len(m)) for m in (rows, columns)), indexing="ij"), axis=-1)
+    return doubt, *turn_and_growth(sums, told.weights[0], _TILE_PX * places.reshape(-1, 2).astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +196,17 @@ class Placement:
         Standard error per axis towards the middle of its segment.
     segments : ndarray of int, shape (n,)
         Blocks that links connect, directly or by way of others, share a number; 0 for that of block 0.
+    distortion : ndarray, shape (n, 2)
+        Angle in radians and relative growth since the first block of the segment, as of a `Link`.
+    distortion_sigma : ndarray, shape (n,)
+        Standard error of both.
     """
 
     positions_px: NDArray[np.float64]
     sigma_px: NDArray[np.float64]
     segments: NDArray[np.int64]
+    distortion: NDArray[np.float64]
+    distortion_sigma: NDArray[np.float64]
 
 
 def placed(count: int, links: Sequence[Link]) -> Placement:
@@ -190,6 +216,7 @@ def placed(count: int, links: Sequence[Link]) -> Placement:
     many right ones have no say.
     """
     position, sigma = np.zeros((count, 2)), np.zeros(count)
+    distortion, distortion_sigma = np.zeros((count, 2)), np.full(count, np.inf)
     ends = np.array([(link.first, link.second) for link in links], np.int64).reshape(-1, 2)
     graph = scipy.sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
     _, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
@@ -199,23 +226,44 @@ def placed(count: int, links: Sequence[Link]) -> Placement:
         members = np.flatnonzero(segments == segment)
         own = [link for link in links if segments[link.first] == segment]
         if own:
-            position[members], sigma[members] = _solved(members, own)
-    return Placement(position, sigma, segments)
+            ends = np.searchsorted(members, [(link.first, link.second) for link in own])
+            displacements = np.array([link.displacement_px for link in own])
+            variance = np.square([link.sigma_px for link in own]) + _FLOOR_PX**2
+            position[members], sigma[members] = _solved(ends, displacements, variance)
+            distortions = np.array([link.turn_and_growth for link in own])
+            variance = np.square([min(link.distortion_sigma, _NO_DISTORTION) for link in own]) + 1e-12
+            distortion[members], distortion_sigma[members] = _solved(ends, distortions, variance)
+    return Placement(position, sigma, segments, distortion, distortion_sigma)
 
 
 def _solved(
-    members: NDArray[np.int64], links: Sequence[Link]
+    ends: NDArray[np.int64], measured: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions (n, 2) of connected blocks since the first of them, and their standard errors (n,)."""
-    ends = np.searchsorted(members, [(link.first, link.second) for link in links])
-    measured = np.array([link.displacement_px for link in links])
-    variance = np.square([link.sigma_px for link in links]) + _FLOOR_PX**2
-    rows = np.repeat(np.arange(len(links)), 2)
+    """Solve a connected graph for the values of its nodes.
+
+    Parameters
+    ----------
+    ends : ndarray of int, shape (m, 2)
+        Nodes that each link goes from and to.
+    measured : ndarray, shape (m, 2)
+        What the second has more than the first.
+    variance : ndarray, shape (m,)
+        Of `measured`, per column.
+
+    Returns
+    -------
+    values : ndarray, shape (n, 2)
+        More than node 0 has.
+    sigma : ndarray, shape (n,)
+        Standard error of the best link of each node, larger where links miss.
+    """
+    links, nodes = len(ends), int(ends.max()) + 1
+    rows = np.repeat(np.arange(links), 2)
     design = scipy.sparse.csr_matrix(
-        (np.tile([-1.0, 1.0], len(links)), (rows, ends.ravel())), shape=(len(links), len(members))
+        (np.tile([-1.0, 1.0], links), (rows, ends.ravel())), shape=(links, nodes)
     )[:, 1:]
     weight = 1 / variance
-    position = np.zeros((len(members), 2))
+    position = np.zeros((nodes, 2))
     for _ in range(_LINK_ROUNDS):
         weighted = design.T @ scipy.sparse.diags(weight)
         normal = scipy.sparse.linalg.splu((weighted @ design).tocsc())
@@ -223,11 +271,11 @@ def _solved(
         position[1:] = normal.solve(weighted @ measured)
         missed = np.square(measured - design @ position[1:]).sum(axis=1)
         weight = 1 / (variance * (1 + missed / (_LINK_CAUCHY * variance)))
-        if np.abs(position - before).max() < 1e-4:
+        if np.abs(position - before).max() < 1e-3 * np.sqrt(variance.min()):
             break
     # What the links say of each other also tells how good they are: the misses count where they are larger.
-    scale = max(1.0, float(np.sqrt((weight * missed).sum() / max(1, 2 * (len(links) - len(members) + 1)))))
-    nearest = np.full(len(members), np.inf)
+    scale = max(1.0, float(np.sqrt((weight * missed).sum() / max(1, 2 * (links - nodes + 1)))))
+    nearest = np.full(nodes, np.inf)
     for column in (0, 1):
         np.minimum.at(nearest, ends[:, column], 1 / np.sqrt(weight))
     return position, scale * nearest

@@ -17,6 +17,32 @@ Flag = Literal["", "jump", "few features", "overlay", "interpolated", "corrected
 COLUMNS = ("frame", "dy_px", "dx_px", "sigma_px", "flag")
 
 
+@dataclass(frozen=True)
+class Distortion:
+    """How far the specimen turns and how far the magnification changes; measured, not corrected.
+
+    Attributes
+    ----------
+    turn_degrees, turn_sigma_degrees : float
+        Largest angle between any two blocks of frames, and its standard error, degrees.
+    growth_permille, growth_sigma_permille : float
+        Largest relative change of size between any two, and its standard error, per mille.
+    """
+
+    turn_degrees: float
+    turn_sigma_degrees: float
+    growth_permille: float
+    growth_sigma_permille: float
+
+    @property
+    def sentence(self) -> str:
+        """For a person."""
+        return (
+            f"The specimen turns by {self.turn_degrees:.2f} ± {self.turn_sigma_degrees:.2f} degrees and its "
+            f"size changes by {self.growth_permille:.1f} ± {self.growth_sigma_permille:.1f} per mille at most"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Motion:
     """Where the specimen went in a video: a value to plot, to edit and to apply.
@@ -39,6 +65,8 @@ class Motion:
         How the motion was found.
     overlay : ndarray of bool, shape (y, x), optional
         What was found to be drawn over the frames and left out; not part of the table.
+    distortion : Distortion, optional
+        Rotation and change of magnification, where they are known; not part of the table.
     """
 
     displacements_px: NDArray[np.float64]
@@ -47,6 +75,7 @@ class Motion:
     frame_numbers: NDArray[np.int64]
     provenance: tuple[str, ...] = ()
     overlay: NDArray[np.bool_] | None = None
+    distortion: Distortion | None = None
 
     def __post_init__(self) -> None:
         n = len(self.frame_numbers)
@@ -56,6 +85,16 @@ class Motion:
 
     def __len__(self) -> int:
         return len(self.frame_numbers)
+
+    @property
+    def sentence(self) -> str:
+        """Say for a person how far the specimen went, how sure that is, and how many frames need a look."""
+        far = float(np.hypot(*(self.displacements_px - self.displacements_px[0]).T).max())
+        known = self.sigma_px[np.isfinite(self.sigma_px)]
+        sure = f", standard error {np.median(known):.2f} px" if len(known) else ""
+        doubtful = sum(flag not in ("", "corrected") for flag in self.flags)
+        look = f"; {doubtful} of {len(self)} frames need a look" if doubtful else ""
+        return f"Drift up to {far:.1f} px{sure}{look}"
 
     @classmethod
     def still(cls, frame_numbers: NDArray[np.int64], provenance: tuple[str, ...] = ()) -> Self:

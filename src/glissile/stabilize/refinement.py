@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.survey import Anchor, Survey
 from glissile.stabilize.template import Kernels, Phase, Template
-from glissile.stabilize.tiles import membership, robust
+from glissile.stabilize.tiles import agreed, membership
 
 # Frames are refined so many at a time, against the mean of the frames of this chunk and of so many before it
 # and behind it.
@@ -250,9 +250,9 @@ class Refiner:
         sums = np.stack([self._sums(chunk, k, kernels[phases[k]], tiles) for k in range(len(frames))])
         # A frame is in the template, too, and so looks less displaced.
         sums[:, 2:] *= 1 - 1 / count
-        aside, sigma, agreeing = robust(sums, _CAUCHY, _ROUNDS)
-        self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + aside
-        self._sigma[frames], self._agreeing[frames] = sigma, agreeing
+        told = agreed(sums, _CAUCHY, _ROUNDS)
+        self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + told.displacements
+        self._sigma[frames], self._agreeing[frames] = told.sigma, told.agreeing
         chunk.pictures = []
 
     def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from glissile.stabilize.blocks import aligned
 from glissile.stabilize.grey_levels import Illumination
-from glissile.stabilize.links import Link, linked, placed
+from glissile.stabilize.links import Link, Placement, linked, placed
+from glissile.stabilize.motion import Distortion
 from glissile.stabilize.overlay import QuietPixels
 from glissile.stabilize.regions import Regions
 from glissile.stabilize.small_frames import SmallFrames
@@ -31,6 +32,8 @@ _PATIENCE = 8
 _LEAST_VIEW = 3
 # A displacement by more than this share of the frame may be one in the other direction: both are tried.
 _FAR_SHARE = 0.3
+# Rotation in radians and relative growth are not told where they are less sure than this.
+_LEAST_DISTORTION_SIGMA = 0.02
 
 
 @dataclass(eq=False)
@@ -78,6 +81,8 @@ class Survey:
         As `Illumination.of` tells it.
     overlay : ndarray of bool, shape (y, x), optional
         What is drawn over the frames.
+    distortion : Distortion, optional
+        Of the largest segment; None where it is not known.
     """
 
     positions_px: NDArray[np.float64]
@@ -85,6 +90,7 @@ class Survey:
     segments: NDArray[np.int64]
     illumination: NDArray[np.float64]
     overlay: NDArray[np.bool_] | None
+    distortion: Distortion | None
 
 
 class Surveyor:
@@ -265,12 +271,13 @@ class Surveyor:
             other = self._blocks[number - lag] if lag <= number else None
             if other is None or other.image is None or block.image is None or block.related is None:
                 continue
-            found = linked(other.image, block.image, guess - self._guesses[number - lag], self._small)
-            if found is None or found[2] < _LEAST_HEIGHT:
+            step = guess - self._guesses[number - lag]
+            found = linked((number - lag, number), other.image, block.image, step, self._small)
+            if found is None or found.height < _LEAST_HEIGHT:
                 continue
-            self._links.append(Link(number - lag, number, *found))
+            self._links.append(found)
             if lag == lags[0]:
-                guess = self._guesses[number - lag] + found[0]
+                guess = self._guesses[number - lag] + found.displacement_px
         self._guesses.append(guess)
 
     def _nearest_way(
@@ -289,9 +296,9 @@ class Surveyor:
             turn = np.zeros(2)
             turn[axis] = -np.sign(step[axis]) * period[axis]
             ways += [way + turn for way in ways]
-        found = [linked(block.image, image, way, self._small) for way in ways]
+        found = [linked((0, 1), block.image, image, way, self._small) for way in ways]
         heights = [
-            -1.0 if f is None or np.abs(f[0] - w).max() > 8 else f[2]
+            -1.0 if f is None or np.abs(f.displacement_px - w).max() > 8 else f.height
             for f, w in zip(found, ways, strict=True)
         ]
         return ways[int(np.argmax(heights))] if max(heights) > 0 else step
@@ -305,11 +312,30 @@ class Surveyor:
         count = self._count
         positions, sigma = np.full((count, 2), np.nan), np.full(count, np.nan)
         segments = np.full(count, -1, np.int64)
+        distortion = None
         if self._blocks:
             where = placed(len(self._blocks), self._links)
             for number, block in enumerate(self._blocks):
                 positions[block.frames] = where.positions_px[number] + np.array(block.positions)
                 sigma[block.frames] = where.sigma_px[number]
                 segments[block.frames] = where.segments[number]
+            distortion = _distortion(where)
         overlay = None if self._quiet is None else self._quiet.mask()
-        return Survey(positions, sigma, segments, np.array(self._planes).reshape(-1, 3), overlay)
+        planes = np.array(self._planes).reshape(-1, 3)
+        return Survey(positions, sigma, segments, planes, overlay, distortion)
+
+
+def _distortion(where: Placement) -> Distortion | None:
+    """How far the largest segment turns and grows; None where its blocks do not tell."""
+    members = np.flatnonzero(where.segments == np.bincount(where.segments).argmax())
+    sigma = where.distortion_sigma[members]
+    if len(members) < 2 or not (sigma < _LEAST_DISTORTION_SIGMA).all():
+        return None
+    turn, growth = where.distortion[members].T
+    doubt = float(np.median(sigma))
+    return Distortion(
+        turn_degrees=float(np.degrees(np.ptp(turn))),
+        turn_sigma_degrees=float(np.degrees(doubt)),
+        growth_permille=1000 * float(np.ptp(growth)),
+        growth_sigma_permille=1000 * doubt,
+    )

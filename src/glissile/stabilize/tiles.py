@@ -1,5 +1,7 @@
 """What many tiles say, some of them wrong -> the displacement that most agree on, and how sure that is."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,11 +27,29 @@ def membership(length: int, edge: int) -> NDArray[np.float32]:
     return np.equal.outer(np.arange(-(-length // edge)), np.arange(length) // edge).astype(np.float32)
 
 
-def robust(
-    sums: NDArray[np.float64],
-    cauchy: float,
-    rounds: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What most tiles of each of t frames agree on.
+
+    Attributes
+    ----------
+    displacements : ndarray, shape (t, 2)
+        (dy, dx).
+    sigma : ndarray, shape (t,)
+        Standard error per axis: the sandwich of the scatter of the tiles.
+    agreeing : ndarray, shape (t,)
+        Share of the information in tiles that have more than half their say.
+    weights : ndarray, shape (t, tiles)
+        Say of each tile, 0 to 1.
+    """
+
+    displacements: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    agreeing: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def agreed(sums: NDArray[np.float64], cauchy: float, rounds: int) -> Agreement:
     """Find the displacements that most tiles agree on.
 
     Parameters
@@ -43,11 +63,7 @@ def robust(
 
     Returns
     -------
-    displacements : ndarray, shape (t, 2)
-    sigma : ndarray, shape (t,)
-        Standard error per axis: the sandwich of the scatter of the tiles.
-    agreeing : ndarray, shape (t,)
-        Share of the information in tiles that have more than half their say.
+    Agreement
     """
     down, right, yy, yx, xx = sums.transpose(1, 0, 2)
     trace = yy + xx
@@ -75,4 +91,45 @@ def robust(
     covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
     agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
-    return found, sigma, agreeing
+    return Agreement(found, sigma, agreeing, weight)
+
+
+def turn_and_growth(
+    sums: NDArray[np.float64], weights: NDArray[np.float64], places: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Fit a rotation and a magnification to what the tiles of one frame say.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (5, tiles)
+        As for `agreed`.
+    weights : ndarray, shape (tiles,)
+        Say of each tile.
+    places : ndarray, shape (tiles, 2)
+        (y, x) of the middle of each tile.
+
+    Returns
+    -------
+    turn_and_growth : ndarray, shape (2,)
+        Angle in radians, clockwise as the frame is shown, and relative growth.
+    sigma : float
+        Standard error of both, from the scatter of the tiles; infinite where they tell nothing.
+    """
+    down, right, yy, yx, xx = sums
+    y, x = (places - np.average(places, axis=0, weights=weights + 1e-12)).T
+    # Displacement (dy, dx) of a tile: (1, 0), (0, 1), turned (x, -y) and grown (y, x).
+    shapes = np.array(
+        [[np.ones_like(y), np.zeros_like(y)], [np.zeros_like(y), np.ones_like(y)], [x, -y], [y, x]]
+    )
+    information = np.array([[yy, yx], [yx, xx]])
+    pulled = np.einsum("iat,abt->ibt", shapes, information)
+    matrix = np.einsum("ibt,jbt,t->ij", pulled, shapes, weights)
+    measured = np.array([down, right])
+    if np.linalg.cond(matrix) > 1e12:
+        return np.zeros(2), np.inf
+    found = np.linalg.solve(matrix, np.einsum("iat,at,t->i", shapes, measured, weights))
+    off = measured - np.einsum("ibt,i->bt", pulled, found)
+    pull = np.einsum("iat,at,t->it", shapes, off, weights)
+    inverse = np.linalg.inv(matrix)
+    covariance = inverse @ (pull @ pull.T) @ inverse
+    return found[2:], float(np.sqrt(np.trace(covariance[2:, 2:]) / 2))

@@ -6,6 +6,7 @@ from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.workflow.labelling import ImportedLabels, import_labels
+from glissile.workflow.regions import keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
     measure,
@@ -34,6 +35,7 @@ from glissile.workflow.videos import (
     SETTINGS,
     check_calibration,
     create,
+    distortion,
     field_of_view,
     fixed,
     is_stabilized,
@@ -50,12 +52,14 @@ __all__ = [
     "Results",
     "check_calibration",
     "create",
+    "distortion",
     "field_of_view",
     "fixed",
     "import_labels",
     "is_segmented",
     "is_stabilized",
     "is_trained",
+    "keep_shown_regions",
     "measure",
     "measured",
     "measured_row",
@@ -69,6 +73,7 @@ __all__ = [
     "segment",
     "segmentation_of",
     "segmented_frames",
+    "shown_regions",
     "source_video",
     "stabilize",
     "store",

@@ -23,6 +23,7 @@ from glissile.stabilize.field_of_view import field_of_view as chosen_field_of_vi
 from glissile.stabilize.motion import Motion
 from glissile.stabilize.resample import fix_field_of_view, restricted
 from glissile.video import Trim, Video
+from glissile.workflow.regions import keep_found_overlay, regions_digest, regions_within
 
 # Which settings each stage keeps in experiment.toml.
 SETTINGS: Mapping[str, type[BaseModel]] = {
@@ -46,9 +47,23 @@ class MotionOrigin(BaseModel):
     source_sampled_sha256: str = Field(
         "", title="Source", description="Sampled SHA-256 of the source video it was found in"
     )
+    regions_sha256: str = Field(
+        "", title="Regions", description="SHA-256 of the regions that were drawn; empty for none"
+    )
+
+
+class MotionRemarks(BaseModel):
+    """What was found beside the motion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    distortion: str = Field(
+        "", title="Distortion", description="How far the specimen turns and the magnification changes"
+    )
 
 
 _MOTION_ORIGIN = "stabilized"
+_MOTION_REMARKS = "motion_remarks"
 
 
 def create(
@@ -188,13 +203,20 @@ def is_stabilized(experiment: Experiment, video: Video) -> bool:
     return motion(experiment, video) is not None and _motion_origin(experiment) == _origin(experiment, chosen)
 
 
+def distortion(experiment: Experiment) -> str:
+    """Tell how far the specimen turns and the magnification changes; empty where that is not known."""
+    return experiment.settings(_MOTION_REMARKS, MotionRemarks).distortion
+
+
 def _motion_origin(experiment: Experiment) -> MotionOrigin:
     return experiment.settings(_MOTION_ORIGIN, MotionOrigin)
 
 
 def _origin(experiment: Experiment, settings: StabilizeSettings) -> MotionOrigin:
     _, digest = fingerprint(experiment.source_path())
-    return MotionOrigin(settings=settings, source_sampled_sha256=digest)
+    return MotionOrigin(
+        settings=settings, source_sampled_sha256=digest, regions_sha256=regions_digest(experiment)
+    )
 
 
 def trimmed_video(experiment: Experiment) -> Video:
@@ -278,12 +300,15 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     settings = experiment.settings("stabilize", StabilizeSettings)
     origin = _origin(experiment, settings)
     trimmed = trimmed_video(experiment)
-    found = yield from estimate_motion(trimmed, settings)
+    found = yield from estimate_motion(trimmed, settings, regions_within(experiment, trimmed))
     shown = chosen_field_of_view(
         found, trimmed.shape[1:], experiment.settings("field_of_view", FieldOfViewSettings)
     )
     found.write(experiment.motion_path)
+    keep_found_overlay(experiment, trimmed, found.overlay)
     experiment.save_settings("stabilize", settings)
     experiment.save_settings(_MOTION_ORIGIN, origin)
+    told = "" if found.distortion is None else found.distortion.sentence
+    experiment.save_settings(_MOTION_REMARKS, MotionRemarks(distortion=told))
     yield Step(len(trimmed), len(trimmed), shown.sentence)
     return found

@@ -1,0 +1,125 @@
+"""Regions of an experiment: drawn by a person, kept on the source's pixels, used by the stabilization."""
+
+import cv2
+import numpy as np
+import pytest
+
+from glissile import workflow
+from glissile.errors import InputError
+from glissile.experiment import Experiment
+from glissile.io.annotations import read_mask, write_mask
+from glissile.io.video_files import write_video
+from glissile.progress import finish
+from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
+from glissile.video import Trim
+from glissile.workflow.regions import regions, regions_within
+
+SHAPE = (96, 128)
+
+
+def textured(path, noise=3.0):
+    rng = np.random.default_rng(4)
+    image = cv2.GaussianBlur(rng.normal(size=(160, 200)).astype(np.float32), (0, 0), 2.0)
+    image = 120 + 30 * image / image.std()
+    frames = []
+    for dy, dx in path:
+        matrix = np.array([[1, 0, dx - 32], [0, 1, dy - 32]], np.float64)
+        frame = cv2.warpAffine(image, matrix, SHAPE[::-1], flags=cv2.INTER_CUBIC)
+        frames.append((frame + rng.normal(0, noise, SHAPE)).clip(0, 255).round().astype(np.uint8))
+    return np.stack(frames)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A lossless video of 24 frames that drifts, with a bar burnt in from row 80 on."""
+    frames = textured(np.linspace((0, 0), (5, -7), 24))
+    frames[:, 84:90, 20:70] = 255
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    write_video(path, iter(frames), frames_per_second=20)
+    return path
+
+
+@pytest.fixture
+def study(clip, tmp_path):
+    with workflow.create(clip, tmp_path / "study") as experiment:
+        yield experiment
+
+
+def stages_left(experiment: Experiment) -> list[str]:
+    return [title for title, _ in workflow.pipeline(experiment)]
+
+
+def test_what_is_drawn_comes_back(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[3:9, 5:50], values[40:60, 40:90] = LEFT_OUT, ANCHOR
+    workflow.keep_shown_regions(study, Regions(values, 7))
+    again = workflow.shown_regions(study)
+    np.testing.assert_array_equal(again.values, values)
+    assert again.anchor_index == 7
+
+
+def test_nothing_drawn_leaves_no_file(study):
+    values = np.zeros(SHAPE, np.uint8)
+    assert not workflow.shown_regions(study).values.any()
+    values[:9] = LEFT_OUT
+    workflow.keep_shown_regions(study, Regions(values))
+    assert study.regions_path.exists()
+    workflow.keep_shown_regions(study, Regions(np.zeros(SHAPE, np.uint8)))
+    assert not study.regions_path.exists()
+
+
+def test_a_found_overlay_is_shown_as_left_out_and_what_is_erased_of_it_stays_erased(study):
+    finish(workflow.stabilize(study))
+    found = read_mask(study.found_overlay_path, 1) == 1
+    assert found[84:90, 20:70].all()
+    assert found.mean() < 0.1
+    shown = workflow.shown_regions(study)
+    np.testing.assert_array_equal(shown.values == LEFT_OUT, found)
+    values = shown.values.copy()
+    values[:, :40] = 0
+    workflow.keep_shown_regions(study, Regions(values))
+    kept = regions(study).values
+    np.testing.assert_array_equal(kept == SPECIMEN, found & (np.arange(SHAPE[1]) < 40))
+    finish(workflow.stabilize(study))
+    assert not (workflow.shown_regions(study).values[:, :40] == LEFT_OUT).any()
+    assert (workflow.shown_regions(study).values[84:90, 45:70] == LEFT_OUT).all()
+
+
+def test_regions_are_cut_to_the_trimmed_video(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[10:30, 20:60] = ANCHOR
+    workflow.keep_shown_regions(study, Regions(values, 9))
+    study.save_settings("trim", Trim(top=8, left=16, height=60, width=80, first=4, last=20))
+    video = workflow.trimmed_video(study)
+    cut = regions_within(study, video)
+    assert cut.anchor_index == 5
+    np.testing.assert_array_equal(cut.values, values[8:68, 16:96])
+    study.save_settings("trim", Trim(first=10))
+    with pytest.raises(InputError, match="drawn on frame 9, which is trimmed away"):
+        regions_within(study, workflow.trimmed_video(study))
+
+
+def test_other_regions_ask_for_stabilization_again(study):
+    finish(workflow.stabilize(study))
+    assert workflow.is_stabilized(study, workflow.trimmed_video(study))
+    values = np.zeros(SHAPE, np.uint8)
+    values[20:60, 20:100] = ANCHOR
+    workflow.keep_shown_regions(study, Regions(values, 3))
+    assert not workflow.is_stabilized(study, workflow.trimmed_video(study))
+    finish(workflow.stabilize(study))
+    assert workflow.is_stabilized(study, workflow.trimmed_video(study))
+    workflow.keep_shown_regions(study, Regions(values, 4))
+    assert not workflow.is_stabilized(study, workflow.trimmed_video(study))
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((5, 6), np.uint8), "is 6 x 5 px, but the video is 128 x 96 px"),
+        (np.full(SHAPE, 9, np.uint8), "no grey image of the values 0 to 3"),
+    ],
+)
+def test_regions_of_another_kind_are_refused(study, image, said):
+    write_mask(study.regions_path, image)
+    with pytest.raises(InputError, match=said):
+        finish(workflow.stabilize(study))
