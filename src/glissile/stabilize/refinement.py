@@ -1,13 +1,14 @@
 """The second pass: every frame against what the specimen looks like on average at its time."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glissile.stabilize.cores import each
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.survey import Anchor, Survey
 from glissile.stabilize.template import Kernels, Phase, Template
@@ -247,7 +248,11 @@ class Refiner:
         template.whiten(residuals, self._seen, (middle[0].start, middle[1].start))
         kernels = {phase: template.kernels(phase, e) for phase, e in expected.items()}
         tiles = _Tiles(template, self._seen)
-        sums = np.stack([self._sums(chunk, k, kernels[phases[k]], tiles) for k in range(len(frames))])
+        tiles.prepare([self._window(chunk, self._whole[index]) for index in frames])
+        pixels = self._shape[0] * self._shape[1]
+        sums = np.stack(
+            each(lambda k: self._sums(chunk, k, kernels[phases[k]], tiles), range(len(frames)), pixels)
+        )
         # A frame is in the template, too, and so looks less displaced.
         sums[:, 2:] *= 1 - 1 / count
         told = agreed(sums, _CAUCHY, _ROUNDS)
@@ -309,6 +314,11 @@ class _Tiles:
         """Sum `image`, which lies on `window`, over all tiles; shape (tiles,)."""
         sums = self._rows[:, window[0]] @ image @ self._columns[:, window[1]].T
         return sums.ravel().astype(np.float64)
+
+    def prepare(self, windows: Sequence[tuple[slice, slice]]) -> None:
+        """Work out `of_window` for all of `windows`."""
+        for window in windows:
+            self.of_window(window)
 
     def of_window(
         self, window: tuple[slice, slice]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile.stabilize.blocks import aligned
+from glissile.stabilize.cores import each
 from glissile.stabilize.grey_levels import Illumination
 from glissile.stabilize.links import Link, Placement, linked, placed
 from glissile.stabilize.motion import Distortion
@@ -148,14 +149,12 @@ class Surveyor:
         if self._quiet is not None:
             self._quiet.add(frames)
             self._leave_out(self._quiet.mask())
-        flat = []
-        for frame in frames:
-            small = self._small.small(frame)
-            self._planes.append(self._light.of(small))
-            flat.append(self._small.flat(small))
-            if self._anchor is not None and self._held is not None:
-                moved = self._anchor.moved_px[self._count + len(flat) - 1]
-                flat[-1] *= self._small.shifted(self._held, moved)
+        small = each(self._small.small, frames, frames[0].size)
+        self._planes += [self._light.of(image) for image in small]
+        flat = [self._small.flat(image) for image in small]
+        if self._anchor is not None and self._held is not None:
+            for image, moved in zip(flat, self._anchor.moved_px[self._count :], strict=False):
+                image *= self._small.shifted(self._held, moved)
         for spectrum in self._small.spectra(flat):
             self._take(self._count, spectrum)
             self._count += 1
