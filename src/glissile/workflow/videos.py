@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, Source
 from glissile.experiment.source import fingerprint
 from glissile.io.video_files import read_video
@@ -18,6 +19,7 @@ from glissile.quantify.measure import MeasureSettings
 from glissile.quantify.timeline import check_strain_log
 from glissile.segment.settings import SegmentSettings
 from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
+from glissile.stabilize.correction import Corrections, correction_of, counted_anew, with_corrections
 from glissile.stabilize.field_of_view import fix_field_of_view
 from glissile.stabilize.motion import Motion
 from glissile.video import Trim, Video
@@ -46,6 +48,7 @@ class MotionOrigin(BaseModel):
 
 
 _MOTION_ORIGIN = "stabilized"
+_CORRECTIONS = "corrections"
 
 
 def create(
@@ -152,9 +155,16 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
     Returns
     -------
     Motion, optional
-        None where the video was not stabilized, or only over other frames than those of `video`, or where
-        the method "none" was chosen after another one.
+        The estimate in `motion.csv` with what was corrected by hand. None where the video was not stabilized,
+        or only over other frames than those of `video`, or where the method "none" was chosen after another
+        one.
     """
+    estimate = _estimate(experiment, video)
+    return None if estimate is None else with_corrections(estimate, corrections(experiment).frames)[0]
+
+
+def _estimate(experiment: Experiment, video: Video) -> Motion | None:
+    """`motion` as it was estimated."""
     if not experiment.motion_path.exists():
         return None
     chosen = experiment.settings("stabilize", StabilizeSettings)
@@ -162,6 +172,53 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
         return None
     known = Motion.read(experiment.motion_path)
     return known if np.isin(video.frame_numbers, known.frame_numbers).all() else None
+
+
+def corrections(experiment: Experiment) -> Corrections:
+    """Give what was corrected by hand; it is kept apart from the estimate and applied to any new one."""
+    return experiment.settings(_CORRECTIONS, Corrections)
+
+
+def corrections_left_out(experiment: Experiment, video: Video) -> tuple[int, ...]:
+    """List the corrected frames of which the motion of `video`, if there is one, cannot take account."""
+    estimate = _estimate(experiment, video)
+    return () if estimate is None else with_corrections(estimate, corrections(experiment).frames)[1]
+
+
+def correct(
+    experiment: Experiment, video: Video, frame_number: int, displacement_px: tuple[float, float] | None
+) -> None:
+    """Set by hand where the specimen is in one frame, or take that back.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its trimmed video.
+    frame_number : int
+        Number of the frame in the source.
+    displacement_px : tuple of float, optional
+        (dy, dx) since the first frame of the motion, in pixels; None gives the frame back to the estimate.
+
+    Raises
+    ------
+    InputError
+        If the video is not stabilized, the frame is its first one, or no common area would be left; then
+        nothing changes.
+    """
+    estimate = _estimate(experiment, video)
+    if estimate is None or frame_number not in estimate.frame_numbers[1:]:
+        raise InputError(
+            f"{video.name}: frame {frame_number} cannot be corrected; only frames after the first of a video "
+            "that is stabilized can"
+        )
+    kept = corrections(experiment).without(frame_number)
+    if displacement_px is not None:
+        index = int(np.searchsorted(estimate.frame_numbers, frame_number))
+        kept = kept.with_(correction_of(estimate, index, displacement_px))
+    fix_field_of_view(video, with_corrections(estimate, kept.frames)[0])
+    experiment.save_settings(_CORRECTIONS, kept)
 
 
 def is_stabilized(experiment: Experiment, video: Video) -> bool:
@@ -215,6 +272,8 @@ def fixed(experiment: Experiment, source: Video) -> Video:
 def stabilize(experiment: Experiment) -> Steps[Motion]:
     """Estimate the motion of the specimen and keep it in `motion.csv`.
 
+    What was corrected by hand stays, and is applied to the new estimate, too.
+
     Yields
     ------
     Step
@@ -223,12 +282,20 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     Returns
     -------
     Motion
+        As it was estimated.
     """
     settings = experiment.settings("stabilize", StabilizeSettings)
     origin = _origin(experiment, settings)
     trimmed = source_video(experiment).trimmed(experiment.settings("trim", Trim))
+    by_hand = corrections(experiment)
     found = yield from estimate_motion(trimmed, settings)
-    fix_field_of_view(trimmed, found)  # refuses a motion that leaves no common area
+    if by_hand.frames and experiment.motion_path.exists():
+        before = with_corrections(Motion.read(experiment.motion_path), by_hand.frames)[0]
+        by_hand = counted_anew(by_hand, before, int(found.frame_numbers[0]))
+    # Refuses a motion that leaves no common area.
+    fix_field_of_view(trimmed, with_corrections(found, by_hand.frames)[0])
+    if by_hand.frames:
+        experiment.save_settings(_CORRECTIONS, by_hand)
     found.write(experiment.motion_path)
     experiment.save_settings("stabilize", settings)
     experiment.save_settings(_MOTION_ORIGIN, origin)
