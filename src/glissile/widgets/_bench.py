@@ -133,6 +133,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.display.show(study, self.keeper.layer, frame_number)
         self.keeper.show_frame(self.display.index())
         self.state.experiment = study.experiment
+        self.state.trimmed, self.state.motion = study.trimmed, study.motion
         self.state.source, self.state.video = study.source, study.video
         self.state.table = pd.DataFrame()
 
@@ -184,6 +185,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.study.experiment.close()
         self.study = None
         self.state.experiment = self.state.source = self.state.video = None
+        self.state.trimmed = self.state.motion = None
         self.state.table = pd.DataFrame()
 
     def facts(self) -> Facts:
