@@ -31,16 +31,16 @@ def test_rows_are_equal_after_and_shifted_by_the_motion_before():
     whole = Video.from_frames(scene(), name="made")
     before = whole.trimmed(Trim(top=5, left=7, height=70, width=80))
     after = stabilized(before)
-    start, stop = (30.0, 10.0), (30.0, 60.0)
+    top, left = np.array((30.0, 10.0)) + after.origins_px[0]
+    start, stop = (top, left), (top, left + 50)
     found = finish(kymographs(before, after, start, stop, 1))
     assert found.after.shape == found.before.shape == (5, 51)
     np.testing.assert_allclose(found.after, found.after[[0]].repeat(5, 0), atol=1e-9)
     np.testing.assert_allclose(found.before[0], found.after[0])
     # What has come to the line on the detector lay as far to the other side in the first frame.
-    top, left = np.array(start) + after.origins_px[0] - before.origins_px[0]
     image = texture((120, 140))
     for row, (dy, dx) in zip(found.before, PATH, strict=True):
-        y, x = int(20 + 5 + top - dy), int(20 + 7 + left - dx)
+        y, x = int(20 + top - dy), int(20 + left - dx)
         np.testing.assert_allclose(row, image[y, x : x + 51], atol=1e-9)
     np.testing.assert_array_equal(found.frame_numbers, range(5))
 
@@ -59,6 +59,11 @@ def test_a_line_may_leave_the_frame():
     video = Video.from_frames(np.add.outer(np.zeros(8), np.arange(9.0))[None], name="ramp")
     np.testing.assert_allclose(finish(kymograph(video, (4, -2), (4, 10)))[0], [0, 0, *range(9), 8, 8])
     np.testing.assert_allclose(finish(kymograph(video, (-30, 2), (-30, 5)))[0], [2, 3, 4, 5])
+
+
+def test_the_line_goes_through_the_middle_at_first():
+    video = Video.from_frames(scene(), name="made").trimmed(Trim(top=5, left=7, height=71, width=81))
+    assert middle_line(video) == ((40, 7), (40, 87))
 
 
 def test_frames_are_read_one_by_one_and_the_work_can_be_left():

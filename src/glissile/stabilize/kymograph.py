@@ -72,11 +72,11 @@ def kymographs(before: Video, after: Video, start: Point, stop: Point, width_px:
     Parameters
     ----------
     before : Video
-        The trimmed video: the line stays where the detector is, at its place in the first frame.
+        The trimmed video: the line stays where it is on the detector in the first frame.
     after : Video
         The same frames, stabilized.
     start, stop : tuple of float
-        Ends of the line, (y, x) in pixels of `after`.
+        Ends of the line, (y, x) in pixels of the source in its first frame.
     width_px : int
         So many parallel lines, a pixel apart, are averaged.
 
@@ -94,9 +94,8 @@ def kymographs(before: Video, after: Video, start: Point, stop: Point, width_px:
     InputError
         If the line is shorter than a pixel.
     """
-    dy, dx = after.origins_px[0] - before.origins_px[0]
-    on_detector = kymograph(before, (start[0] + dy, start[1] + dx), (stop[0] + dy, stop[1] + dx), width_px)
-    on_specimen = kymograph(after, start, stop, width_px)
+    on_detector = kymograph(before, *_within(before, start, stop), width_px)
+    on_specimen = kymograph(after, *_within(after, start, stop), width_px)
     total = len(before) + len(after)
     first = yield from _counted(on_detector, 0, total)
     second = yield from _counted(on_specimen, len(before), total)
@@ -113,9 +112,23 @@ def _counted(steps: Steps[NDArray[np.float64]], done: int, total: int) -> Steps[
 
 
 def middle_line(video: Video) -> tuple[Point, Point]:
-    """Give the ends, (y, x), of the horizontal line through the middle of `video`."""
-    _, y, x = video.shape
-    return ((y - 1) / 2, 0.0), ((y - 1) / 2, float(x - 1))
+    """Lay a horizontal line through the middle of `video`.
+
+    Returns
+    -------
+    tuple of two points
+        Its ends, (y, x) in pixels of the source in the first frame.
+    """
+    _, height, width = video.shape
+    top, left = video.origins_px[0].tolist()
+    middle = top + (height - 1) / 2
+    return (middle, left), (middle, left + width - 1)
+
+
+def _within(video: Video, start: Point, stop: Point) -> tuple[Point, Point]:
+    """`start` and `stop` in the source as pixels of `video`, both in the first frame."""
+    top, left = video.origins_px[0].tolist()
+    return (start[0] - top, start[1] - left), (stop[0] - top, stop[1] - left)
 
 
 def _message(index: int, total: int) -> str:

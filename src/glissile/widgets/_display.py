@@ -1,5 +1,6 @@
 """The layers of the open study in a viewer, and which frame of it is looked at."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.video import Video
+from glissile.widgets._alignment import Alignment
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
@@ -51,7 +53,10 @@ class Display:
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
         self._rectangle: Shapes | None = None
+        self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
+        self._flatten: Callable[[Video], Video] | None = None
+        self._flat_folder: Path | None = None
 
     def show(self, study: Study, labels: Labels, frame_number: int | None) -> None:
         """Show a study in the empty display.
@@ -68,8 +73,10 @@ class Display:
         self._take_over(study)
         folder, classes = study.experiment.folder, study.experiment.document.classes
         self._study = study
+        if folder != self._flat_folder:
+            self._flatten = None
         self.masks = StoredMasks(workflow.segmentation_of(study.experiment, study.video), study.video)
-        self._video = Image(**video_layer(study.video, "video", folder, study.limits))
+        self._video = Image(**self._look(study.video, "video"))
         self._segmentation = Labels(
             **mask_layer(self.masks, "Segmentation", "segmentation", study.video, folder, classes)
         )
@@ -91,6 +98,7 @@ class Display:
 
     def clear(self) -> None:
         """Take the layers of the study out of the viewer."""
+        self.hide_alignment()
         self.hide_rectangle()
         for layer in (self._source, self._labels, self._segmentation, self._video):
             self._remove(layer)
@@ -100,7 +108,8 @@ class Display:
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
-        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle)
+        aligned = () if self._alignment is None else self._alignment.layers
+        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle, *aligned)
         return any(layer is one for one in mine)
 
     @property
@@ -174,17 +183,14 @@ class Display:
 
     def show_source(self, shown: bool) -> None:
         """Show the video as recorded in place of the working video, or the other way round."""
+        self.hide_alignment()
         study = self._study
         if study is None or shown == self.shows_source:
             return
         number = self.frame_number()
         if shown:
-            self._hidden = [
-                layer for layer in (self._video, self._labels, self._segmentation) if layer and layer.visible
-            ]
-            source = Image(**video_layer(study.source, "source", study.experiment.folder, study.limits))
-            for layer in self._hidden:
-                layer.visible = False
+            source = Image(**self._look(study.source, "source"))
+            self._set_aside()
             self.viewer.add_layer(source)
             self.viewer.layers.move(self.viewer.layers.index(source), 0)
             self._source = source
@@ -192,12 +198,74 @@ class Display:
             self.hide_rectangle()
             source, self._source = self._source, None
             self._remove(source)
-            for layer in self._hidden:
-                layer.visible = True
+            self._bring_back()
         self._state.shown = video = self.video()
         index = video.index_of(number) if video is not None and number is not None else None
         if index is not None:
             self.go_to(index)
+
+    def _set_aside(self) -> None:
+        """Hide the layers of the working video, in favour of another picture."""
+        layers = (self._video, self._labels, self._segmentation)
+        self._hidden = [layer for layer in layers if layer and layer.visible]
+        for layer in self._hidden:
+            layer.visible = False
+
+    def _bring_back(self) -> None:
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden = []
+
+    def show_alignment(self, frame_number: int) -> Alignment:
+        """Show a frame as recorded over the one it is compared with, to be dragged into place.
+
+        Parameters
+        ----------
+        frame_number : int
+            Number in the source of a frame of the stabilized video, not its first.
+        """
+        assert self._study is not None
+        self.show_source(False)
+        self._set_aside()
+        self._alignment = Alignment(self._study, frame_number)
+        for layer in self._alignment.layers:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection = {self._alignment.layers[-1]}
+        return self._alignment
+
+    def hide_alignment(self) -> None:
+        """Show the working video again."""
+        alignment, self._alignment = self._alignment, None
+        if alignment is not None:
+            for layer in alignment.layers:
+                self._remove(layer)
+            self._bring_back()
+            alignment.ended.emit()
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the illumination is flattened on the screen."""
+        return self._flatten is not None
+
+    def set_flatten(self, flatten: Callable[[Video], Video] | None) -> None:
+        """Show the videos of the study through `flatten`, or as they are; only the picture changes."""
+        study = self._study
+        if study is None:
+            return
+        self._flatten, self._flat_folder = flatten, study.experiment.folder
+        for layer, video, role in (
+            (self._video, study.video, "video"),
+            (self._source, study.source, "source"),
+        ):
+            if layer is not None:
+                look = self._look(video, role)
+                layer.data, layer.metadata = look["data"], look["metadata"]
+
+    def _look(self, video: Video, role: str) -> dict[str, Any]:
+        """Arguments of the layer that shows `video`."""
+        assert self._study is not None
+        shown = video if self._flatten is None else self._flatten(video)
+        return video_layer(shown, role, self._study.experiment.folder, self._study.limits)
 
     def show_rectangle(self, name: str, corners: NDArray[np.float64]) -> Shapes:
         """Draw one rectangle over the video as recorded.

@@ -71,6 +71,31 @@ def video_layer(video: Video, role: str, experiment: Path, limits: tuple[float, 
     }
 
 
+def frame_layer(video: Video, index: int, limits: tuple[float, float], colors: str) -> dict[str, Any]:
+    """Arguments of an image layer (y, x) of one frame, whose light adds to that of the layers below.
+
+    Parameters
+    ----------
+    video : Video
+        As recorded or trimmed.
+    index : int
+        Index along t; the frame is read now.
+    limits : tuple of float
+        Grey values shown black and in full colour.
+    colors : str
+        Colormap of napari: "green".
+    """
+    return {
+        "data": video.frame(index),
+        "name": f"Frame {video.frame_numbers[index]}",
+        "contrast_limits": limits,
+        "colormap": colors,
+        "blending": "additive",
+        "metadata": {"glissile": {"role": "alignment"}},
+        **{key: value[1:] for key, value in placement(video).items()},
+    }
+
+
 def mask_layer(
     data: Any, name: str, role: str, video: Video, experiment: Path, classes: Sequence[DefectClass]
 ) -> dict[str, Any]:
