@@ -117,4 +117,7 @@ def _smooth(sums: NDArray[np.float64], weights: NDArray[np.float64], sigma: floa
     # Where hardly anything lies around, the plane is taken to be level.
     normal = normal + 1e-3 * np.diag([1e-6, 1.0, 1.0])
     right = np.stack([v, (vy - y * v) / sigma, (vx - x * v) / sigma], axis=-1)
-    return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0, 0])
+    plane = np.linalg.solve(normal, right[..., None])[..., 0, 0]
+    # Beside the edge of the beam no plane fits, and one would lead below zero.
+    mean = v / np.maximum(w, 1e-9)
+    return np.asarray(np.clip(plane, 0.5 * mean, 2 * mean))

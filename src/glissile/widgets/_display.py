@@ -1,6 +1,5 @@
 """The layers of the open study in a viewer, and which frame of it is looked at."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from glissile.widgets._layers import (
     video_of,
 )
 from glissile.widgets._state import ViewerState
-from glissile.widgets._study import Study
+from glissile.widgets._study import FlatLook, Study
 
 _RECTANGLE_COLOR = "#f0e442"
 
@@ -55,7 +54,7 @@ class Display:
         self._rectangle: Shapes | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
-        self._flatten: Callable[[Video], Video] | None = None
+        self._flat_look: FlatLook | None = None
         self._flat_folder: Path | None = None
 
     def show(self, study: Study, labels: Labels, frame_number: int | None) -> None:
@@ -74,7 +73,7 @@ class Display:
         folder, classes = study.experiment.folder, study.experiment.document.classes
         self._study = study
         if folder != self._flat_folder:
-            self._flatten = None
+            self._flat_look = None
         self.masks = StoredMasks(workflow.segmentation_of(study.experiment, study.video), study.video)
         self._video = Image(**self._look(study.video, "video"))
         self._segmentation = Labels(
@@ -215,6 +214,8 @@ class Display:
         for layer in self._hidden:
             layer.visible = True
         self._hidden = []
+        if not self.viewer.layers.selection and self._video in self.viewer.layers:
+            self.viewer.layers.selection = {self._video}
 
     def show_alignment(self, frame_number: int) -> Alignment:
         """Show a frame as recorded over the one it is compared with, to be dragged into place.
@@ -245,27 +246,30 @@ class Display:
     @property
     def is_flat(self) -> bool:
         """Whether the illumination is flattened on the screen."""
-        return self._flatten is not None
+        return self._flat_look is not None
 
-    def set_flatten(self, flatten: Callable[[Video], Video] | None) -> None:
-        """Show the videos of the study through `flatten`, or as they are; only the picture changes."""
+    def set_flat_look(self, look: FlatLook | None) -> None:
+        """Flatten the illumination on the screen, or show the videos as they are."""
         study = self._study
         if study is None:
             return
-        self._flatten, self._flat_folder = flatten, study.experiment.folder
+        self._flat_look, self._flat_folder = look, study.experiment.folder
         for layer, video, role in (
             (self._video, study.video, "video"),
             (self._source, study.source, "source"),
         ):
             if layer is not None:
-                look = self._look(video, role)
-                layer.data, layer.metadata = look["data"], look["metadata"]
+                seen = self._look(video, role)
+                layer.data, layer.metadata = seen["data"], seen["metadata"]
+                layer.contrast_limits = seen["contrast_limits"]
 
     def _look(self, video: Video, role: str) -> dict[str, Any]:
         """Arguments of the layer that shows `video`."""
         assert self._study is not None
-        shown = video if self._flatten is None else self._flatten(video)
-        return video_layer(shown, role, self._study.experiment.folder, self._study.limits)
+        look, limits = self._flat_look, self._study.limits
+        if look is not None:
+            video, limits = look.flatten(video), look.limits
+        return video_layer(video, role, self._study.experiment.folder, limits)
 
     def show_rectangle(self, name: str, corners: NDArray[np.float64]) -> Shapes:
         """Draw one rectangle over the video as recorded.

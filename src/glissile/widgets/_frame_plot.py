@@ -86,7 +86,9 @@ class FramePlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph brings no typ
             for side, known in self.TITLES.items()
         }
         for side, title in {**titles, "bottom": self._quantity}.items():
-            self.getPlotItem().getAxis(side).setLabel(title, **css)
+            axis = self.getPlotItem().getAxis(side)
+            axis.setLabel(title, **css)
+            axis.resizeEvent()  # pyqtgraph centres a title when the axis is resized, not when it is written
 
     def _clicked(self, event: Any) -> None:
         box = self.getPlotItem().getViewBox()

@@ -86,7 +86,8 @@ class KymographPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if self._line is None or folder != self._folder or not _meets(self._line, video):
             self._line = middle_line(video)
         self._folder = folder
-        self._active = self._viewer.layers.selection.active
+        active = self._viewer.layers.selection.active
+        self._active = getattr(active, "__wrapped__", active)  # plugins get proxies, and napari none back
         place = placement(source)
         self._layer = Shapes(
             [np.array(self._line)],

@@ -34,17 +34,13 @@ class KymographPlot(FramePlot):
         box.setDefaultPadding(0)
         self._image = pg.ImageItem(axisOrder="row-major")
         self.addItem(self._image)
-        self._caption = pg.LabelItem(caption)
-        self._caption.setParentItem(box)
-        self._caption.anchor(itemPos=(0, 0), parentPos=(0, 0), offset=(6, 4))
-        self._write(caption)
-        self.set_quantity("Frame")
-
-    def _write(self, caption: str) -> None:
-        # On grey values of any kind.
-        self._caption.setText(
+        # To be read on grey values of any kind.
+        written = pg.LabelItem(
             f'<span style="background-color: rgba(0, 0, 0, 190); color: white;">&nbsp;{caption}&nbsp;</span>'
         )
+        written.setParentItem(box)
+        written.anchor(itemPos=(0, 0), parentPos=(0, 0), offset=(6, 2))
+        self.set_quantity("Frame")
 
     def draw(self, rows: NDArray[Any], frames: tuple[int, int], limits: tuple[float, float]) -> None:
         """Draw a kymograph.

@@ -70,7 +70,7 @@ class MotionPlot(FramePlot):
         return curve
 
     def _scatter(self, symbol: str, color: str) -> pg.ScatterPlotItem:
-        marks = pg.ScatterPlotItem(symbol=symbol, size=9, brush=color, pen=pg.mkPen("black", width=0.5))
+        marks = pg.ScatterPlotItem(symbol=symbol, size=10, brush=color, pen=pg.mkPen("black", width=0.5))
         self.addItem(marks, ignoreBounds=True)
         return marks
 
@@ -101,6 +101,12 @@ class MotionPlot(FramePlot):
             region = pg.LinearRegionItem((x[first], x[last]), movable=False, brush=grey, pen=pg.mkPen(None))
             self.addItem(region, ignoreBounds=True)
             self._unknown.append(region)
+
+
+def printed_mark(flag: str) -> str:
+    """Write a flag with its mark, as rich text."""
+    _, symbol, color, _ = MARKS[flag]
+    return f'<span style="color:{color}">{symbol}</span>&nbsp;{flag}'
 
 
 def _runs(of: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -319,20 +319,27 @@ def corrected(
     )
 
 
-def flattening(video: Video) -> Steps[Callable[[Video], Video]]:
-    """Find how videos of the same source are flattened to the mean grey value of `video`.
+@dataclass(frozen=True)
+class FlatLook:
+    """How the videos of a study look with even illumination.
 
-    Yields
-    ------
-    Step
-
-    Returns
-    -------
-    callable
-        `flattened` with that mean.
+    Attributes
+    ----------
+    flatten : callable
+        Gives such a video, lazily.
+    limits : tuple of float
+        Grey values shown black and white.
     """
+
+    flatten: Callable[[Video], Video]
+    limits: tuple[float, float]
+
+
+def flattening(video: Video) -> Steps[FlatLook]:
+    """Find how `video`, and others of the same source, are flattened; yields a Step, reads some frames."""
     yield Step(0, 1, "Reading the illumination")
-    return partial(flattened, mean=mean_grey(video))
+    flatten = partial(flattened, mean=mean_grey(video))
+    return FlatLook(flatten, video_contrast(flatten(video)))
 
 
 def trained_card(experiment: Experiment) -> ModelCard | None:

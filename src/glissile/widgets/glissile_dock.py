@@ -27,7 +27,7 @@ from glissile.widgets.sections.trim import TrimSection
 CURVES_NAME = "Curves (Glissile)"
 MOTION_NAME = "Motion (Glissile)"
 _WIDTH_PX = 400
-_CURVES_HEIGHT_PX = 230
+_PLOTS_HEIGHT_PX = 260
 
 
 class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -147,7 +147,7 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         curves, motion = (widget.parent() for widget in below)
         window.tabifyDockWidget(curves, motion)
         curves.raise_()
-        window.resizeDocks([curves], [_CURVES_HEIGHT_PX], Qt.Orientation.Vertical)
+        window.resizeDocks([curves], [_PLOTS_HEIGHT_PX], Qt.Orientation.Vertical)
         window.resizeDocks([dock], [_WIDTH_PX], Qt.Orientation.Horizontal)
 
     def _open_below(self, widget: PlotDock, name: str) -> PlotDock:

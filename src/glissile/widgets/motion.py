@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from glissile.stabilize.review import is_known
 from glissile.widgets._kymograph_panel import KymographPanel
-from glissile.widgets._motion_plot import DX_COLOR, DY_COLOR, MARKS, SIGMAS, MotionPlot
+from glissile.widgets._motion_plot import DX_COLOR, DY_COLOR, MARKS, SIGMAS, MotionPlot, printed_mark
 from glissile.widgets._plot_dock import PlotDock, flowing_label
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from glissile.stabilize.motion import Motion
 
 _EMPTY = "How the specimen moves appears here once the video is stabilized"
-_KYMOGRAPH_HINT = "Drag the ends of the yellow line; what stands still is a horizontal line after."
+_KYMOGRAPH_HINT = "What stands still draws a level line. Drag the ends of the yellow line to look elsewhere."
+_MARKS_TIP = "\n".join(f"{symbol} {flag}: {meaning}" for flag, (_, symbol, _, meaning) in MARKS.items())
 
 
 class MotionDock(PlotDock):
@@ -55,6 +56,10 @@ class MotionDock(PlotDock):
         self.against.activated.connect(self._redraw)
         self.readout = flowing_label()
         self.readout.setTextFormat(Qt.TextFormat.RichText)
+        self.legend = flowing_label()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        for label in (self.readout, self.legend):
+            label.setToolTip(_MARKS_TIP)
         self.plot = MotionPlot()
         self.plot.position_chosen.connect(self._go_near)
         self.kymograph = KymographPanel(napari_viewer, self._state)
@@ -86,11 +91,13 @@ class MotionDock(PlotDock):
         bar.addSpacing(8)
         bar.addWidget(self.against)
         bar.addWidget(self.kymograph.note)
-        bar.addWidget(self.readout, 1)
+        bar.addWidget(self.legend, 1)
         shown = QWidget()
         layout = QVBoxLayout(shown)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
         layout.addLayout(bar)
+        layout.addWidget(self.readout)
         layout.addWidget(self._views, 1)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.hint)
@@ -149,10 +156,13 @@ class MotionDock(PlotDock):
         index = None if frame is None else _index_of(motion, frame)
         self.plot.set_cursor(None if index is None else float(self._x(motion)[index]))
         self.kymograph.set_cursor(None if index is None else frame)
-        hint = [_KYMOGRAPH_HINT] if self.lines.isChecked() else []
         nm = None if self._state.source is None else self._state.source.nm_per_pixel
-        told = [] if index is None else [told_motion(motion, index, nm)]
-        self.readout.setText("&nbsp;&nbsp; ".join([*hint, *told, *([] if hint else [legend(motion)])]))
+        if self.lines.isChecked():
+            self.readout.setText(_KYMOGRAPH_HINT)
+            self.legend.setText("")
+        else:
+            self.legend.setText(legend_text(motion))
+            self.readout.setText("" if index is None else told_motion(motion, index, nm))
 
     def _go_near(self, position: float) -> None:
         motion = self._state.motion
@@ -184,24 +194,21 @@ def told_motion(motion: Motion, index: int, nm_per_pixel: float | None) -> str:
     if not is_known(motion)[index]:
         parts.append("place not known")
     elif np.isfinite(sigma):
-        parts.append(f"\u00b1&nbsp;{SIGMAS * sigma:.2f}&nbsp;px ({SIGMAS}\u03c3)")
+        parts.append(f"\u00b1&nbsp;{SIGMAS * sigma:.2f}&nbsp;px&nbsp;({SIGMAS}\u03c3)")
     flag = motion.flags[index]
     if flag:
-        parts.append(_mark(flag, f"<b>{flag}</b>: {MARKS[flag][3]}"))
+        parts.append(printed_mark(flag))
     return "&nbsp;&nbsp; ".join(parts)
 
 
-def legend(motion: Motion) -> str:
-    """Explain the marks of the flags that `motion` has, as rich text."""
-    present = [_mark(flag, flag) for flag in MARKS if flag in motion.flags]
+def legend_text(motion: Motion) -> str:
+    """Explain the band, and those marks that `motion` has, as rich text."""
+    present = [printed_mark(flag) for flag in MARKS if flag in motion.flags]
+    if np.isfinite(motion.sigma_px).any():
+        present.insert(0, f"band \u00b1{SIGMAS}\u03c3")
     if not is_known(motion).all():
-        present.append('<span style="color:#808080">\u2592</span>&nbsp;place not known')
+        present.append('<span style="color:#808080">\u2592</span>&nbsp;not known')
     return "&nbsp;&nbsp; ".join(present)
-
-
-def _mark(flag: str, text: str) -> str:
-    _, symbol, color, _ = MARKS[flag]
-    return f'<span style="color:{color}">{symbol}</span>&nbsp;{text}'
 
 
 def _index_of(motion: Motion, frame: int) -> int | None:

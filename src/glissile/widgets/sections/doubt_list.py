@@ -1,6 +1,7 @@
 """The frames whose motion needs a look: a list, and a way from one to the next."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
@@ -58,15 +59,20 @@ class DoubtList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for button, back in ((self.back, True), (self.forth, False)):
             button.setEnabled(frame is not None and next_doubt(self._doubts, frame, back=back) is not None)
 
-    def changeEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
-        """Keep the height of the list at a few rows of napari's font."""
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Fit the list to napari's font, which reaches a widget when it is shown."""
+        super().showEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Fit the list to another font."""
         super().changeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
         rows = min(_ROWS, max(1, self.list.count()))
         height = max(self.list.sizeHintForRow(0), self.list.fontMetrics().height())
-        self.list.setFixedHeight(rows * height + 2 * self.list.frameWidth() + 4)
+        self.list.setFixedHeight(rows * height + 2 * self.list.frameWidth())
 
     def _go(self, *, back: bool) -> None:
         doubt = None if self._frame is None else next_doubt(self._doubts, self._frame, back=back)

@@ -16,6 +16,7 @@ from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
 from glissile.widgets._layers import kept_corners
+from glissile.widgets._study import FlatLook
 from glissile.widgets._worker import start
 from glissile.widgets.sections.correction import CorrectionPanel
 from glissile.widgets.sections.doubt_list import DoubtList
@@ -126,8 +127,8 @@ class StabilizeSection(Section):
             display.show_source(False)
 
     def _name_comparison(self, recorded: bool) -> None:
-        shown = "as recorded \u2192 show stabilized" if recorded else "stabilized \u2192 show as recorded"
-        self.compare.setText(f"Shown: {shown} ({_KEY})")
+        other = "After: show it stabilized" if recorded else "Before: show it as recorded"
+        self.compare.setText(f"{other} ({_KEY})")
 
     def _show_frame(self) -> None:
         """Follow the frame that is looked at: in the list, and with the rectangle."""
@@ -144,12 +145,12 @@ class StabilizeSection(Section):
     def _toggle_flatten(self, wanted: bool) -> None:
         study, display = self._bench.study, self._bench.display
         if study is None or not wanted:
-            display.set_flatten(None)
+            display.set_flat_look(None)
             return
 
-        def take(flatten: Any) -> None:
+        def take(look: FlatLook) -> None:
             if self.flatten.isChecked() and self._bench.study is study:
-                display.set_flatten(flatten)
+                display.set_flat_look(look)
 
         start(
             lambda: _study.flattening(study.trimmed),
