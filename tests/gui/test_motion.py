@@ -211,8 +211,8 @@ def kymographs_of(shown):
 
 @pytest.fixture
 def lines(shown, viewer, qtbot):
-    shown.lines.click()
-    qtbot.waitUntil(lambda: kymographs_of(shown)[1] is not None, timeout=20_000)
+    with qtbot.waitSignal(shown.kymograph.read, timeout=20_000):
+        shown.lines.click()
     return shown
 
 
@@ -228,6 +228,7 @@ def test_what_stands_still_is_level_after_and_follows_the_motion_before(lines, v
     np.testing.assert_allclose(line[:, 0], top + (video.shape[1] - 1) / 2)
     np.testing.assert_allclose(line[:, 1], [left, left + video.shape[2] - 1])
     assert viewer.layers[LINE_NAME].scale.tolist() == [2, 2]
+    assert (viewer.layers[LINE_NAME].mode, viewer.layers[LINE_NAME].selected_data) == ("direct", {0})
 
 
 def test_another_line_is_read_and_kept_over_a_correction(lines, viewer, opened, qtbot):

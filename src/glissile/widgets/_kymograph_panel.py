@@ -45,6 +45,7 @@ class KymographPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
     """
 
     position_chosen = Signal(float)  # a frame that was clicked, or between two
+    read = Signal()  # the kymographs of the line are shown
 
     def __init__(self, viewer: Any, state: ViewerState) -> None:
         super().__init__()
@@ -100,6 +101,7 @@ class KymographPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         )
         self._viewer.add_layer(self._layer)
         self._layer.mode = "direct"
+        self._layer.selected_data = {0}  # else its ends cannot be taken hold of at once
         self._layer.events.data.connect(self._on_drawn)
         self._timer.start()
 
@@ -159,6 +161,7 @@ class KymographPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         first, last = found.frame_numbers[[0, -1]].tolist()
         self.before.draw(found.before, (first, last), limits)
         self.after.draw(found.after, (first, last), limits)
+        self.read.emit()
 
 
 def _meets(line: tuple[Point, Point], video: Video) -> bool:
