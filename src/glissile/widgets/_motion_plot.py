@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
     from glissile.stabilize.motion import Motion
 
-# Okabe and Ito (2008): told apart by all eyes, and read on napari's dark and light themes.
-DY_COLOR, DX_COLOR = "#56b4e9", "#e69f00"
+# Okabe and Ito (2008): told apart by all eyes, and read on napari's dark and light themes; others than those
+# of the two usual classes of defects.
+DY_COLOR, DX_COLOR = "#009e73", "#cc79a7"
 # How each flag is marked: symbol of pyqtgraph, the same in print, colour, what it means.
 MARKS: Mapping[str, tuple[str, str, str, str]] = {
     "jump": ("t1", "\u25b2", "#d55e00", "large step, or no relation to the frame before"),
-    "few features": ("s", "\u25a0", "#cc79a7", "measured on little"),
+    "few features": ("s", "\u25a0", "#0072b2", "measured on little"),
     "overlay": ("d", "\u25c6", "#999999", "much of the frame does not move along"),
     "interpolated": ("o", "\u25cf", "#f0e442", "not measured, interpolated"),
-    "corrected": ("star", "\u2605", "#009e73", "set by hand"),
+    "corrected": ("star", "\u2605", "#56b4e9", "set by hand"),
 }
 SIGMAS = 3
 _BAND_OPACITY = 0.3
