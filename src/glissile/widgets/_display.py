@@ -11,19 +11,18 @@ from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.video import Video
 from glissile.widgets._alignment import Alignment
+from glissile.widgets._flat_look import FlatLook
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
     experiment_of,
     mask_layer,
-    placement,
+    rectangle_layer,
     video_layer,
     video_of,
 )
 from glissile.widgets._state import ViewerState
-from glissile.widgets._study import FlatLook, Study
-
-_RECTANGLE_COLOR = "#f0e442"
+from glissile.widgets._study import Study
 
 
 class Display:
@@ -288,17 +287,7 @@ class Display:
         assert self._study is not None
         self.show_source(True)
         self.hide_rectangle()
-        place = placement(self._study.source)
-        self._rectangle = Shapes(
-            [corners],
-            shape_type="rectangle",
-            name=name,
-            edge_color=_RECTANGLE_COLOR,
-            face_color="transparent",
-            edge_width=2,
-            metadata={"glissile": {"role": "rectangle"}},
-            **{key: value[1:] for key, value in place.items()},
-        )
+        self._rectangle = Shapes(**rectangle_layer(name, corners, self._study.source))
         self.viewer.add_layer(self._rectangle)
         self.viewer.layers.selection = {self._rectangle}
         return self._rectangle

@@ -18,6 +18,7 @@ MASK_OPACITY = 0.7
 BRUSH_SIZE_PX = 3
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"
+_RECTANGLE_COLOR = "#f0e442"
 
 
 def placement(video: Video) -> dict[str, Any]:
@@ -107,6 +108,20 @@ def mask_layer(
         "colormap": class_colormap(classes),
         "metadata": {"glissile": {"experiment": str(experiment), "role": role}},
         **placement(video),
+    }
+
+
+def rectangle_layer(name: str, corners: NDArray[np.float64], source: Video) -> dict[str, Any]:
+    """Arguments of a shapes layer with one rectangle, its corners (4, 2) in pixels of `source`."""
+    return {
+        "data": [corners],
+        "shape_type": "rectangle",
+        "name": name,
+        "edge_color": _RECTANGLE_COLOR,
+        "face_color": "transparent",
+        "edge_width": 2,
+        "metadata": {"glissile": {"role": "rectangle"}},
+        **{key: value[1:] for key, value in placement(source).items()},
     }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.stabilize.illumination import flattened, mean_grey
 from glissile.stabilize.motion import Motion
 from glissile.stabilize.review import Doubt, doubts
 from glissile.video import Trim, Video
@@ -317,29 +315,6 @@ def corrected(
             experiment, lambda: workflow.correct(experiment, video, frame_number, displacement_px)
         )
     )
-
-
-@dataclass(frozen=True)
-class FlatLook:
-    """How the videos of a study look with even illumination.
-
-    Attributes
-    ----------
-    flatten : callable
-        Gives such a video, lazily.
-    limits : tuple of float
-        Grey values shown black and white.
-    """
-
-    flatten: Callable[[Video], Video]
-    limits: tuple[float, float]
-
-
-def flattening(video: Video) -> Steps[FlatLook]:
-    """Find how `video`, and others of the same source, are flattened; yields a Step, reads some frames."""
-    yield Step(0, 1, "Reading the illumination")
-    flatten = partial(flattened, mean=mean_grey(video))
-    return FlatLook(flatten, video_contrast(flatten(video)))
 
 
 def trained_card(experiment: Experiment) -> ModelCard | None:

@@ -14,9 +14,9 @@ from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.stabilize.field_of_view import share_kept
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
+from glissile.widgets._flat_look import FlatLook, flattening
 from glissile.widgets._form import SettingsForm
 from glissile.widgets._layers import kept_corners
-from glissile.widgets._study import FlatLook
 from glissile.widgets._worker import start
 from glissile.widgets.sections.correction import CorrectionPanel
 from glissile.widgets.sections.doubt_list import DoubtList
@@ -153,7 +153,7 @@ class StabilizeSection(Section):
                 display.set_flat_look(look)
 
         start(
-            lambda: _study.flattening(study.trimmed),
+            lambda: flattening(study.trimmed),
             description="Flattening the illumination",
             on_done=take,
             on_error=lambda message: self._show_flatten(),
