@@ -2,9 +2,12 @@
 
     make screenshots                                                    # docs/images/sample.png
     python docs/make_screenshots.py --experiment study.glissile --name study-finished [--training]
+    python docs/make_screenshots.py --experiment twip-2um.glissile --name twip-2um-motion --below motion
+    python docs/make_screenshots.py --experiment twip-2um.glissile --name twip-2um-kymograph --below kymograph
 
 Every picture is of a copy of the experiment, under napari's default settings, and shows the frame on which
 all classes cover most together. `--training` starts a training and takes the picture after its first quarter.
+`--below` shows the motion or the kymographs below the video, in place of the curves.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from PIL import Image
 from qtpy.QtTest import QTest
 
 from glissile.quantify.measure import FRAME, fraction_column
+from glissile.widgets.motion import MotionDock
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZE_PX = (1600, 1000)
@@ -56,7 +60,9 @@ def sample_experiment() -> Path:
     return folder
 
 
-def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_scale: float) -> None:
+def take(
+    experiment: Path, picture: Path, *, below: str, training: bool, theme: str, font_scale: float
+) -> None:
     """Open an experiment in napari and save what its window shows.
 
     Parameters
@@ -65,6 +71,8 @@ def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_sc
         Finished experiment folder; it is changed by a training.
     picture : Path
         PNG file to write.
+    below : str
+        What is shown below the video: "curves", "motion" or "kymograph".
     training : bool
         Train anew, and take the picture meanwhile.
     theme : str
@@ -88,6 +96,8 @@ def take(experiment: Path, picture: Path, *, training: bool, theme: str, font_sc
     bench.display.go_to_working(telling_frame(bench))
     if training:
         train_partly(dock)
+    if below != "curves":
+        show_motion(viewer, dock, kymograph=below == "kymograph")
     viewer.reset_view()
     image = Image.fromarray(settled_picture(viewer, working=training))
     image.quantize(_COLORS, dither=Image.Dither.NONE).save(picture, optimize=True)
@@ -114,6 +124,18 @@ def train_partly(dock: Any) -> None:
     dock.scroll.ensureWidgetVisible(section.plot)
 
 
+def show_motion(viewer: Any, dock: Any, *, kymograph: bool) -> None:
+    """Open the section on stabilization, and the motion or the kymographs below the video."""
+    dock.sections["stabilize"].set_open(True)
+    motion = next(w for w in viewer.window.dock_widgets.values() if isinstance(w, MotionDock))
+    motion.parent().raise_()
+    if kymograph:
+        read: list[bool] = []
+        motion.kymograph.read.connect(lambda: read.append(True))
+        motion.lines.click()
+        until(lambda: bool(read), what="the kymographs")
+
+
 def settled_picture(viewer: Any, *, working: bool) -> NDArray[np.uint8]:
     """Take what the window shows, (y, x, 3), once it is at rest; while something works it never is quite."""
     pictures = [np.zeros(0)]
@@ -133,6 +155,7 @@ def main() -> None:
     )
     parser.add_argument("--experiment", type=Path, help="finished experiment; default: the bundled sample")
     parser.add_argument("--name", default="sample", help="name of the picture, without .png")
+    parser.add_argument("--below", choices=("curves", "motion", "kymograph"), default="curves")
     parser.add_argument("--training", action="store_true", help="picture while it trains anew")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--font-scale", type=float, default=1.0)
@@ -145,6 +168,7 @@ def main() -> None:
         take(
             copy,
             asked.folder / f"{asked.name}.png",
+            below=asked.below,
             training=asked.training,
             theme=asked.theme,
             font_scale=asked.font_scale,

@@ -21,6 +21,7 @@ from glissile.widgets._runner import Runner
 from glissile.widgets._state import ViewerState
 from glissile.widgets.curves import CurvesDock
 from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
+from glissile.widgets.motion import MotionDock
 from glissile.widgets.sections import segment as segment_section
 from glissile.widgets.sections import train as train_section
 from glissile.workflow import segmentation
@@ -81,12 +82,15 @@ def apply_trim(dock, qtbot, trim):
     idle(dock, qtbot)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Glissile", GlissileDock), ("Curves", CurvesDock)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Glissile", GlissileDock), ("Curves", CurvesDock), ("Motion", MotionDock)]
+)
 def test_napari_opens_the_docks_by_their_names(make_napari_viewer, qtbot, name, kind):
     window = make_napari_viewer(strict_qt="raise").window
     _, widget = window.add_plugin_dock_widget("napari-glissile", name)
     assert isinstance(widget, kind)
-    qtbot.waitUntil(lambda: any(title.startswith("Curves (") for title in window.dock_widgets))
+    beside = "Curves (" if kind is CurvesDock else "Motion ("  # which the Glissile dock opens by itself
+    qtbot.waitUntil(lambda: any(title.startswith(beside) for title in window.dock_widgets))
 
 
 def test_curves_that_are_open_are_not_opened_again(viewer, qtbot):

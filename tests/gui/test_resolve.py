@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from glissile.widgets._resolve import STAGES, Facts, resolve, video_text
-from glissile.widgets.sections.stabilize import kept_text
+from glissile.stabilize.review import Doubt
+from glissile.widgets._resolve import STAGES, Facts, resolve
+from glissile.widgets._resolve_motion import doubt_at, doubt_text, next_doubt, resolve_correction
 
 NOTHING = Facts()
 OPENED = Facts(source_shape=(326, 362, 700), shape=(326, 362, 700), frames_per_second=20.0)
@@ -60,6 +61,12 @@ def test_next_section(facts, following):
         (OPENED, "measure", "Blocked: no segmented frame yet"),
         (STABLE, "stabilize", "Drift up to 12.3 px removed, 3 frames to check"),
         (LABELLED, "label", "12 labelled frames, saved 14:03:12"),
+        (
+            replace(STABLE, doubtful_frames=0, corrected_frames=2, corrections_left_out=1),
+            "stabilize",
+            "Drift up to 12.3 px removed, 2 frames set by hand, "
+            "1 correction kept for frames outside this range",
+        ),
         (replace(LABELLED, labelled=1, saved_at=""), "label", "1 labelled frame"),
         (TRAINED, "train", "Trained. F within 2 px: dislocation 0.61, stacking fault 0.90"),
         (replace(TRAINED, scores=()), "train", "Trained, on too few frames to score it"),
@@ -109,4 +116,34 @@ def test_complete_segmentation_is_not_repeated_in_vain():
 
 def test_sizes_are_width_by_height():
     assert video_text((1, 20, 30)) == "1 frame, 30 x 20"
-    assert kept_text((5, 280, 300), (5, 330, 362)) == "Kept 300 x 280 of 362 x 330 px (70 %)"
+
+
+@pytest.mark.parametrize(
+    ("facts", "frame", "corrected", "correctable", "undoable", "why"),
+    [
+        pytest.param(STABLE, 12, False, True, False, "dragged", id="any frame"),
+        pytest.param(STABLE, 12, True, True, True, "dragged", id="a corrected one"),
+        pytest.param(STABLE, 5, False, False, False, "counted from this frame", id="the first one"),
+        pytest.param(STABLE, None, False, False, False, "not part of", id="one that was trimmed away"),
+        pytest.param(replace(STABLE, running="train"), 12, True, False, False, "wait", id="while it works"),
+        pytest.param(replace(STABLE, read_only=True), 12, True, False, False, "Read only", id="read-only"),
+    ],
+)
+def test_what_can_be_done_with_a_frame(facts, frame, corrected, correctable, undoable, why):
+    state = resolve_correction(facts, frame, 5, corrected)
+    assert (state.correctable, state.undoable) == (correctable, undoable)
+    assert why in state.reason
+    assert state.editable == (facts is STABLE)
+
+
+def test_doubts_are_gone_through_in_order():
+    doubts = (Doubt(3, 3, "jump"), Doubt(10, 14, "interpolated"), Doubt(20, 20, "overlay"))
+    assert [doubt_text(doubt) for doubt in doubts[:2]] == ["frame 3: jump", "frames 10\u201314: interpolated"]
+    assert [doubt_at(doubts, frame) for frame in (None, 2, 3, 12, 14, 15)] == [None, None, 0, 1, 1, None]
+    assert [next_doubt(doubts, frame, back=False) for frame in (0, 3, 12, 20)] == [*doubts, None]
+    assert [next_doubt(doubts, frame, back=True) for frame in (3, 4, 14, 21)] == [
+        None,
+        *doubts[:1],
+        *doubts[:1],
+        doubts[2],
+    ]

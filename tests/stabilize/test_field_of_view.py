@@ -17,7 +17,6 @@ from glissile.stabilize.field_of_view import (
     common_area,
     field_of_view,
     fields_of_view,
-    share_kept,
 )
 
 PATHS = st.integers(1, 6).flatmap(
@@ -44,11 +43,6 @@ def test_the_common_area_lies_in_every_frame(path):
         # One more row or column on either side would not.
         assert (start - 1 + along).min() < 1e-9
         assert (start + size + along).max() > length - 1 - 1e-9
-
-
-def test_the_share_that_is_kept_is_one_of_area():
-    assert share_kept((3, 30, 20), (3, 60, 50)) == 0.2
-    assert share_kept((1, 30, 20), (3, 30, 20)) == 1
 
 
 def test_nothing_in_common_names_the_worst_frames():

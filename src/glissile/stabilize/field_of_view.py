@@ -35,7 +35,7 @@ class FieldOfViewSettings(BaseModel):
         description="common: the area that all frames show; union: a canvas that holds every frame, of "
         "which a frame is measured where it has data; range: the run of frames with the largest common area "
         "times duration; segments: runs of frames, each with its common area, on one canvas; automatic: "
-        "common where it keeps 60 % of the frame, else union",
+        "common where it keeps 60 % of the frame, else union; segments after a cut to another view",
     )
 
 
@@ -81,6 +81,8 @@ class FieldOfView:
         (t, y, x) of the video that it was chosen for.
     provenance : tuple of str
         How the motion was found.
+    remark : str
+        Why it is not the kind that was asked for, a sentence; empty where it is.
     """
 
     kind: Kind
@@ -91,6 +93,7 @@ class FieldOfView:
     frame_numbers: NDArray[np.int64]
     of_shape: tuple[int, int, int]
     provenance: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def frames(self) -> range:
@@ -117,6 +120,10 @@ class FieldOfView:
     @property
     def sentence(self) -> str:
         """What is shown, for a person: "All frames show the same 84 % of the frame, 330 x 337 px"."""
+        return f"{self._shown}. {self.remark}" if self.remark else self._shown
+
+    @property
+    def _shown(self) -> str:
         total, y, x = self.of_shape
         size = f"{self.rectangle.width} x {self.rectangle.height} px"
         shares = self.valid_areas_px / (y * x)
@@ -155,8 +162,9 @@ def field_of_view(
     shape : tuple of int
         (y, x) of the frames.
     settings : FieldOfViewSettings, optional
-        Kind of the field of view. Default: automatic, which is common where that keeps at least 60 % of the
-        area of the frame, else union, else, where its canvas is refused, range.
+        Kind of the field of view. Default: automatic, which is segments where nobody knows how some frames
+        lie to those before, else common where that keeps at least 60 % of the area of the frame, else union,
+        else, where its canvas is refused, range.
 
     Returns
     -------
@@ -171,6 +179,8 @@ def field_of_view(
     kind = "automatic" if settings is None else settings.kind
     if kind != "automatic":
         return _MAKERS[kind](motion, shape)
+    if _unrelated(motion, shape).any():
+        return _segments(motion, shape)
     found = fields_of_view(motion, shape, ("common", "union"))
     common, union = found["common"], found["union"]
     if isinstance(common, FieldOfView) and common.share_kept >= ENOUGH:
@@ -235,17 +245,6 @@ def common_area(motion: Motion, shape: tuple[int, int]) -> Rectangle:
                 "two is left out, correct their motion, or choose another kind of field of view"
             )
     return _rectangle(box)
-
-
-def share_kept(kept: tuple[int, int, int], of: tuple[int, int, int]) -> float:
-    """Share of the area of a frame that is left, 0 to 1.
-
-    Parameters
-    ----------
-    kept, of : tuple of int
-        (t, y, x) of the video of one fixed area, and of what it was cut from.
-    """
-    return kept[1] * kept[2] / (of[1] * of[2])
 
 
 def _boxes(motion: Motion, shape: tuple[int, int]) -> NDArray[np.int64]:

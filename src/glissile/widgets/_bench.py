@@ -56,6 +56,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
     study_changed = Signal()  # another study, or another working video, or none
     facts_changed = Signal()
     frame_changed = Signal(int)  # index along t of the video that is shown
+    shown_changed = Signal()  # the working video or the one as recorded is shown
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
@@ -77,6 +78,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         viewer.dims.events.current_step.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
+        self.state.video_changed.connect(self._on_shown)
 
     def _timer(self, interval_ms: int, call: Callable[[], object]) -> QTimer:
         timer = QTimer(self)
@@ -133,6 +135,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.display.show(study, self.keeper.layer, frame_number)
         self.keeper.show_frame(self.display.index())
         self.state.experiment = study.experiment
+        self.state.trimmed, self.state.motion = study.trimmed, study.motion
         self.state.source, self.state.video = study.source, study.video
         self.state.table = pd.DataFrame()
 
@@ -166,6 +169,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._count.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
+        self.state.video_changed.disconnect(self._on_shown)
         self._let_go(closing=False)
         self.runner.close(lambda: None if study is None else study.experiment.close())
 
@@ -184,6 +188,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.study.experiment.close()
         self.study = None
         self.state.experiment = self.state.source = self.state.video = None
+        self.state.trimmed = self.state.motion = None
         self.state.table = pd.DataFrame()
 
     def facts(self) -> Facts:
@@ -199,7 +204,9 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             read_only=study.experiment.read_only,
             trimmed="trim" in study.experiment.document.stages,
             drift_px=study.drift_px,
-            doubtful_frames=len(study.doubtful_frames),
+            doubtful_frames=study.doubtful_frames,
+            corrected_frames=len(study.corrected),
+            corrections_left_out=len(study.left_out),
             labelled=len(keeper.labelled),
             saved_at=keeper.saved_at,
             scores=study.scores,
@@ -267,6 +274,9 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self._table_outdated and self.state.running is None:
             self._table_outdated = False
             self.read_table()
+
+    def _on_shown(self) -> None:
+        self.shown_changed.emit()
 
     def _on_running(self) -> None:
         self.facts_changed.emit()

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.video import Video
+from glissile.widgets._alignment import Alignment
+from glissile.widgets._flat_look import FlatLook
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
     experiment_of,
     mask_layer,
-    placement,
+    rectangle_layer,
     video_layer,
     video_of,
 )
 from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
-
-_RECTANGLE_COLOR = "#f0e442"
 
 
 class Display:
@@ -51,7 +51,10 @@ class Display:
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
         self._rectangle: Shapes | None = None
+        self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
+        self._flat_look: FlatLook | None = None
+        self._flat_folder: Path | None = None
 
     def show(self, study: Study, labels: Labels, frame_number: int | None) -> None:
         """Show a study in the empty display.
@@ -68,8 +71,10 @@ class Display:
         self._take_over(study)
         folder, classes = study.experiment.folder, study.experiment.document.classes
         self._study = study
+        if folder != self._flat_folder:
+            self._flat_look = None
         self.masks = StoredMasks(workflow.segmentation_of(study.experiment, study.video), study.video)
-        self._video = Image(**video_layer(study.video, "video", folder, study.limits))
+        self._video = Image(**self._look(study.video, "video"))
         self._segmentation = Labels(
             **mask_layer(self.masks, "Segmentation", "segmentation", study.video, folder, classes)
         )
@@ -91,6 +96,7 @@ class Display:
 
     def clear(self) -> None:
         """Take the layers of the study out of the viewer."""
+        self.hide_alignment()
         self.hide_rectangle()
         for layer in (self._source, self._labels, self._segmentation, self._video):
             self._remove(layer)
@@ -100,7 +106,8 @@ class Display:
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
-        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle)
+        aligned = () if self._alignment is None else self._alignment.layers
+        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle, *aligned)
         return any(layer is one for one in mine)
 
     @property
@@ -174,17 +181,14 @@ class Display:
 
     def show_source(self, shown: bool) -> None:
         """Show the video as recorded in place of the working video, or the other way round."""
+        self.hide_alignment()
         study = self._study
         if study is None or shown == self.shows_source:
             return
         number = self.frame_number()
         if shown:
-            self._hidden = [
-                layer for layer in (self._video, self._labels, self._segmentation) if layer and layer.visible
-            ]
-            source = Image(**video_layer(study.source, "source", study.experiment.folder, study.limits))
-            for layer in self._hidden:
-                layer.visible = False
+            source = Image(**self._look(study.source, "source"))
+            self._set_aside()
             self.viewer.add_layer(source)
             self.viewer.layers.move(self.viewer.layers.index(source), 0)
             self._source = source
@@ -192,12 +196,79 @@ class Display:
             self.hide_rectangle()
             source, self._source = self._source, None
             self._remove(source)
-            for layer in self._hidden:
-                layer.visible = True
+            self._bring_back()
         self._state.shown = video = self.video()
         index = video.index_of(number) if video is not None and number is not None else None
         if index is not None:
             self.go_to(index)
+
+    def _set_aside(self) -> None:
+        """Hide the layers of the working video, in favour of another picture."""
+        layers = (self._video, self._labels, self._segmentation)
+        self._hidden = [layer for layer in layers if layer and layer.visible]
+        for layer in self._hidden:
+            layer.visible = False
+
+    def _bring_back(self) -> None:
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden = []
+        if not self.viewer.layers.selection and self._video in self.viewer.layers:
+            self.viewer.layers.selection = {self._video}
+
+    def show_alignment(self, frame_number: int) -> Alignment:
+        """Show a frame as recorded over the one it is compared with, to be dragged into place.
+
+        Parameters
+        ----------
+        frame_number : int
+            Number in the source of a frame of the stabilized video, not its first.
+        """
+        assert self._study is not None
+        self.show_source(False)
+        self._set_aside()
+        self._alignment = Alignment(self._study, frame_number)
+        for layer in self._alignment.layers:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection = {self._alignment.layers[-1]}
+        return self._alignment
+
+    def hide_alignment(self) -> None:
+        """Show the working video again."""
+        alignment, self._alignment = self._alignment, None
+        if alignment is not None:
+            for layer in alignment.layers:
+                self._remove(layer)
+            self._bring_back()
+            alignment.ended.emit()
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the illumination is flattened on the screen."""
+        return self._flat_look is not None
+
+    def set_flat_look(self, look: FlatLook | None) -> None:
+        """Flatten the illumination on the screen, or show the videos as they are."""
+        study = self._study
+        if study is None:
+            return
+        self._flat_look, self._flat_folder = look, study.experiment.folder
+        for layer, video, role in (
+            (self._video, study.video, "video"),
+            (self._source, study.source, "source"),
+        ):
+            if layer is not None:
+                seen = self._look(video, role)
+                layer.data, layer.metadata = seen["data"], seen["metadata"]
+                layer.contrast_limits = seen["contrast_limits"]
+
+    def _look(self, video: Video, role: str) -> dict[str, Any]:
+        """Arguments of the layer that shows `video`."""
+        assert self._study is not None
+        look, limits = self._flat_look, self._study.limits
+        if look is not None:
+            video, limits = look.flatten(video), look.limits
+        return video_layer(video, role, self._study.experiment.folder, limits)
 
     def show_rectangle(self, name: str, corners: NDArray[np.float64]) -> Shapes:
         """Draw one rectangle over the video as recorded.
@@ -216,17 +287,7 @@ class Display:
         assert self._study is not None
         self.show_source(True)
         self.hide_rectangle()
-        place = placement(self._study.source)
-        self._rectangle = Shapes(
-            [corners],
-            shape_type="rectangle",
-            name=name,
-            edge_color=_RECTANGLE_COLOR,
-            face_color="transparent",
-            edge_width=2,
-            metadata={"glissile": {"role": "rectangle"}},
-            **{key: value[1:] for key, value in place.items()},
-        )
+        self._rectangle = Shapes(**rectangle_layer(name, corners, self._study.source))
         self.viewer.add_layer(self._rectangle)
         self.viewer.layers.selection = {self._rectangle}
         return self._rectangle

@@ -18,6 +18,7 @@ MASK_OPACITY = 0.7
 BRUSH_SIZE_PX = 3
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"
+_RECTANGLE_COLOR = "#f0e442"
 
 
 def placement(video: Video) -> dict[str, Any]:
@@ -71,6 +72,31 @@ def video_layer(video: Video, role: str, experiment: Path, limits: tuple[float, 
     }
 
 
+def frame_layer(video: Video, index: int, limits: tuple[float, float], colors: str) -> dict[str, Any]:
+    """Arguments of an image layer (y, x) of one frame, whose light adds to that of the layers below.
+
+    Parameters
+    ----------
+    video : Video
+        As recorded or trimmed.
+    index : int
+        Index along t; the frame is read now.
+    limits : tuple of float
+        Grey values shown black and in full colour.
+    colors : str
+        Colormap of napari: "green".
+    """
+    return {
+        "data": video.frame(index),
+        "name": f"Frame {video.frame_numbers[index]}",
+        "contrast_limits": limits,
+        "colormap": colors,
+        "blending": "additive",
+        "metadata": {"glissile": {"role": "alignment"}},
+        **{key: value[1:] for key, value in placement(video).items()},
+    }
+
+
 def mask_layer(
     data: Any, name: str, role: str, video: Video, experiment: Path, classes: Sequence[DefectClass]
 ) -> dict[str, Any]:
@@ -82,6 +108,20 @@ def mask_layer(
         "colormap": class_colormap(classes),
         "metadata": {"glissile": {"experiment": str(experiment), "role": role}},
         **placement(video),
+    }
+
+
+def rectangle_layer(name: str, corners: NDArray[np.float64], source: Video) -> dict[str, Any]:
+    """Arguments of a shapes layer with one rectangle, its corners (4, 2) in pixels of `source`."""
+    return {
+        "data": [corners],
+        "shape_type": "rectangle",
+        "name": name,
+        "edge_color": _RECTANGLE_COLOR,
+        "face_color": "transparent",
+        "edge_width": 2,
+        "metadata": {"glissile": {"role": "rectangle"}},
+        **{key: value[1:] for key, value in placement(source).items()},
     }
 
 

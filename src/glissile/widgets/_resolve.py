@@ -45,7 +45,11 @@ class Facts:
     drift_px : float, optional
         Largest drift removed; None where the video is not stabilized.
     doubtful_frames : int
-        Frames whose motion is flagged.
+        Frames whose motion should be looked at.
+    corrected_frames : int
+        Frames that were set by hand.
+    corrections_left_out : int
+        Corrections by hand that are kept, but of frames that the motion does not have.
     labelled : int
         Labelled frames of the working video.
     saved_at : str
@@ -73,6 +77,8 @@ class Facts:
     trimmed: bool = False
     drift_px: float | None = None
     doubtful_frames: int = 0
+    corrected_frames: int = 0
+    corrections_left_out: int = 0
     labelled: int = 0
     saved_at: str = ""
     scores: tuple[tuple[str, float], ...] | None = None
@@ -138,7 +144,7 @@ def resolve(facts: Facts) -> Mapping[str, SectionState]:
             button=_button(stage, facts, done[stage]),
             enabled=not (reason := blocked[stage] or _refused(stage, facts, done[stage])),
             reason=reason,
-            editable=facts.source_shape is not None and not _refused_now(stage, facts),
+            editable=facts.source_shape is not None and not refused_now(stage, facts),
             done=done[stage],
             next=stage == following,
             running=facts.running == stage,
@@ -185,14 +191,14 @@ def _blocked(stage: str, facts: Facts) -> str:
 
 def _refused(stage: str, facts: Facts, done: bool) -> str:
     """Why a button that is not blocked is greyed all the same."""
-    if reason := _refused_now(stage, facts):
+    if reason := refused_now(stage, facts):
         return reason
     if stage == "segment" and done:
         return "Every frame is segmented by this network; label more frames and train again to improve it"
     return ""
 
 
-def _refused_now(stage: str, facts: Facts) -> str:
+def refused_now(stage: str, facts: Facts) -> str:
     """Why nothing in a section can be changed at the moment; labelling goes on while the network works."""
     if facts.read_only:
         return _READ_ONLY
@@ -252,8 +258,14 @@ def _trim_text(facts: Facts) -> str:
 def _stabilize_text(facts: Facts) -> str:
     if facts.drift_px is None:
         return "Not stabilized yet"
-    doubtful = f", {_count(facts.doubtful_frames, 'frame')} to check" if facts.doubtful_frames else ""
-    return f"Drift up to {facts.drift_px:.1f} px removed{doubtful}"
+    parts = [f"Drift up to {facts.drift_px:.1f} px removed"]
+    if facts.corrected_frames:
+        parts.append(f"{_count(facts.corrected_frames, 'frame')} set by hand")
+    if facts.corrections_left_out:
+        parts.append(f"{_count(facts.corrections_left_out, 'correction')} kept for frames outside this range")
+    if facts.doubtful_frames:
+        parts.append(f"{_count(facts.doubtful_frames, 'frame')} to check")
+    return ", ".join(parts)
 
 
 def _label_text(facts: Facts) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from glissile.experiment import Experiment
+    from glissile.stabilize.motion import Motion
     from glissile.video import Video
 
 
@@ -35,12 +36,17 @@ class ViewerState:
         The one of the two that is shown; the frame slider counts its frames.
     table : DataFrame
         What is measured so far, one row per frame, sorted by `frame` (the number in the source).
+    trimmed : Video, optional
+        The part of the source that is studied, before it is stabilized.
+    motion : Motion, optional
+        What was removed from the working video.
     running : str, optional
         The stage that works now, or "opening" or "reading".
     """
 
     experiment_changed = Signal()
     video_changed = Signal()  # the source, the working video or which of them is shown
+    motion_changed = Signal()
     labels_changed = Signal()  # the set of labelled frames or what is painted on one
     table_changed = Signal()  # the whole table
     row_added = Signal(dict)  # one row, of a new frame or in the place of an old one
@@ -52,6 +58,8 @@ class ViewerState:
         self._source: Video | None = None
         self._video: Video | None = None
         self._shown: Video | None = None
+        self.trimmed: Video | None = None
+        self._motion: Motion | None = None
         self._rows: dict[int, dict[str, Any]] = {}
         self._table: pd.DataFrame | None = None  # built from the rows when someone asks
         self._running: str | None = None
@@ -91,6 +99,15 @@ class ViewerState:
     def shown(self, video: Video | None) -> None:
         self._shown = video
         self.video_changed.emit()
+
+    @property
+    def motion(self) -> Motion | None:
+        return self._motion
+
+    @motion.setter
+    def motion(self, motion: Motion | None) -> None:
+        self._motion = motion
+        self.motion_changed.emit()
 
     @property
     def table(self) -> pd.DataFrame:

@@ -16,7 +16,9 @@ from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
 from glissile.quantify.timeline import check_strain_log
+from glissile.stabilize.field_of_view import FieldOfView
 from glissile.stabilize.motion import Motion
+from glissile.stabilize.review import Doubt, doubts
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
 
@@ -38,7 +40,11 @@ class Study:
     limits : tuple of float
         Grey values shown black and white.
     motion : Motion, optional
-        What was removed from the working video.
+        What was removed from the working video, corrections by hand included.
+    left_out : tuple of int
+        Numbers of the frames whose correction by hand the motion could not take account of.
+    field_of_view : FieldOfView, optional
+        What of the specimen the working video shows; None before it is stabilized.
     card : ModelCard, optional
         The trained network of the chosen recipe.
     store : MaskStore, optional
@@ -61,6 +67,8 @@ class Study:
     video: Video
     limits: tuple[float, float]
     motion: Motion | None
+    field_of_view: FieldOfView | None
+    left_out: tuple[int, ...]
     card: ModelCard | None
     store: MaskStore | None
     labels: Mapping[int, NDArray[np.uint8]]
@@ -70,6 +78,14 @@ class Study:
     notices: tuple[str, ...] = ()
 
     @property
+    def found(self) -> str:
+        """Say what was found and what is shown, a sentence a line; empty before it is stabilized."""
+        if self.motion is None or self.field_of_view is None:
+            return ""
+        told = (self.motion.sentence, self.field_of_view.sentence, workflow.distortion(self.experiment))
+        return "\n".join(sentence for sentence in told if sentence)
+
+    @property
     def drift_px(self) -> float | None:
         """Largest distance of the specimen from where it was at first; None where that is not known."""
         if self.motion is None:
@@ -77,12 +93,22 @@ class Study:
         return float(np.hypot(*self.motion.displacements_px.T).max())
 
     @property
-    def doubtful_frames(self) -> tuple[tuple[int, str], ...]:
-        """Source number and flag of each frame whose motion is flagged."""
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Frames whose motion should be looked at."""
+        return () if self.motion is None else doubts(self.motion)
+
+    @property
+    def doubtful_frames(self) -> int:
+        """How many they are."""
+        return 0 if self.motion is None else sum(flag not in ("", "corrected") for flag in self.motion.flags)
+
+    @property
+    def corrected(self) -> tuple[int, ...]:
+        """Numbers in the source of the frames that were set by hand."""
         if self.motion is None:
             return ()
         flagged = zip(self.motion.frame_numbers.tolist(), self.motion.flags, strict=True)
-        return tuple((number, flag) for number, flag in flagged if flag)
+        return tuple(number for number, flag in flagged if flag == "corrected")
 
     @property
     def scores(self) -> tuple[tuple[str, float], ...] | None:
@@ -196,6 +222,8 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         video=video,
         limits=video_contrast(source),
         motion=workflow.motion(experiment, cut),
+        field_of_view=workflow.field_of_view(experiment, cut),
+        left_out=workflow.corrections_left_out(experiment, cut),
         card=card,
         store=store,
         labels={} if store is None else read_labels(store, video),
@@ -289,6 +317,17 @@ def stabilized(experiment: Experiment) -> Steps[Study]:
     """Stabilize the video of an experiment; steps as those of `workflow.stabilize`, then `refreshed`."""
     yield from workflow.stabilize(experiment)
     return (yield from refreshed(experiment))
+
+
+def corrected(
+    experiment: Experiment, video: Video, frame_number: int, displacement_px: tuple[float, float] | None
+) -> Steps[Study]:
+    """Set one frame of the trimmed `video` by hand, as `workflow.correct` does it, then `refreshed`."""
+    return (
+        yield from refreshed(
+            experiment, lambda: workflow.correct(experiment, video, frame_number, displacement_px)
+        )
+    )
 
 
 def trained_card(experiment: Experiment) -> ModelCard | None:

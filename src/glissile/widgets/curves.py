@@ -6,32 +6,30 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.quantify.measure import FRAME, STRAIN, STRESS, TIME, fraction_column
 from glissile.widgets._curve_plot import CurvePlot
+from glissile.widgets._plot_dock import PlotDock, flowing_label
 from glissile.widgets._series import Series
-from glissile.widgets._state import state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
     from glissile.defects import DefectClass
 
-_REDRAW_EVERY_MS = 50
 _EMPTY = "Curves appear while frames are segmented"
 _STRAIN_UNKNOWN = "Strain is unknown: enter the strain rate or a strain log in the calibration"
 # What the area fractions can be drawn against: column and axis title.
 _QUANTITIES = {"Strain": (STRAIN, "Strain"), "Time": (TIME, "Time (s)"), "Frame": (FRAME, "Frame")}
 
 
-class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
+class CurvesDock(PlotDock):
     """Area fraction of each class, growing while frames are segmented.
 
     Parameters
@@ -42,25 +40,17 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        viewer = self._viewer = napari_viewer
-        self._state = state_of(viewer)
+        super().__init__(napari_viewer)
         self._classes: tuple[DefectClass, ...] = ()
         self._series = Series(())
         self._wanted = "Strain"
-        self._look: tuple[Any, ...] = ()
-        connections: list[tuple[Any, Callable[..., None]]] = []
-        self._connections = connections
 
         self.against = QComboBox()
         self.against.addItems(list(_QUANTITIES))
         self.against.setToolTip("What the area fractions are drawn against")
         self.against.activated.connect(self._choose)
-        self.readout = QLabel()
+        self.readout = flowing_label()
         self.readout.setTextFormat(Qt.TextFormat.RichText)
-        # A long text must not widen the window.
-        self.readout.setWordWrap(True)
-        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.note = QLabel("strain unknown")
         self.note.setToolTip(_STRAIN_UNKNOWN)
         self.hint = QLabel(_EMPTY)
@@ -84,48 +74,15 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._pages.addWidget(shown)
         self.setMinimumSize(240, 140)
 
-        # Rows may come faster than the eye can follow.
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REDRAW_EVERY_MS)
-        self._timer.timeout.connect(self._redraw)
-
-        connections += [
-            (self._state.row_added, self._add),
-            (self._state.table_changed, self._take_table),
-            (self._state.experiment_changed, self._take_table),
-            (self._state.video_changed, self._follow_slider),
-            (viewer.dims.events.current_step, self._follow_slider),
-            (viewer.events.theme, self._redraw_soon),
-        ]
-        for signal, slot in connections:
-            signal.connect(slot)
-        # A window that goes takes its docks with it, and closes none of them.
-        self.destroyed.connect(lambda: _disconnect(connections))
+        self._listen(
+            [
+                (self._state.row_added, self._add),
+                (self._state.table_changed, self._take_table),
+                (self._state.experiment_changed, self._take_table),
+            ]
+        )
         self._take_table()
         self._redraw()
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802
-        """Let go of the viewer."""
-        self._let_go()
-        super().closeEvent(event)
-
-    def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Follow napari's style sheet; let go of the viewer when napari closes the dock."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.StyleChange:
-            self._redraw_soon()
-        elif event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._let_go()
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802
-        """Take over the style sheet, which reaches a widget when it is shown."""
-        super().showEvent(event)
-        self._redraw_soon()
-
-    def _let_go(self) -> None:
-        _disconnect(self._connections)
-        self._timer.stop()
 
     # data
 
@@ -146,10 +103,6 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     # drawing
 
-    def _redraw_soon(self) -> None:
-        if self._connections and not self._timer.isActive():
-            self._timer.start()
-
     @property
     def _quantity(self) -> str:
         """What the curves are drawn against: what the user wants, where that is known."""
@@ -165,7 +118,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         return self._series.frames.astype(np.float64) if column == FRAME else self._series.column(column)
 
     def _redraw(self) -> None:
-        self._dress()
+        self._dress([self.plot], self.readout)
         self._pages.setCurrentIndex(1 if len(self._series) else 0)
         strain_known = self._series.knows(STRAIN)
         self.note.setVisible(not strain_known)
@@ -183,26 +136,7 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         )
         self._follow_slider()
 
-    def _dress(self) -> None:
-        theme = get_theme(self._viewer.theme)
-        # napari's style sheet sets the font of labels, and not of every widget.
-        look = (theme.background.as_hex(), theme.text.as_hex(), self.readout.font())
-        if look != self._look:
-            self._look = look
-            self.plot.set_look(*look)
-
     # cursor and slider
-
-    def _frame(self) -> int | None:
-        """Tell which frame of the source the viewer shows."""
-        dims = self._viewer.dims
-        if dims.ndim < 3:
-            return None
-        index = int(dims.current_step[dims.ndim - 3])
-        video = self._state.shown
-        if video is None:
-            return index
-        return int(video.frame_numbers[index]) if index < len(video) else None
 
     def _follow_slider(self) -> None:
         frame = self._frame()
@@ -228,15 +162,8 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _go_near(self, position: float) -> None:
         """Move the slider to the frame that is nearest to a position on the x axis."""
         frames, x = self._places()
-        dims = self._viewer.dims
-        if not frames.size or dims.ndim < 3:
-            return
-        frame = int(frames[np.argmin(np.abs(x - position))])
-        video = self._state.shown
-        index = frame if video is None else video.index_of(frame)
-        if index is not None:
-            dims.set_current_step(dims.ndim - 3, index)
-        self._follow_slider()  # the cursor that was dragged stands on a frame
+        if frames.size:
+            self._go_to(int(frames[np.argmin(np.abs(x - position))]))
 
     def _legend(self, frame: int | None) -> str:
         """Classes in their colours and what is known of the frame that is shown, as rich text."""
@@ -259,9 +186,3 @@ class CurvesDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             value = f" <b>{number:.0f} MPa</b>" if np.isfinite(number) else ""
             legend.append(f"\u254c stress{value}")
         return "&nbsp;&nbsp; ".join([*legend, " \u00b7 ".join(parts)])
-
-
-def _disconnect(connections: list[tuple[Any, Callable[..., None]]]) -> None:
-    while connections:
-        signal, slot = connections.pop()
-        signal.disconnect(slot)

@@ -10,8 +10,10 @@ from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QScrollArea, QVBoxL
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
 from glissile.widgets._layers import experiment_of, video_of
+from glissile.widgets._plot_dock import PlotDock
 from glissile.widgets._resolve import resolve
 from glissile.widgets.curves import CurvesDock
+from glissile.widgets.motion import MotionDock
 from glissile.widgets.sections.header import Header
 from glissile.widgets.sections.label import LabelSection
 from glissile.widgets.sections.measure import MeasureSection
@@ -21,10 +23,11 @@ from glissile.widgets.sections.stabilize import StabilizeSection
 from glissile.widgets.sections.train import TrainSection
 from glissile.widgets.sections.trim import TrimSection
 
-# As napari names it when it is opened from the menu, so that there is one.
+# As napari names them when they are opened from the menu, so that there is one of each.
 CURVES_NAME = "Curves (Glissile)"
+MOTION_NAME = "Motion (Glissile)"
 _WIDTH_PX = 400
-_CURVES_HEIGHT_PX = 230
+_PLOTS_HEIGHT_PX = 260
 
 
 class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -103,6 +106,10 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._running = running
             if running in self.sections:
                 self.sections[running].set_open(True)
+            if running == "segment":
+                self._raise(CurvesDock)
+            if running is None and before == "stabilize":
+                self._raise(MotionDock)
             if running is None and before in self.sections and self.bench.study is None:
                 self._adopt_shown()  # dropped while the work of a dock that was closed came to its end
 
@@ -132,12 +139,31 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         # They may be open under another name: napari's menu and its command line give different ones.
-        if not any(isinstance(widget, CurvesDock) for widget in self._viewer.window.dock_widgets.values()):
-            curves = CurvesDock(self._viewer)
-            self._viewer.window.add_dock_widget(curves, name=CURVES_NAME, area="bottom")
-            # What the call returns is wrapped, and Qt takes no wrapped widgets.
-            window.resizeDocks([curves.parent()], [_CURVES_HEIGHT_PX], Qt.Orientation.Vertical)
+        below = [
+            self._shown(kind) or self._open_below(kind(self._viewer), name)
+            for kind, name in ((CurvesDock, CURVES_NAME), (MotionDock, MOTION_NAME))
+        ]
+        # What napari's calls return is wrapped, and Qt takes no wrapped widgets.
+        curves, motion = (widget.parent() for widget in below)
+        window.tabifyDockWidget(curves, motion)
+        curves.raise_()
+        window.resizeDocks([curves], [_PLOTS_HEIGHT_PX], Qt.Orientation.Vertical)
         window.resizeDocks([dock], [_WIDTH_PX], Qt.Orientation.Horizontal)
+
+    def _open_below(self, widget: PlotDock, name: str) -> PlotDock:
+        self._viewer.window.add_dock_widget(widget, name=name, area="bottom")
+        return widget
+
+    def _shown(self, kind: type[PlotDock]) -> PlotDock | None:
+        """Find the dock of a kind that the viewer has."""
+        widgets = self._viewer.window.dock_widgets.values()
+        return next((widget for widget in widgets if isinstance(widget, kind)), None)
+
+    def _raise(self, kind: type[PlotDock]) -> None:
+        """Bring the dock of a kind to the front of those it shares its place with."""
+        widget = self._shown(kind)
+        if widget is not None and isinstance(widget.parent(), QDockWidget):
+            widget.parent().raise_()
 
     def _follow_font(self, event: Any = None) -> None:
         self.setStyleSheet(style(get_settings().appearance.font_size))

@@ -21,7 +21,7 @@ from glissile.quantify.measure import MeasureSettings, measure_frame, write_tabl
 from glissile.quantify.timeline import Timeline, check_strain_log, timeline
 from glissile.video import Video
 from glissile.workflow.segmentation import segmented_frames
-from glissile.workflow.videos import SETTINGS, working_video
+from glissile.workflow.videos import SETTINGS, corrections, working_video
 
 
 class ResultsOrigin(BaseModel):
@@ -197,7 +197,7 @@ def _files(experiment: Experiment, settings: MeasureSettings) -> tuple[Path, ...
 def _origin(experiment: Experiment) -> ResultsOrigin:
     document, store = experiment.document, experiment.segmentation_or_none()
     log = document.calibration.strain_log
-    known = {
+    known: dict[str, object] = {
         "calibration": document.calibration.model_dump(mode="json"),
         "strain_log": None if log is None else _sha256(experiment.folder / log.path),
         "classes": [c.model_dump(mode="json") for c in document.classes],
@@ -207,6 +207,8 @@ def _origin(experiment: Experiment) -> ResultsOrigin:
         "motion": _sha256(experiment.motion_path),
         "segmentation": None if store is None else (store.shape, dict(store.attributes), store.frames),
     }
+    if by_hand := corrections(experiment).frames:
+        known["corrections"] = [c.model_dump(mode="json") for c in by_hand]
     return ResultsOrigin(sha256=hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest())
 
 

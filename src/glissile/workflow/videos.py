@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from glissile.defects import DEFAULT_CLASSES, DefectClass
+from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, Source
 from glissile.experiment.source import fingerprint
 from glissile.io.video_files import read_video
@@ -18,6 +19,7 @@ from glissile.quantify.measure import MeasureSettings
 from glissile.quantify.timeline import check_strain_log
 from glissile.segment.settings import SegmentSettings
 from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
+from glissile.stabilize.correction import Corrections, correction_of, counted_anew, with_corrections
 from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings
 from glissile.stabilize.field_of_view import field_of_view as chosen_field_of_view
 from glissile.stabilize.motion import Motion
@@ -64,6 +66,7 @@ class MotionRemarks(BaseModel):
 
 _MOTION_ORIGIN = "stabilized"
 _MOTION_REMARKS = "motion_remarks"
+_CORRECTIONS = "corrections"
 
 
 def create(
@@ -170,9 +173,16 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
     Returns
     -------
     Motion, optional
-        None where the video was not stabilized, or only over other frames than those of `video`, or where
-        the method "none" was chosen after another one.
+        The estimate in `motion.csv` with what was corrected by hand. None where the video was not stabilized,
+        or only over other frames than those of `video`, or where the method "none" was chosen after another
+        one.
     """
+    estimate = _estimate(experiment, video)
+    return None if estimate is None else with_corrections(estimate, corrections(experiment).frames)[0]
+
+
+def _estimate(experiment: Experiment, video: Video) -> Motion | None:
+    """`motion` as it was estimated."""
     if not experiment.motion_path.exists():
         return None
     chosen = experiment.settings("stabilize", StabilizeSettings)
@@ -180,6 +190,54 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
         return None
     known = Motion.read(experiment.motion_path)
     return known if np.isin(video.frame_numbers, known.frame_numbers).all() else None
+
+
+def corrections(experiment: Experiment) -> Corrections:
+    """Give what was corrected by hand; it is kept apart from the estimate and applied to any new one."""
+    return experiment.settings(_CORRECTIONS, Corrections)
+
+
+def corrections_left_out(experiment: Experiment, video: Video) -> tuple[int, ...]:
+    """List the corrected frames of which the motion of `video`, if there is one, cannot take account."""
+    estimate = _estimate(experiment, video)
+    return () if estimate is None else with_corrections(estimate, corrections(experiment).frames)[1]
+
+
+def correct(
+    experiment: Experiment, video: Video, frame_number: int, displacement_px: tuple[float, float] | None
+) -> None:
+    """Set by hand where the specimen is in one frame, or take that back.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its trimmed video.
+    frame_number : int
+        Number of the frame in the source.
+    displacement_px : tuple of float, optional
+        (dy, dx) since the first frame of the motion, in pixels; None gives the frame back to the estimate.
+
+    Raises
+    ------
+    InputError
+        If the video is not stabilized, the frame is its first one, or the specimen would lie so far away that
+        no canvas holds all frames; then nothing changes.
+    """
+    estimate = _estimate(experiment, video)
+    if estimate is None or frame_number not in estimate.frame_numbers[1:]:
+        raise InputError(
+            f"{video.name}: frame {frame_number} cannot be corrected; only frames after the first of a video "
+            "that is stabilized can"
+        )
+    kept = corrections(experiment).without(frame_number)
+    if displacement_px is not None:
+        index = int(np.searchsorted(estimate.frame_numbers, frame_number))
+        kept = kept.with_(correction_of(estimate, index, displacement_px))
+        moved = restricted(with_corrections(estimate, kept.frames)[0], video)
+        chosen_field_of_view(moved, video.shape[1:], FieldOfViewSettings(kind="union"))
+    experiment.save_settings(_CORRECTIONS, kept)
 
 
 def is_stabilized(experiment: Experiment, video: Video) -> bool:
@@ -236,7 +294,7 @@ def working_video(experiment: Experiment) -> Video:
     Raises
     ------
     InputError
-        If the source was moved, the trim or motion does not fit it, or the field of view is not possible.
+        If the source was moved, or the trim or motion does not fit it.
     """
     return fixed(experiment, source_video(experiment))
 
@@ -260,7 +318,8 @@ def field_of_view(
     video : Video
         Its trimmed video.
     settings : FieldOfViewSettings, optional
-        To look at them before they are kept. Default: those that the experiment keeps.
+        To look at them before they are kept. Default: those that the experiment keeps; where they are not
+        possible with this motion, automatic ones, with a remark.
 
     Returns
     -------
@@ -270,17 +329,27 @@ def field_of_view(
     Raises
     ------
     InputError
-        If it is not possible with this motion.
+        If `settings` are not possible with this motion.
     """
     known = motion(experiment, video)
     if known is None:
         return None
-    kept = settings or experiment.settings("field_of_view", FieldOfViewSettings)
-    return chosen_field_of_view(restricted(known, video), video.shape[1:], kept)
+    own = restricted(known, video)
+    if settings is not None:
+        return chosen_field_of_view(own, video.shape[1:], settings)
+    kept = experiment.settings("field_of_view", FieldOfViewSettings)
+    try:
+        return chosen_field_of_view(own, video.shape[1:], kept)
+    except InputError as problem:
+        # Nobody should be shut out of an experiment by its field of view.
+        remark = f"The field of view {kept.kind} is not possible: {problem}"
+        return replace(chosen_field_of_view(own, video.shape[1:]), remark=remark)
 
 
 def stabilize(experiment: Experiment) -> Steps[Motion]:
     """Estimate the motion of the specimen and keep it in `motion.csv`.
+
+    What was corrected by hand stays, and is applied to the new estimate, too.
 
     Yields
     ------
@@ -290,25 +359,29 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     Returns
     -------
     Motion
+        As it was estimated.
 
     Raises
     ------
     InputError
-        If the source was moved, or the field of view that was chosen is not possible; then the motion is
-        not kept.
+        If the source was moved, or the regions that were drawn are of no use.
     """
     settings = experiment.settings("stabilize", StabilizeSettings)
     origin = _origin(experiment, settings)
     trimmed = trimmed_video(experiment)
+    by_hand = corrections(experiment)
     found = yield from estimate_motion(trimmed, settings, regions_within(experiment, trimmed))
-    shown = chosen_field_of_view(
-        found, trimmed.shape[1:], experiment.settings("field_of_view", FieldOfViewSettings)
-    )
+    if by_hand.frames and experiment.motion_path.exists():
+        before = with_corrections(Motion.read(experiment.motion_path), by_hand.frames)[0]
+        by_hand = counted_anew(by_hand, before, int(found.frame_numbers[0]))
+    if by_hand.frames:
+        experiment.save_settings(_CORRECTIONS, by_hand)
     found.write(experiment.motion_path)
     keep_found_overlay(experiment, trimmed, found.overlay)
     experiment.save_settings("stabilize", settings)
     experiment.save_settings(_MOTION_ORIGIN, origin)
     told = "" if found.distortion is None else found.distortion.sentence
     experiment.save_settings(_MOTION_REMARKS, MotionRemarks(distortion=told))
-    yield Step(len(trimmed), len(trimmed), shown.sentence)
+    shown = field_of_view(experiment, trimmed)
+    yield Step(len(trimmed), len(trimmed), "" if shown is None else shown.sentence)
     return found

@@ -1,30 +1,37 @@
 """Section 2: one fixed field of view."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton
 
 from glissile.errors import InputError
 from glissile.io.outputs import refuse_same
 from glissile.io.video_files import write_frames
 from glissile.stabilize.camera_motion import StabilizeSettings
-from glissile.stabilize.field_of_view import share_kept
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
+from glissile.widgets._flat_look import FlatLook, flattening
 from glissile.widgets._form import SettingsForm
 from glissile.widgets._layers import kept_corners
+from glissile.widgets._worker import start
+from glissile.widgets.sections.correction import CorrectionPanel
+from glissile.widgets.sections.doubt_list import DoubtList
 from glissile.widgets.sections.section import Section, words
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
 
+# Changes between before and after; free in all layers of napari.
+_KEY = "Q"
+
 _FILTER = "MP4 video (*.mp4);;TIFF stack, exact values (*.tif)"
 
 
 class StabilizeSection(Section):
-    """Method, drift found, the kept field of view, export."""
+    """Method, drift found, before and after, frames to check and to correct, export."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(
@@ -38,41 +45,55 @@ class StabilizeSection(Section):
         self.form = SettingsForm(StabilizeSettings)
         self.settings_layout.addWidget(self.form)
         self.kept = words("")
-        self.results.addWidget(self.kept)
-        self.doubtful = QComboBox()
-        self.doubtful.setToolTip("Frames whose motion is uncertain; choose one to look at it")
-        self.doubtful.activated.connect(self._go_to_doubtful)
-        self.results.addWidget(self.doubtful)
-        self.compare = QPushButton("Show on the original video")
+        self.compare = QPushButton()
         self.compare.setCheckable(True)
         self.compare.setToolTip(
-            "Draws the kept field of view on the video as recorded, where it follows the drift"
+            f"Shows the same frame as recorded, with the kept field of view, and back again (key {_KEY})"
         )
         self.compare.toggled.connect(self._toggle_comparison)
-        self.results.addWidget(self.compare)
+        self.doubts = DoubtList()
+        self.doubts.chosen.connect(self._go_to_frame)
+        self.correction = CorrectionPanel(bench)
         self.write = QPushButton("Write stabilized video…")
         self.write.clicked.connect(self._write)
-        self.results.addWidget(self.write)
+        self.flatten = QCheckBox("Flatten illumination on the screen")
+        self.flatten.setToolTip(
+            "Evens out what is brighter in parts of the frame or from frame to frame. Only the picture on "
+            "the screen: nothing is trained, segmented or written with it."
+        )
+        self.flatten.toggled.connect(self._toggle_flatten)
+        for widget in (self.kept, self.compare, self.doubts, self.correction, self.write, self.flatten):
+            self.results.addWidget(widget)
+        self._name_comparison(False)
         bench.study_changed.connect(self.study_changed)
-        bench.frame_changed.connect(self._move_rectangle)
+        bench.frame_changed.connect(self._show_frame)
+        bench.shown_changed.connect(self._leave_comparison)
+        self._bind_key(bench.display.viewer)
         self.study_changed()
+
+    def _bind_key(self, viewer: Any) -> None:
+        viewer.bind_key(_KEY, lambda viewer: self._press_key(), overwrite=True)
+        self.destroyed.connect(lambda: viewer.bind_key(_KEY, None))
+
+    def _press_key(self) -> None:
+        if self.compare.isVisibleTo(self.compare.parentWidget()):
+            self.compare.toggle()
 
     def study_changed(self) -> None:
         """Show the drift of the study."""
         self.compare.setChecked(False)
         study = self._bench.study
         stabilized = study is not None and study.motion is not None
-        for widget in (self.kept, self.compare, self.write):
+        for widget in (self.kept, self.compare, self.correction, self.write):
             widget.setVisible(stabilized)
-        doubtful = study.doubtful_frames if study is not None else ()
-        self.doubtful.setVisible(bool(doubtful))
-        self.doubtful.clear()
-        for number, flag in doubtful:
-            self.doubtful.addItem(f"frame {number}: {flag}", number)
+        self.flatten.setVisible(study is not None)
+        self._show_flatten()
+        self.doubts.set_value(study.doubts if study is not None else ())
         if study is None:
             return
         self.form.set_value(study.experiment.settings("stabilize", StabilizeSettings))
-        self.kept.setText(kept_text(study.video.shape, study.trimmed.shape))
+        self.kept.setText(study.found)
+        self._show_frame()
 
     def start(self) -> None:
         """Estimate the motion."""
@@ -81,16 +102,22 @@ class StabilizeSection(Section):
         self._bench.study.experiment.save_settings("stabilize", self.form.value())
         self._bench.change("stabilize", lambda study: _study.stabilized(study.experiment), "Stabilizing")
 
-    def _go_to_doubtful(self, row: int) -> None:
-        study = self._bench.study
-        index = None if study is None else study.video.index_of(self.doubtful.itemData(row))
+    def _go_to_frame(self, number: int) -> None:
+        display = self._bench.display
+        video = display.video()
+        index = None if video is None else video.index_of(number)
         if index is not None:
-            self._bench.display.go_to_working(index)
+            display.go_to(index)
 
-    def _toggle_comparison(self, shown: bool) -> None:
+    def _leave_comparison(self) -> None:
+        """Follow what else has put the stabilized video back on the screen."""
+        if not self._bench.display.shows_source:
+            self.compare.setChecked(False)
+
+    def _toggle_comparison(self, recorded: bool) -> None:
         display, study = self._bench.display, self._bench.study
-        self.compare.setText("Back to the stabilized video" if shown else "Show on the original video")
-        if shown and study is not None:
+        self._name_comparison(recorded)
+        if recorded and study is not None:
             index = display.working_index() or 0
             self._rectangle = display.show_rectangle("Kept field of view", kept_corners(study.video, index))
             self._rectangle.editable = False
@@ -98,10 +125,39 @@ class StabilizeSection(Section):
             self._rectangle = None
             display.show_source(False)
 
-    def _move_rectangle(self) -> None:
+    def _name_comparison(self, recorded: bool) -> None:
+        other = "After: show it stabilized" if recorded else "Before: show it as recorded"
+        self.compare.setText(f"{other} ({_KEY})")
+
+    def _show_frame(self) -> None:
+        """Follow the frame that is looked at: in the list, and with the rectangle."""
         study, index = self._bench.study, self._bench.display.working_index()
+        self.doubts.show_frame(self._bench.display.frame_number())
         if self._rectangle is not None and study is not None and index is not None:
             self._rectangle.data = [kept_corners(study.video, index)]
+
+    def _show_flatten(self) -> None:
+        """Let the box say whether the picture is flattened."""
+        with QSignalBlocker(self.flatten):
+            self.flatten.setChecked(self._bench.display.is_flat)
+
+    def _toggle_flatten(self, wanted: bool) -> None:
+        study, display = self._bench.study, self._bench.display
+        if study is None or not wanted:
+            display.set_flat_look(None)
+            return
+
+        def take(look: FlatLook) -> None:
+            if self.flatten.isChecked() and self._bench.study is study:
+                display.set_flat_look(look)
+
+        start(
+            lambda: flattening(study.trimmed),
+            description="Flattening the illumination",
+            on_done=take,
+            on_error=lambda message: self._show_flatten(),
+            owner=self,
+        )
 
     def _write(self) -> None:
         study = self._bench.study
@@ -120,14 +176,3 @@ class StabilizeSection(Section):
                 description="Writing the stabilized video",
                 on_done=lambda path: self.kept.setText(f"{self.kept.text()}\nWritten: {path}"),
             )
-
-
-def kept_text(kept: tuple[int, int, int], of: tuple[int, int, int]) -> str:
-    """Say how much of a frame is left: "Kept 300 x 280 of 362 x 330 px (70 %)".
-
-    Parameters
-    ----------
-    kept, of : tuple of int
-        (t, y, x) after and before.
-    """
-    return f"Kept {kept[2]} x {kept[1]} of {of[2]} x {of[1]} px ({100 * share_kept(kept, of):.0f} %)"

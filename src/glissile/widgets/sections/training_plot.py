@@ -6,7 +6,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from glissile.defects import DefectClass
-from glissile.widgets._curve_plot import keep_menu
+from glissile.widgets._frame_plot import keep_menu
 
 _HEIGHT_PX = 120
 _LEAST_EPOCHS = 5  # on the axis, so that its numbers are whole
