@@ -402,7 +402,7 @@ def test_stabilizing_fixes_the_field_of_view(opened, viewer, qtbot):
     idle(opened, qtbot)
     section = opened.sections["stabilize"]
     assert section.state_line.text().startswith("Drift up to 0.0 px")
-    assert "Kept 80 x 60 of 80 x 60 px" in section.kept.text()
+    assert "All frames show the same 100 % of the frame, 80 x 60 px" in section.kept.text()
     section.compare.setChecked(True)
     assert "Kept field of view" in names(viewer)
     section.compare.setChecked(False)

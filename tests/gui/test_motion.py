@@ -11,6 +11,7 @@ from qtpy.QtCore import QPointF, Qt
 
 from glissile import workflow
 from glissile.experiment import Calibration, Experiment
+from glissile.stabilize.field_of_view import FieldOfViewSettings
 from glissile.stabilize.motion import Motion
 from glissile.widgets._kymograph_panel import LINE_NAME
 from glissile.widgets._state import state_of
@@ -39,6 +40,7 @@ def folder(tmp_path):
     calibration = Calibration(nm_per_pixel=2.0, seconds_per_frame=0.5)
     with workflow.create(tmp_path / "video.tif", tmp_path / "video", calibration=calibration) as experiment:
         motion().write(experiment.motion_path)
+        experiment.save_settings("field_of_view", FieldOfViewSettings(kind="common"))
         return experiment.folder
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from glissile.stabilize.review import Doubt
-from glissile.widgets._resolve import STAGES, Facts, resolve
+from glissile.widgets._resolve import STAGES, Facts, resolve, video_text
 from glissile.widgets._resolve_motion import doubt_at, doubt_text, next_doubt, resolve_correction
 
 NOTHING = Facts()
