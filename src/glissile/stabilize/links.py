@@ -10,7 +10,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
-from glissile.stabilize.tiles import agreed, membership, turn_and_growth
+from glissile.stabilize.tiles import agreed, tile_sums, turn_and_growth
 
 _ROUNDS = 4
 _STEP_PX = 2.0
@@ -175,13 +175,13 @@ def _tile_by_tile(
     sigma : float
         Standard error of these.
     """
-    rows, columns = (membership(n, _TILE_PX) for n in apart.shape)
     products = (apart * down, apart * right, down * down, down * right, right * right)
-    sums = np.stack([(rows @ p @ columns.T).ravel().astype(np.float64) for p in products])
+    tiled = np.stack([tile_sums(p, (0, 0), apart.shape, _TILE_PX) for p in products])
+    sums = tiled.reshape(len(tiled), -1)
     told = agreed(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
     doubt = float(np.sqrt(np.square(told.displacements).mean() + told.sigma[0] ** 2))
-    places = np.stack(np.meshgrid(*(np.arange(len(m)) for m in (rows, columns)), indexing="ij"), axis=-1)
-    return doubt, *turn_and_growth(sums, told.weights[0], _TILE_PX * places.reshape(-1, 2).astype(np.float64))
+    places = np.argwhere(np.ones(tiled.shape[1:], bool)).astype(np.float64)
+    return doubt, *turn_and_growth(sums, told.weights[0], _TILE_PX * places)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from glissile.stabilize.cores import each
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.survey import Anchor, Survey
 from glissile.stabilize.template import Kernels, Phase, Template
-from glissile.stabilize.tiles import agreed, membership
+from glissile.stabilize.tiles import agreed, tile_sums
 
 # Frames are refined so many at a time, against the mean of the frames of this chunk and of so many before it
 # and behind it.
@@ -305,15 +305,13 @@ class _Tiles:
         self._information = template.information()
         self._shares = [template.own_share(group) for group in (0, 1)]
         height, width = self._information.shape[1:]
-        edge = _TILE_PX if min(seen.shape) >= 4 * _TILE_PX else _TILE_PX // 2
-        self._rows, self._columns = membership(height, edge), membership(width, edge)
+        self._shape = (height, width)
         self._windows: dict[tuple[int, int], tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]] = {}
         self._own: dict[tuple[float, float], NDArray[np.float64]] = {}
 
     def summed(self, image: NDArray[np.float32], window: tuple[slice, slice]) -> NDArray[np.float64]:
         """Sum `image`, which lies on `window`, over all tiles; shape (tiles,)."""
-        sums = self._rows[:, window[0]] @ image @ self._columns[:, window[1]].T
-        return sums.ravel().astype(np.float64)
+        return tile_sums(image, (window[0].start, window[1].start), self._shape, _TILE_PX).ravel()
 
     def prepare(self, windows: Sequence[tuple[slice, slice]]) -> None:
         """Work out `of_window` for all of `windows`."""

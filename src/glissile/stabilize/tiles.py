@@ -9,22 +9,36 @@ from numpy.typing import NDArray
 _MEDIAN_SQUARED = 1.386
 
 
-def membership(length: int, edge: int) -> NDArray[np.float32]:
-    """Which pixels of an axis belong to which tile.
+def tile_sums(
+    image: NDArray[np.float32], place: tuple[int, int], shape: tuple[int, ...], edge: int
+) -> NDArray[np.float64]:
+    """Sum an image over square tiles of a larger plane.
 
     Parameters
     ----------
-    length : int
-        Pixels along the axis.
+    image : ndarray of float32, shape (y, x)
+        Zero outside.
+    place : tuple of int
+        (y, x) of its first pixel on the plane.
+    shape : tuple of int
+        (y, x) of the plane.
     edge : int
-        Pixels per tile.
+        Edge length of a tile, pixels; tiles begin at the plane's first pixel.
 
     Returns
     -------
-    ndarray of float32, shape (ceil(length / edge), length)
-        1 where the pixel lies in the tile: a product with it sums over tiles.
+    ndarray, shape (ceil(y / edge), ceil(x / edge))
     """
-    return np.equal.outer(np.arange(-(-length // edge)), np.arange(length) // edge).astype(np.float32)
+    sums = np.zeros([-(-n // edge) for n in shape])
+    # Not by products of matrices, which would wake as many threads as there are cores for each of them.
+    starts, touched = [], []
+    for first, length in zip(place, image.shape, strict=True):
+        tiles = slice(first // edge, (first + length - 1) // edge + 1)
+        starts.append(np.maximum(np.arange(tiles.start, tiles.stop) * edge - first, 0))
+        touched.append(tiles)
+    rows = np.add.reduceat(image, starts[0], axis=0)
+    sums[touched[0], touched[1]] = np.add.reduceat(rows, starts[1], axis=1)
+    return sums
 
 
 @dataclass(frozen=True, eq=False)
