@@ -4,7 +4,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from drifting_textures import drifting, moved, texture, wandering
+from drifting_textures import burnt_in, drifting, moved, texture, wandering
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -89,18 +89,6 @@ def test_a_jump_is_found_and_flagged(jump):
     assert error_of(motion, path).max() < 0.15
     assert [k for k, flag in enumerate(motion.flags) if flag] == [10]
     assert motion.flags[10] == "jump"
-
-
-def burnt_in(frames):
-    frames = frames.copy()
-    height, width = frames.shape[1:]
-    for k, frame in enumerate(frames):
-        cv2.rectangle(frame, (8, height - 14), (8 + width // 4, height - 9), 255, -1)
-        cv2.putText(frame, "500 nm", (8, height - 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2)
-        cv2.rectangle(frame, (width - 90, 0), (width, 18), 0, -1)
-        cv2.putText(frame, f"12:30:{k % 60:02d}", (width - 84, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
-        frame[::9, ::13] = 0  # dead pixels
-    return frames
 
 
 @pytest.mark.parametrize("speed", [0.15, 0.8])
