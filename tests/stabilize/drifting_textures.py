@@ -102,8 +102,10 @@ def burnt_in(frames: NDArray[np.generic], *, dead_pixels: bool = True) -> NDArra
 
 def burnt(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """Where `burnt_in` draws in any of the frames (t, y, x), dead pixels aside; (y, x)."""
-    bright, dark = (burnt_in(np.full(shape, value, np.uint8), dead_pixels=False) for value in (200, 50))
-    return (bright == dark).any(axis=0)
+    drawn = np.zeros(shape, bool)
+    for value in (50, 200):
+        drawn |= burnt_in(np.full(shape, value, np.uint8), dead_pixels=False) != value
+    return drawn.any(axis=0)
 
 
 def wandering(n: int, seed: int = 0, speed: float = 0.4) -> NDArray[np.float64]:

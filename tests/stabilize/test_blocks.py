@@ -50,7 +50,7 @@ def test_where_all_frames_start_from_together_does_not_matter(offset):
 
 
 def test_the_mean_shows_the_specimen_where_the_first_frame_does():
-    path = wandering(12, 4, 0.1) + (3, -5)
+    path = wandering(12, 4, 0.1) + np.array((3, -5))
     spectra = spectra_of(recorded(clean(path, WINDOW), noise=30))
     fit = aligned(spectra, path, SMALL)
     still = spectra_of(clean(path[:1], WINDOW))[0]
