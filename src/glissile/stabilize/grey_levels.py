@@ -52,7 +52,9 @@ class Illumination:
         self._size = (min(_THUMBNAIL_PX, shape[1]), min(_THUMBNAIL_PX, shape[0]))
         self._y, self._x = (_centres(n).astype(np.float32) for n in shape)
         down, right = np.meshgrid(_centres(self._size[1]), _centres(self._size[0]), indexing="ij")
-        self._design = np.stack([np.ones(down.size), down.ravel(), right.ravel()], axis=1)
+        self._design: NDArray[np.float64] = np.stack(
+            [np.ones(down.size), down.ravel(), right.ravel()], axis=1
+        )
         self._solve: NDArray[np.float64] | None = None
         self._used: NDArray[np.bool_] = np.ones(down.size, bool)
 
@@ -84,7 +86,7 @@ class Illumination:
         if small.min() <= max(0, _DARKEST * small.mean()):
             return np.zeros(3)
         if self._solve is None:
-            self._solve = np.linalg.pinv(self._design[self._used])
+            self._solve = np.asarray(np.linalg.pinv(self._design[self._used]), np.float64)
         plane: NDArray[np.float64] = self._solve @ np.log(small).astype(np.float64)
         return plane
 
