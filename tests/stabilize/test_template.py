@@ -130,6 +130,18 @@ def test_places_that_no_frame_shows_have_no_say(asides):
     assert np.abs(displacement_told(template, truth, where=shown) - (0.2, 0.1)).max() < 0.03
 
 
+def test_places_that_few_frames_show_have_no_say(asides):
+    frames = frames_of(asides)
+    shown = np.ones((60, *SHAPE), np.float32)
+    shown[6:, :, :40] = 0
+    sums, counts = ([a[::2].sum(axis=0), a[1::2].sum(axis=0)] for a in (frames * shown, shown))
+    template = Template(np.stack(sums), np.stack(counts), asides)
+    template.whiten(frames[:6] - template.expected((0, 0)), EVERYWHERE, (0, 0))
+    for image in (template.information(), template.kernels((0, 0), template.expected((0, 0))).down):
+        assert not image[..., :42].any()
+        assert image[..., 42:-2].any(axis=-1)[..., 2:-2].all()
+
+
 def test_noisy_places_have_less_say(asides):
     frames = frames_of(asides)
     rough = np.ones(SHAPE)
