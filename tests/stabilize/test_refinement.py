@@ -44,6 +44,14 @@ def test_positions_that_are_a_little_off_are_put_right(count):
     assert found.agreeing.min() > 0.7
 
 
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_frames_without_noise_are_no_worse(seed):
+    # What only the last frames show, at the edges, may look like much structure.
+    path = wandering(40, seed, 0.2)
+    frames = drifting(path, (128, 160), noise=1)
+    assert off(refined(frames, surveyed(frames, path)), path).max() < 0.05
+
+
 def test_an_error_that_neighbours_have_in_common_is_taken_out():
     # Templates are made of frames where the first pass put them, and so lie off as these do.
     path = SLOW[:400]
@@ -111,15 +119,13 @@ def test_what_is_ignored_has_no_say():
 def test_a_part_that_moves_otherwise_is_outvoted_and_told():
     path = wandering(40, 7, 0.2)
     image = clean(path, (128, 160))
-    swaying = path.copy()
-    swaying[::8] += 0, 3
-    image[:, :, :64] = clean(swaying, (128, 160))[:, :, :64]
+    image[20, :, :40] = clean(path[20:21] + np.array((0, 3)), (128, 160))[0, :, :40]
     frames = recorded(image, noise=4)
     found = refined(frames, surveyed(frames, path))
-    assert off(found, path).max() < 0.2
-    assert found.agreeing[::8].max() < 0.75
-    whole = refined(drifting(path, (128, 160)), surveyed(frames, path))
-    assert np.median(whole.agreeing) > 0.85
+    assert off(found, path).max() < 0.25
+    assert np.delete(off(found, path), 20, axis=0).max() < 0.05
+    assert found.agreeing[20] < 0.85
+    assert np.median(found.agreeing) > 0.95
 
 
 def test_a_flickering_lamp_does_not_matter():

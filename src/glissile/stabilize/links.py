@@ -161,7 +161,9 @@ def _second_opinion(first: NDArray[np.float32], second: NDArray[np.float32]) -> 
     products = (apart * down, apart * right, down * down, down * right, right * right)
     sums = np.stack([(rows @ p @ columns.T).ravel().astype(np.float64) for p in products])
     step, sigma, _ = robust(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
-    return float(np.sqrt(np.square(step).mean() + sigma[0] ** 2))
+    # The smallest images have one tile.
+    scatter = float(sigma[0]) if np.isfinite(sigma[0]) else 0.0
+    return float(np.sqrt(np.square(step).mean() + scatter**2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -251,7 +251,10 @@ class Refiner:
         # A frame is in the template, too, and so looks less displaced.
         sums[:, 2:] *= 1 - 1 / count
         aside, sigma, agreeing = robust(sums, _CAUCHY, _ROUNDS)
-        self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + aside
+        lost = ~np.isfinite(sigma)
+        sigma[lost], agreeing[lost] = 0.5 * min(self._shape), 0.0
+        aside += self._whole[frames] + 0.5 * self._phase[frames]
+        self._found[frames] = np.where(lost[:, None], self._survey.positions_px[frames], aside)
         self._sigma[frames], self._agreeing[frames] = sigma, agreeing
         chunk.pictures = []
 

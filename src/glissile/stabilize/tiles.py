@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 # Median of a squared deviation in two dimensions, in variances.
 _MEDIAN_SQUARED = 1.386
+_LEAST_TILES = 1.5
 
 
 def membership(length: int, edge: int) -> NDArray[np.float32]:
@@ -45,7 +46,8 @@ def robust(
     -------
     displacements : ndarray, shape (t, 2)
     sigma : ndarray, shape (t,)
-        Standard error per axis: the sandwich of the scatter of the tiles.
+        Standard error per axis: the sandwich of the scatter of the tiles. Infinite where one tile or none
+        tells, which scatter around nothing.
     agreeing : ndarray, shape (t,)
         Share of the information in tiles that have more than half their say.
     """
@@ -64,7 +66,7 @@ def robust(
         y, x = found[:, :1], found[:, 1:]
         off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
         squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
-        squared = np.where(telling, squared, np.nan)
+        squared = np.where(telling | ~telling.any(axis=1, keepdims=True), squared, np.nan)
         usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / _MEDIAN_SQUARED, 1e-6)
         weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (cauchy * usual)), 0)
     bread = np.linalg.inv(
@@ -74,5 +76,9 @@ def robust(
     off = np.stack([weight * off_down, weight * off_right], axis=1)
     covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
+    # So many tiles have a say; their scatter around what they say themselves is too small.
+    say = weight * trace
+    tiles = np.square(say.sum(axis=1)) / np.maximum(np.square(say).sum(axis=1), 1e-30)
+    sigma = np.where(tiles > _LEAST_TILES, sigma * np.sqrt(tiles / np.maximum(tiles - 1, 1e-3)), np.inf)
     agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
     return found, sigma, agreeing
