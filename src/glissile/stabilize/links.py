@@ -10,7 +10,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
-from glissile.stabilize.tiles import membership, robust
+from glissile.stabilize.tiles import MEDIAN_SQUARED, membership, robust
 
 _ROUNDS = 4
 _STEP_PX = 2.0
@@ -227,9 +227,11 @@ def _solved(
         weight = 1 / (variance * (1 + missed / (_LINK_CAUCHY * variance)))
         if np.abs(position - before).max() < 1e-4:
             break
-    # What the links say of each other also tells how good they are: the misses count where they are larger.
-    scale = max(1.0, float(np.sqrt((weight * missed).sum() / max(1, 2 * (len(links) - len(members) + 1)))))
+    # What the links say of each other also tells how good they are: the usual miss counts where it is larger.
+    free = 1 - (len(members) - 1) / len(links)
+    usual = float(np.median(missed / variance)) / (MEDIAN_SQUARED * free) if free > 0 else 0.0
+    scale = max(1.0, float(np.sqrt(usual)))
     nearest = np.full(len(members), np.inf)
     for column in (0, 1):
-        np.minimum.at(nearest, ends[:, column], 1 / np.sqrt(weight))
+        np.minimum.at(nearest, ends[:, column], np.sqrt(variance + missed / _LINK_CAUCHY / scale**2))
     return position, scale * nearest

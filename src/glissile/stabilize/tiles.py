@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Median of a squared deviation in two dimensions, in variances.
-_MEDIAN_SQUARED = 1.386
+MEDIAN_SQUARED = 1.386
 _LEAST_TILES = 1.5
 
 
@@ -67,7 +67,7 @@ def robust(
         off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
         squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
         squared = np.where(telling | ~telling.any(axis=1, keepdims=True), squared, np.nan)
-        usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / _MEDIAN_SQUARED, 1e-6)
+        usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / MEDIAN_SQUARED, 1e-6)
         weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (cauchy * usual)), 0)
     bread = np.linalg.inv(
         np.stack([(weight**2 * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
