@@ -1,18 +1,37 @@
+import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from drifting_textures import drifting, moved, texture, wandering
+import scipy.ndimage as ndi
+from drifting_textures import (
+    burnt,
+    burnt_in,
+    clean,
+    drifting,
+    lit,
+    moved,
+    recorded,
+    swept,
+    texture,
+    wandering,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from glissile.io.video_files import read_video
 from glissile.progress import finish
 from glissile.stabilize import displacements
-from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
+from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion, whole_frames
+from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
 from glissile.video import Video
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def estimated(frames, **changes):
@@ -23,6 +42,20 @@ def estimated(frames, **changes):
 def error_of(motion, path):
     error = motion.displacements_px - path
     return np.linalg.norm(error - error.mean(axis=0), axis=1)
+
+
+def guided(frames, values, anchor_index=0):
+    """Motion of frames on which regions were drawn."""
+    return finish(whole_frames(frames, StabilizeSettings(), Regions(values, anchor_index)))
+
+
+def assert_honest(motion, path, within=0.99):
+    """Errors are within three standard errors, and none that matters is told to be small."""
+    error = motion.displacements_px - path
+    known = motion.sigma_px < 2 * motion.sigma_px.min()
+    error = np.abs(error - np.median(error[known], axis=0)).max(axis=1)
+    assert (error <= 3 * motion.sigma_px).mean() >= within
+    assert (motion.sigma_px > error / 3)[error > 1].all()
 
 
 # the default method
@@ -91,18 +124,6 @@ def test_a_jump_is_found_and_flagged(jump):
     assert motion.flags[10] == "jump"
 
 
-def burnt_in(frames):
-    frames = frames.copy()
-    height, width = frames.shape[1:]
-    for k, frame in enumerate(frames):
-        cv2.rectangle(frame, (8, height - 14), (8 + width // 4, height - 9), 255, -1)
-        cv2.putText(frame, "500 nm", (8, height - 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2)
-        cv2.rectangle(frame, (width - 90, 0), (width, 18), 0, -1)
-        cv2.putText(frame, f"12:30:{k % 60:02d}", (width - 84, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
-        frame[::9, ::13] = 0  # dead pixels
-    return frames
-
-
 @pytest.mark.parametrize("speed", [0.15, 0.8])
 def test_what_is_burnt_in_does_not_capture_the_estimate(speed):
     path = np.linspace(0, 1, 60)[:, None] * (-25, 40) * speed + wandering(60, 2, 0.1)
@@ -126,6 +147,231 @@ def test_changing_light_does_not_matter():
     tilt = np.linspace(0.6, 1.4, frames.shape[2])
     frames = frames * gain[:, None, None] * np.linspace(tilt, tilt[::-1], 30)[:, None]
     assert error_of(estimated(frames), path).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", ["clean", "noisy", "very noisy", "overlaid", "lit", "band", "all"])
+def test_errors_are_told_whatever_the_frames_look_like(case, seed):
+    path = wandering(60, seed)
+    specimen = clean(path, (160, 224), seed=seed)
+    frames = {
+        "clean": lambda: recorded(specimen, noise=1, seed=seed),
+        "noisy": lambda: recorded(specimen, noise=20, seed=seed),
+        "very noisy": lambda: recorded(specimen, noise=60, seed=seed),
+        "overlaid": lambda: burnt_in(recorded(specimen, noise=8, seed=seed)),
+        "lit": lambda: recorded(0.7 * lit(specimen), noise=4, seed=seed),
+        "band": lambda: recorded(swept(specimen, path), noise=8, seed=seed),
+        "all": lambda: burnt_in(recorded(0.7 * lit(swept(specimen, path)), noise=8, seed=seed)),
+    }[case]()
+    motion = estimated(frames)
+    assert error_of(motion, path).max() < 0.2
+    assert set(motion.flags) == {""}
+    assert np.median(motion.sigma_px) < 0.15
+    assert_honest(motion, path)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "seed"),
+    [
+        (0.02, 0),
+        (0.06, 1),
+        pytest.param(
+            0.1, 0, marks=pytest.mark.xfail(reason="fewer than 12 measured frames are told a fixed error")
+        ),
+        (0.1, 1),
+        (0.13, 0),
+        (0.13, 1),
+        (0.2, 0),
+    ],
+)
+def test_a_specimen_that_is_lost_in_noise_is_not_told_to_be_known(contrast, seed):
+    path = wandering(60, seed)
+    frames = recorded(120 + contrast * (clean(path, (96, 128), seed=seed) - 120), noise=20, seed=seed)
+    assert_honest(estimated(frames), path)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("speed", [0.0, 0.4])
+def test_a_bend_contour_that_fills_most_of_the_frame_does_not_drag_the_estimate(seed, speed):
+    path = wandering(100, seed) * speed
+    frames = recorded(swept(clean(path, seed=seed), path), seed=seed)
+    motion = estimated(frames)
+    assert error_of(motion, path).max() < 0.25
+    assert np.sqrt(np.square(error_of(motion, path)).mean()) < 0.06
+    assert_honest(motion, path)
+
+
+@given(
+    st.tuples(st.integers(0, 24), st.integers(0, 24), st.integers(104, 128), st.integers(136, 160)),
+)
+@settings(max_examples=8)
+def test_part_of_the_frame_tells_the_same(box):
+    path = wandering(24, 3, 0.3)
+    frames = drifting(path)
+    top, left, bottom, right = box
+    whole, part = estimated(frames), estimated(frames[:, top:bottom, left:right])
+    apart = whole.displacements_px - part.displacements_px
+    sigma = np.hypot(whole.sigma_px, part.sigma_px)
+    assert (np.abs(apart - apart.mean(axis=0)).max(axis=1) < 3 * sigma).all()
+
+
+@given(st.floats(0.1, 50), st.floats(0, 2000))
+@settings(max_examples=8)
+def test_other_grey_values_for_the_same_change_nothing(gain, offset):
+    path = wandering(16, 4)
+    frames = drifting(path, (80, 96), dtype=np.float32)
+    plain, other = estimated(frames), estimated(np.float32(gain) * (frames + np.float32(offset)))
+    assert np.abs(plain.displacements_px - other.displacements_px).max() < 0.02
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_still_video_without_noise_is_still(constant):
+    image = np.full((96, 128), 77.0) if constant else clean(np.zeros((1, 2)), (96, 128))[0]
+    motion = estimated(np.repeat(image[None].astype(np.uint8), 30, axis=0))
+    assert np.abs(motion.displacements_px).max() < 0.001
+    assert motion.overlay is None
+    assert (motion.sigma_px > 10).all() == constant
+
+
+def test_what_is_burnt_in_is_told():
+    frames = burnt_in(drifting(wandering(40, 2), (160, 224)), dead_pixels=False)
+    motion = estimated(frames)
+    drawn = burnt(frames.shape)
+    assert motion.overlay[drawn].all()
+    assert (motion.overlay & ~drawn).mean() < 0.05
+    assert estimated(frames, find_overlay=False).overlay is None
+
+
+# views
+
+
+def test_what_lies_before_and_behind_another_scene_shares_one_coordinate_system():
+    path = wandering(72, 3)
+    frames = drifting(path, seed=1)
+    frames[24:48] = drifting(path[24:48], seed=2)
+    motion = estimated(frames)
+    back = np.r_[0:24, 48:72]
+    error = np.abs(motion.displacements_px - path)
+    assert error[back].max() < 0.2
+    assert (error[back].max(axis=1) < 3 * np.sqrt(2) * motion.sigma_px[back]).all()
+    assert motion.sigma_px[back].max() < 0.3
+    assert motion.sigma_px[24:48].min() > 10
+    assert [k for k, flag in enumerate(motion.flags) if flag == "jump"] == [24, 48]
+    steps = np.diff(motion.displacements_px[24:48] - path[24:48], axis=0)
+    assert np.abs(steps).max() < 0.1
+
+
+def windows(path, shape=(128, 160)):
+    """Frames of one large texture, seen by a window that moves by whole pixels."""
+    image = texture((420, 500), 3)
+    (height, width), tops = shape, 146 - path
+    return recorded(np.stack([image[y : y + height, x + 24 : x + 24 + width] for y, x in tops]))
+
+
+@pytest.mark.parametrize("jump", [(0, 70), (-56, 0), (0, 100), (60, -40), (0, 140), (110, 0), (-100, 120)])
+def test_a_jump_by_more_than_half_the_frame_is_never_a_wild_guess(jump):
+    path = np.zeros((40, 2), int)
+    path[24:] = jump
+    motion = estimated(windows(path))
+    assert_honest(motion, path)
+    assert motion.flags[24] in ("jump", "interpolated")
+    assert (np.abs(jump) > (64, 80)).any() or error_of(motion, path).max() < 0.1
+
+
+# regions
+
+
+def torn(ways, shape=(128, 192), count=40):
+    """Frames of two grains side by side that move apart, and the way of each."""
+    paths = [np.linspace(0, 1, count)[:, None] * way for way in ways]
+    frames = clean(paths[0], shape)
+    frames[:, :, shape[1] // 2 :] = clean(paths[1], shape, seed=3)[:, :, shape[1] // 2 :]
+    return recorded(frames), paths
+
+
+@pytest.mark.parametrize("drawn_on", [0, 25])
+@pytest.mark.parametrize("grain", [0, 1])
+def test_an_anchor_is_held_on_to_while_the_grains_move_apart(grain, drawn_on):
+    frames, paths = torn([(6.0, 4.0), (-5.0, 7.0)])
+    values = np.zeros(frames.shape[1:], np.uint8)
+    values[16:-16, 12:80] = 0 if grain else ANCHOR
+    values[16:-16, 112:180] = ANCHOR if grain else 0
+    motion = guided(frames, values, drawn_on)
+    error = motion.displacements_px - paths[grain]
+    assert np.sqrt(np.square(error - error.mean(axis=0)).mean()) < 0.05
+    assert_honest(motion, paths[grain])
+
+
+def test_what_is_left_out_does_not_hold_the_estimate_back():
+    frames, paths = torn([(0.0, 0.0), (-5.0, 7.0)])
+    values = np.zeros(frames.shape[1:], np.uint8)
+    values[:, :96] = LEFT_OUT
+    motion = guided(frames, values)
+    assert error_of(motion, paths[1]).max() < 0.1
+    assert_honest(motion, paths[1])
+
+
+def test_marks_of_specimen_override_what_was_found_to_be_drawn_over_the_frames():
+    # A specimen without noise that stands still most of the time, among noise.
+    path = np.zeros((40, 2))
+    path[32:] = 4, -3
+    frames = np.random.default_rng(1).normal(120, 20, (40, 96, 128))
+    frames[:, 24:72, 32:96] = clean(path, (96, 128))[:, 24:72, 32:96]
+    frames = frames.clip(0, 255).astype(np.uint8)
+    values = np.zeros((96, 128), np.uint8)
+    assert "interpolated" in guided(frames, values).flags or "few features" in guided(frames, values).flags
+    values[20:76, 28:100] = SPECIMEN
+    motion = guided(frames, values)
+    assert error_of(motion, path).max() < 0.3
+    assert_honest(motion, path)
+
+
+@pytest.mark.parametrize("edge", [1, 2])
+def test_an_anchor_that_is_too_small_to_follow_is_told(edge):
+    path = wandering(30, 1)
+    values = np.zeros((96, 128), np.uint8)
+    values[40 : 40 + edge, 50 : 50 + edge] = ANCHOR
+    motion = guided(drifting(path, (96, 128)), values)
+    assert_honest(motion, path)
+    assert set(motion.flags) <= {"few features", "jump"}
+
+
+def test_all_left_out_is_not_measured():
+    frames = drifting(wandering(14, 1), (64, 80))
+    motion = guided(frames, np.full((64, 80), LEFT_OUT, np.uint8))
+    assert not motion.displacements_px.any()
+    assert set(motion.flags) == {"few features"}
+
+
+# real frames
+
+
+def test_the_known_drift_of_the_sample_is_found():
+    with (SAMPLE / "truth" / "motion.csv").open(encoding="utf-8") as lines:
+        path = np.array([(float(row["dy_px"]), float(row["dx_px"])) for row in csv.DictReader(lines)])
+    motion = finish(estimate_motion(read_video(SAMPLE / "video.mp4"), StabilizeSettings()))
+    error = motion.displacements_px - path
+    error -= error.mean(axis=0)
+    assert np.sqrt(np.square(error).mean()) < 0.05
+    assert motion.overlay is not None
+    assert_honest(motion, path)
+
+
+def test_a_window_that_moves_over_real_frames_is_found():
+    if not (DATA / "twip-2um" / "video.mp4").exists():
+        pytest.skip("the published recordings are not there")
+    video = read_video(DATA / "twip-2um" / "video.mp4")
+    mean = np.mean([video.frame(index) for index in range(5)], axis=0)
+    path = wandering(60, 1, 0.3)
+    path *= np.minimum(1, 18 / np.abs(path).max())
+    frames = recorded(
+        np.stack([ndi.shift(mean, step, order=3, mode="nearest")[20:-20, 20:-20] for step in path])
+    )
+    motion = estimated(frames)
+    error = motion.displacements_px - path
+    error -= error.mean(axis=0)
+    assert np.sqrt(np.square(error).sum(axis=1).mean()) < 0.02
+    assert_honest(motion, path)
 
 
 # bad input
@@ -251,6 +497,40 @@ def test_one_step_per_frame_read_in_order_and_cancelable():
     assert read == [0, 1, 2, 3, 4]
     steps = estimate_motion(video, StabilizeSettings())
     assert [step.index for step in steps] == list(range(1, 25))
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_every_pass_reads_all_frames_in_order_and_can_be_stopped(anchored):
+    frames = drifting(wandering(26, 1), (48, 64))
+    values = np.zeros((48, 64), np.uint8)
+    values[8:40, 8:56] = ANCHOR if anchored else 0
+    passes = 3 if anchored else 2
+
+    class Watched:
+        shape = frames.shape
+
+        def __init__(self):
+            self.read = []
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            return frames[index]
+
+    watched = Watched()
+    steps = list(whole_frames(watched, StabilizeSettings(), Regions(values)))
+    assert watched.read == list(range(26)) * passes
+    assert [(step.index, step.total, step.frame) for step in steps] == [
+        (k + 1, 26 * passes, k % 26) for k in range(26 * passes)
+    ]
+    for stop in range(0, 26 * passes, 5):
+        watched = Watched()
+        running = whole_frames(watched, StabilizeSettings(), Regions(values))
+        for _ in range(stop):
+            next(running)
+        running.close()
+        assert len(watched.read) == stop
+        with pytest.raises(StopIteration):
+            next(running)
 
 
 def test_a_trimmed_video_keeps_the_frame_numbers_of_its_source():

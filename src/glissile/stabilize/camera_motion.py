@@ -241,7 +241,7 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
             flags.append("interpolated")
         elif k in cuts or step[k] > _JUMP_PX:
             flags.append("jump")
-        elif _DOUBTFUL_PX < sigma[k] < unknown:
+        elif sigma[k] > _DOUBTFUL_PX and survey.segments[k] == main:
             flags.append("few features")
         elif refined.agreeing[k] < _LEAST_AGREEING:
             flags.append("overlay")
@@ -283,7 +283,10 @@ def _sigma_between(
     before = measured[np.maximum(np.searchsorted(measured, frames, side="right") - 1, 0)]
     gap = np.linalg.norm(position[after] - position[before], axis=1)
     doubt = np.maximum(sigma[after], sigma[before])
-    # Beyond the last known position the specimen may be further off.
-    open_end = after == before
-    away = np.where(open_end, np.abs(frames - after), np.minimum(after - frames, frames - before))
-    return np.asarray(np.minimum(np.hypot(doubt, 1.0 + 0.5 * gap + 0.5 * np.sqrt(away)), unknown))
+    # Beyond the last known position the specimen may drift away and never come back.
+    away = np.where(
+        after == before,
+        np.abs(frames - after),
+        np.sqrt(np.maximum(np.minimum(after - frames, frames - before), 0)),
+    )
+    return np.asarray(np.minimum(np.hypot(doubt, 1.0 + 0.5 * gap + 0.5 * away), unknown))

@@ -50,14 +50,13 @@ class Illumination:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._size = (min(_THUMBNAIL_PX, shape[1]), min(_THUMBNAIL_PX, shape[0]))
-        self._y, self._x = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in shape)
-        rows, columns = np.mgrid[: self._size[1], : self._size[0]]
-        across = [
-            (a / max(1, n - 1) - 0.5).ravel() for a, n in ((rows, self._size[1]), (columns, self._size[0]))
-        ]
-        self._design = np.stack([np.ones(rows.size), *across], axis=1)
+        self._y, self._x = (_centres(n).astype(np.float32) for n in shape)
+        down, right = np.meshgrid(_centres(self._size[1]), _centres(self._size[0]), indexing="ij")
+        self._design: NDArray[np.float64] = np.stack(
+            [np.ones(down.size), down.ravel(), right.ravel()], axis=1
+        )
         self._solve: NDArray[np.float64] | None = None
-        self._used: NDArray[np.bool_] = np.ones(rows.size, bool)
+        self._used: NDArray[np.bool_] = np.ones(down.size, bool)
 
     def leave_out(self, ignored: NDArray[np.bool_] | None) -> None:
         """Look only at what does not lie under `ignored`, shape (y, x)."""
@@ -87,7 +86,7 @@ class Illumination:
         if small.min() <= max(0, _DARKEST * small.mean()):
             return np.zeros(3)
         if self._solve is None:
-            self._solve = np.linalg.pinv(self._design[self._used])
+            self._solve = np.asarray(np.linalg.pinv(self._design[self._used]), np.float64)
         plane: NDArray[np.float64] = self._solve @ np.log(small).astype(np.float64)
         return plane
 
@@ -109,3 +108,8 @@ class Illumination:
             frame *= np.exp(level - plane[0] - plane[1] * self._y, dtype=np.float32)[:, None]
             frame *= np.exp(-plane[2] * self._x, dtype=np.float32)
         return frame
+
+
+def _centres(count: int) -> NDArray[np.float64]:
+    """Where the middles of `count` pixels lie along an edge that goes from -0.5 to 0.5."""
+    return (np.arange(count) + 0.5) / count - 0.5

@@ -10,7 +10,7 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
-from glissile.stabilize.tiles import agreed, tile_sums, turn_and_growth
+from glissile.stabilize.tiles import MEDIAN_SQUARED, agreed, tile_sums, turn_and_growth
 
 _ROUNDS = 4
 _STEP_PX = 2.0
@@ -179,7 +179,9 @@ def _tile_by_tile(
     tiled = np.stack([tile_sums(p, (0, 0), apart.shape, _TILE_PX) for p in products])
     sums = tiled.reshape(len(tiled), -1)
     told = agreed(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
-    doubt = float(np.sqrt(np.square(told.displacements).mean() + told.sigma[0] ** 2))
+    # The smallest images have one tile.
+    scatter = float(told.sigma[0]) if np.isfinite(told.sigma[0]) else 0.0
+    doubt = float(np.sqrt(np.square(told.displacements).mean() + scatter**2))
     places = np.argwhere(np.ones(tiled.shape[1:], bool)).astype(np.float64)
     return doubt, *turn_and_growth(sums, told.weights[0], _TILE_PX * places)
 
@@ -273,9 +275,11 @@ def _solved(
         weight = 1 / (variance * (1 + missed / (_LINK_CAUCHY * variance)))
         if np.abs(position - before).max() < 1e-3 * np.sqrt(variance.min()):
             break
-    # What the links say of each other also tells how good they are: the misses count where they are larger.
-    scale = max(1.0, float(np.sqrt((weight * missed).sum() / max(1, 2 * (links - nodes + 1)))))
+    # What the links say of each other also tells how good they are: the usual miss counts where it is larger.
+    free = 1 - (nodes - 1) / links
+    usual = float(np.median(missed / variance)) / (MEDIAN_SQUARED * free) if free > 0 else 0.0
+    scale = max(1.0, float(np.sqrt(usual)))
     nearest = np.full(nodes, np.inf)
     for column in (0, 1):
-        np.minimum.at(nearest, ends[:, column], 1 / np.sqrt(weight))
+        np.minimum.at(nearest, ends[:, column], np.sqrt(variance + missed / _LINK_CAUCHY / scale**2))
     return position, scale * nearest

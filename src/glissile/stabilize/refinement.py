@@ -20,10 +20,10 @@ CHUNK_FRAMES = 80
 _CHUNKS_ASIDE = 1
 # Over a chunk the specimen moves at most by this share of the frame.
 _TRAVEL_SHARE = 0.3
-_TILE_PX = 32
+_TILE_PX = 12
 # A tile that misses by this many standard errors, squared, has half its say.
-_CAUCHY = 12.0
-_ROUNDS = 6
+_CAUCHY = 6.0
+_ROUNDS = 5
 _NOISE_SAMPLES = 6
 # Fewer frames make no template; where there are fewer, the first pass is good to about this.
 LEAST_FRAMES = 12
@@ -256,8 +256,11 @@ class Refiner:
         # A frame is in the template, too, and so looks less displaced.
         sums[:, 2:] *= 1 - 1 / count
         told = agreed(sums, _CAUCHY, _ROUNDS)
-        self._found[frames] = self._whole[frames] + 0.5 * self._phase[frames] + told.displacements
-        self._sigma[frames], self._agreeing[frames] = told.sigma, told.agreeing
+        found = self._whole[frames] + 0.5 * self._phase[frames] + told.displacements
+        lost = ~np.isfinite(told.sigma)
+        self._found[frames] = np.where(lost[:, None], self._survey.positions_px[frames], found)
+        self._sigma[frames] = np.where(lost, 0.5 * min(self._shape), told.sigma)
+        self._agreeing[frames] = np.where(lost, 0.0, told.agreeing)
         chunk.pictures = []
 
     def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:

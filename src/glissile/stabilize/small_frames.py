@@ -77,6 +77,9 @@ class SmallFrames:
         highest = 2 * _HIGHEST if self.factor == 1 else _HIGHEST
         chosen = (length >= lowest) & (length <= highest) & ~((fx == 0) & (fy < 0))
         self._chosen = np.flatnonzero(chosen)
+        # Of waves straight down both halves of the plane are in the list of the transform back.
+        straight = np.broadcast_to(fx == 0, chosen.shape).ravel()[self._chosen]
+        self._both: NDArray[np.float32] = np.where(straight, 2, 1).astype(np.float32)
         both = np.broadcast_arrays(fy, fx)
         self.f: NDArray[np.float32] = _TWO_PI * np.stack([a.ravel()[self._chosen] for a in both]).astype(
             np.float32
@@ -181,7 +184,7 @@ class SmallFrames:
 
     def _inverse(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         whole = np.zeros(self._size[0] * (self._size[1] // 2 + 1), np.complex64)
-        whole[self._chosen] = spectrum
+        whole[self._chosen] = spectrum * self._both
         image: NDArray[np.float32] = scipy.fft.irfft2(whole.reshape(self._size[0], -1), self._size)
         return image
 

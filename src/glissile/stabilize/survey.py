@@ -90,8 +90,8 @@ class Survey:
     sigma_px: NDArray[np.float64]
     segments: NDArray[np.int64]
     illumination: NDArray[np.float64]
-    overlay: NDArray[np.bool_] | None
-    distortion: Distortion | None
+    overlay: NDArray[np.bool_] | None = None
+    distortion: Distortion | None = None
 
 
 class Surveyor:

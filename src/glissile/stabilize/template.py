@@ -24,11 +24,15 @@ _BACKGROUND_PX = 21
 _LEAST_TRANSFER = 0.2
 # Frequencies of which less than this share of the template's power is signal are left alone.
 _LEAST_SIGNAL = 0.05
+# What fewer frames show lies off as these happen to; where their number changes the mean has a step, which
+# looks like structure, the more the less noise there is. So much around such places has no say.
+_FEWEST, _FEWEST_SHARE = 16, 0.5
+_STEP_PX = 5
 # Slow waves, in cycles per pixel, are light.
 _SLOWEST = 0.008
 # The gradient is a secant over this way to both sides, the middle of what frames lie off a half pixel.
 _SECANT_PX = 0.17
-_NOISE_BOX_PX = 31
+_NOISE_BOX_PX = 9
 _LEAST_VARIANCE_SHARE = 0.25
 _TWO_PI = 2 * np.pi
 
@@ -76,7 +80,8 @@ class Template:
         self._fx = scipy.fft.rfftfreq(self._size[1]).astype(np.float32)[None]
         means = sums / np.maximum(counts, 1)
         self.known: NDArray[np.float32] = np.asarray((counts > 0).all(axis=0), np.float32)
-        self._say: NDArray[np.float32] = self.known
+        self._steady = self.known * _steady(counts)
+        self._say: NDArray[np.float32] = self._steady
         # Share of one more frame in the mean, by the group it is in.
         self._own_share = np.asarray(0.5 / np.maximum(counts, 1) * self.known, np.float32)
         mean = np.asarray(0.5 * (means[0] + means[1]) * self.known, np.float32)
@@ -140,7 +145,7 @@ class Template:
 
     def hold(self, held: NDArray[np.float32] | None) -> None:
         """Give only the places a say where `held`, shape (y, x), is 1."""
-        self._say = self.known if held is None else self.known * held
+        self._say = self._steady if held is None else self._steady * held
 
     def whiten(
         self, residuals: NDArray[np.float32], seen: NDArray[np.float32], place: tuple[int, int]
@@ -261,6 +266,15 @@ class Template:
         """Share of one frame of a group in the template, weighted as the kernels are; (y, x)."""
         share: NDArray[np.float32] = self._own_share[group] * self._trusted * self._say
         return share
+
+
+def _steady(counts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where enough frames tell what the specimen looks like, and all around: 1 there, 0 elsewhere."""
+    total = counts.sum(axis=0)
+    few = np.asarray(total < min(_FEWEST, _FEWEST_SHARE * float(total.max())), np.uint8)
+    near = np.ones((_STEP_PX, _STEP_PX), np.uint8)
+    beyond = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 1}
+    return np.asarray(1 - cv2.dilate(few, near, **beyond), np.float32)
 
 
 def _smoothed(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Median of a squared deviation in two dimensions, in variances.
-_MEDIAN_SQUARED = 1.386
+MEDIAN_SQUARED = 1.386
+_LEAST_TILES = 1.5
 
 
 def tile_sums(
@@ -50,7 +51,8 @@ class Agreement:
     displacements : ndarray, shape (t, 2)
         (dy, dx).
     sigma : ndarray, shape (t,)
-        Standard error per axis: the sandwich of the scatter of the tiles.
+        Standard error per axis: the sandwich of the scatter of the tiles. Infinite where one tile or none
+        tells, which scatter around nothing.
     agreeing : ndarray, shape (t,)
         Share of the information in tiles that have more than half their say.
     weights : ndarray, shape (t, tiles)
@@ -94,8 +96,7 @@ def agreed(sums: NDArray[np.float64], cauchy: float, rounds: int) -> Agreement:
         y, x = found[:, :1], found[:, 1:]
         off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
         squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
-        squared = np.where(telling, squared, np.nan)
-        usual = np.maximum(np.nanmedian(squared, axis=1, keepdims=True) / _MEDIAN_SQUARED, 1e-6)
+        usual = np.maximum(_medians(squared, telling) / MEDIAN_SQUARED, 1e-6)
         weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (cauchy * usual)), 0)
     bread = np.linalg.inv(
         np.stack([(weight**2 * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
@@ -104,8 +105,20 @@ def agreed(sums: NDArray[np.float64], cauchy: float, rounds: int) -> Agreement:
     off = np.stack([weight * off_down, weight * off_right], axis=1)
     covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
+    # So many tiles have a say; their scatter around what they say themselves is too small.
+    say = weight * trace
+    tiles = np.square(say.sum(axis=1)) / np.maximum(np.square(say).sum(axis=1), 1e-30)
+    sigma = np.where(tiles > _LEAST_TILES, sigma * np.sqrt(tiles / np.maximum(tiles - 1, 1e-3)), np.inf)
     agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
     return Agreement(found, sigma, agreeing, weight)
+
+
+def _medians(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Medians (t, 1) of those `values`, (t, tiles), that are `counted`; 0 where none is."""
+    ascending = np.sort(np.where(counted, values, np.inf), axis=1)
+    middle = np.maximum(counted.sum(axis=1, keepdims=True) - 1, 0) // 2
+    found = np.take_along_axis(ascending, middle, axis=1)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def turn_and_growth(
