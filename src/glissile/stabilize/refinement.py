@@ -248,8 +248,6 @@ class Refiner:
         kernels = {phase: template.kernels(phase, e) for phase, e in expected.items()}
         tiles = _Tiles(template, self._seen)
         sums = np.stack([self._sums(chunk, k, kernels[phases[k]], tiles) for k in range(len(frames))])
-        # A frame is in the template, too, and so looks less displaced.
-        sums[:, 2:] *= 1 - 1 / count
         aside, sigma, agreeing = robust(sums, _CAUCHY, _ROUNDS)
         lost = ~np.isfinite(sigma)
         sigma[lost], agreeing[lost] = 0.5 * min(self._shape), 0.0
