@@ -52,6 +52,22 @@ def test_frames_without_noise_are_no_worse(seed):
     assert off(refined(frames, surveyed(frames, path)), path).max() < 0.05
 
 
+def test_a_frame_that_is_in_its_own_template_is_told_neither_less_nor_more_displaced():
+    asides, roughs, errors = [], [], []
+    for seed in range(8):
+        path = wandering(12, seed, 0.2)
+        frames = drifting(path, WINDOW, noise=6, seed=seed)
+        rough = np.random.default_rng(seed).normal(0, 0.1, path.shape)
+        rough -= rough.mean(axis=0)
+        error = refined(frames, surveyed(frames, path + rough)).positions_px - path
+        asides.append(path - 0.5 * np.rint(2 * (path + rough)))
+        roughs.append(rough)
+        errors.append(error - error.mean(axis=0))
+    causes = np.stack([np.ravel(asides), np.ravel(roughs)], axis=1)
+    slopes = np.linalg.lstsq(causes, np.ravel(errors), rcond=None)[0]
+    assert np.abs(slopes).max() < 0.03
+
+
 def test_an_error_that_neighbours_have_in_common_is_taken_out():
     # Templates are made of frames where the first pass put them, and so lie off as these do.
     path = SLOW[:400]

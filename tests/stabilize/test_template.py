@@ -57,6 +57,17 @@ def test_what_is_expected_is_the_specimen_where_the_phase_says(template, phase):
     assert np.sqrt(np.square(off).mean()) < 0.8
 
 
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_is_slow_lies_where_the_phase_says_too(phase):
+    y, x = (2 * np.pi * np.arange(n) / n for n in SHAPE)
+    slow = texture(SHAPE) + 60 * np.cos(y)[:, None] + 60 * np.cos(x)
+    expected = template_of(np.repeat(slow[None].astype(np.float32), 4, axis=0), np.zeros((4, 2))).expected(
+        phase
+    )
+    off = (expected - moved(slow, np.multiply(0.5, phase)))[INSIDE]
+    assert np.sqrt(np.square(off).mean()) < 0.5
+
+
 def test_frames_that_lie_aside_do_not_blur_the_template():
     asides = np.random.default_rng(2).uniform(-0.5, 0.5, (60, 2))
     sharp = template_of(frames_of(asides, noise=0), asides).expected((0, 0))
@@ -97,6 +108,18 @@ def test_information_is_the_inverse_of_the_scatter(template):
     yy, yx, xx = (template.information() * _middle()).sum(axis=(1, 2))
     expected = np.sqrt(np.diag(np.linalg.inv([[yy, yx], [yx, xx]])))
     np.testing.assert_allclose(np.std(told, axis=0), expected, rtol=0.3)
+
+
+def test_a_template_of_a_few_noisy_frames_tells_no_less_and_no_more():
+    told = []
+    frame = moved(texture(SHAPE), (0.2, -0.2)).astype(np.float32)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        frames = (texture(SHAPE) + rng.normal(0, 40, (12, *SHAPE))).astype(np.float32)
+        template = template_of(frames, np.zeros((12, 2)))
+        template.whiten(frames[:6] - template.expected((0, 0)), EVERYWHERE, (0, 0))
+        told.append(displacement_told(template, frame))
+    np.testing.assert_allclose(np.mean(told, axis=0), (0.2, -0.2), rtol=0.12)
 
 
 def _middle():

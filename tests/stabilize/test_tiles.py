@@ -115,6 +115,13 @@ def test_sigma_tells_how_far_the_displacements_scatter(scale):
     assert 0.8 < sigma.mean() / scatter < 1.25
 
 
+def test_sigma_tells_the_scatter_also_where_a_fifth_of_the_tiles_is_wrong():
+    rng = np.random.default_rng(6)
+    noise = rng.normal(0, 1, (600, TILES, 2)) * np.where(rng.random((600, TILES, 1)) < 0.2, 8, 1)
+    found, sigma, _ = robust(told(informed(600), (0.1, 0.2), noise), 12.0, 6)
+    assert 0.88 < sigma.mean() / np.sqrt(np.square(found - (0.1, 0.2)).mean()) < 1.15
+
+
 def test_more_contrast_changes_no_displacement():
     noise = np.random.default_rng(3).normal(0, 1, (1, TILES, 2))
     sums = told(informed(), (0.3, 0.1), noise)

@@ -253,8 +253,6 @@ class Refiner:
         sums = np.stack(
             each(lambda k: self._sums(chunk, k, kernels[phases[k]], tiles), range(len(frames)), pixels)
         )
-        # A frame is in the template, too, and so looks less displaced.
-        sums[:, 2:] *= 1 - 1 / count
         told = agreed(sums, _CAUCHY, _ROUNDS)
         found = self._whole[frames] + 0.5 * self._phase[frames] + told.displacements
         lost = ~np.isfinite(told.sigma)
