@@ -98,3 +98,18 @@ def test_one_odd_frame_does_not_move_the_others():
     frames[5] = recorded(clean(path[5:6], WINDOW, seed=9))[0]
     fit = aligned(spectra_of(frames), path, SMALL)
     assert np.abs(np.delete(fit.positions_px - path, 5, axis=0)).max() < 0.1
+
+
+def test_the_error_of_each_frame_is_told():
+    path = wandering(16, 2, 0.3)
+    sigmas, errors = [], []
+    for seed in range(6):
+        small = SmallFrames((96, 128))
+        frames = recorded(clean(path, (96, 128), seed=seed), noise=40, seed=seed)
+        flat = [small.flat(small.small(frame)) for frame in frames]
+        fit = aligned(small.spectra(flat), path, small)
+        error = fit.positions_px - path
+        errors.append(error - error.mean(axis=0))
+        sigmas.append(fit.sigma_px)
+    scatter = np.sqrt(np.square(errors).mean())
+    assert 0.6 < np.mean(sigmas) / scatter < 2

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drifting_textures import burnt, burnt_in, clean, drifting, recorded, wandering
@@ -17,7 +19,8 @@ def surveyed(frames, positions, sigma=0.03, segments=None):
     planes = np.stack([light.of(finite(frame)) for frame in frames])
     segments = np.zeros(count, np.int64) if segments is None else segments
     positions = np.where((segments >= 0)[:, None], positions, np.nan)
-    return Survey(positions, np.where(segments >= 0, sigma, np.nan), segments, planes, None)
+    told = np.where(segments >= 0, sigma, np.nan)
+    return Survey(positions, told, told, segments, planes)
 
 
 def refined(frames, survey, ignored=None):
@@ -101,9 +104,9 @@ def test_segments_do_not_mix():
         alone = Survey(
             survey.positions_px[part],
             survey.sigma_px[part],
+            survey.own_sigma_px[part],
             survey.segments[part] * 0,
             survey.illumination[part],
-            None,
         )
         other = refined(frames[part], alone)
         np.testing.assert_allclose(found.positions_px[part], other.positions_px, atol=0.003)
@@ -151,7 +154,7 @@ def test_a_flickering_lamp_does_not_matter():
     frames = recorded(image * flicker[:, None, None], noise=4, dtype=np.float32)
     survey = surveyed(frames, path)
     assert off(refined(frames, survey), path).max() < 0.05
-    dark = Survey(survey.positions_px, survey.sigma_px, survey.segments, 0 * survey.illumination, None)
+    dark = replace(survey, illumination=0 * survey.illumination)
     assert off(refined(frames, dark), path).max() > off(refined(frames, survey), path).max()
 
 
@@ -174,7 +177,8 @@ def test_a_bounded_number_of_frames_is_held():
     path = SLOW
     frames = drifting(path[:1], (24, 24))
     count = len(path)
-    survey = Survey(path, np.full(count, 0.02), np.zeros(count, np.int64), np.zeros((count, 3)), None)
+    told = np.full(count, 0.02)
+    survey = Survey(path, told, told, np.zeros(count, np.int64), np.zeros((count, 3)))
     refiner = Refiner((24, 24), survey, None)
     most = 0
     for index in range(count):

@@ -12,6 +12,8 @@ _STEP_PX = 1.5
 _ENOUGH_PX = 0.005
 # A wave whose residual is this many times the usual one has half its say (Cauchy weights).
 _CAUCHY = 6.0
+# Neighbouring frequencies of a tapered frame are not independent.
+_DEPENDENCE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +26,13 @@ class Aligned:
         (dy, dx) of the specimen in each frame, since the first of them.
     mean : ndarray of complex64, shape (n,)
         Mean spectrum of the frames, moved to the first.
+    sigma_px : ndarray, shape (t,)
+        Standard error of `positions_px` per axis, from how the frequencies scatter; 0 for a single frame.
     """
 
     positions_px: NDArray[np.float64]
     mean: NDArray[np.complex64]
+    sigma_px: NDArray[np.float64]
 
 
 def aligned(spectra: NDArray[np.complex64], positions_px: NDArray[np.float64], small: SmallFrames) -> Aligned:
@@ -55,6 +60,7 @@ def aligned(spectra: NDArray[np.complex64], positions_px: NDArray[np.float64], s
     moved = spectra * small.moved(positions)
     count = len(spectra)
     f = small.f
+    sigma = np.zeros(count)
     squares = np.stack([f[0] * f[0], f[0] * f[1], f[1] * f[1]])
     for _ in range(_ROUNDS if count > 1 else 0):
         total = moved.sum(axis=0)
@@ -68,7 +74,9 @@ def aligned(spectra: NDArray[np.complex64], positions_px: NDArray[np.float64], s
         weight = 1 / (power * (1 + (np.square(apart.real) + np.square(apart.imag)) / (_CAUCHY * power)))
         twist = (others.real * moved.imag - others.imag * moved.real) * weight
         strength = (np.square(others.real) + np.square(others.imag)) * weight
-        step = _solved(strength @ squares.T, -(twist @ f.T))
+        matrix = strength @ squares.T
+        step = _solved(matrix, -(twist @ f.T))
+        sigma = _scatter(matrix, np.square(twist) @ squares.T)
         # All frames move at once, each towards the mean of the others: a full step would overshoot.
         step = np.clip(step * (count - 1) / count, -_STEP_PX, _STEP_PX)
         positions += step
@@ -76,7 +84,16 @@ def aligned(spectra: NDArray[np.complex64], positions_px: NDArray[np.float64], s
         if np.abs(step).max() < _ENOUGH_PX:
             break
     mean: NDArray[np.complex64] = moved.mean(axis=0) * small.moved(-positions[:1])[0]
-    return Aligned(positions - positions[0], mean)
+    return Aligned(positions - positions[0], mean, sigma)
+
+
+def _scatter(matrix: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tell standard errors (t,) per axis, by the sandwich of `matrix` and sums of squares, (t, 3) each."""
+    columns = [_solved(matrix, squares[:, [a, a + 1]]) for a in (0, 1)]
+    # Rows of the inverse times the squares; once more the inverse, and its diagonal.
+    down = _solved(matrix, np.stack([columns[0][:, 0], columns[1][:, 0]], axis=1))[:, 0]
+    right = _solved(matrix, np.stack([columns[0][:, 1], columns[1][:, 1]], axis=1))[:, 1]
+    return np.asarray(np.sqrt(_DEPENDENCE * np.maximum(down + right, 0) / 2))
 
 
 def _solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

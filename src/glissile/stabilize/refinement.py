@@ -25,7 +25,7 @@ _TILE_PX = 12
 _CAUCHY = 6.0
 _ROUNDS = 5
 _NOISE_SAMPLES = 6
-# Fewer frames make no template; where there are fewer, the first pass is good to about this.
+# Fewer frames make no template; where there are fewer, the first pass is no better than this.
 LEAST_FRAMES = 12
 _FEW_FRAMES_PX = 0.02
 # What neighbouring frames of the first pass have in common may be off by this much more than it tells.
@@ -235,7 +235,8 @@ class Refiner:
         template, count = self._template(chunk, around)
         if count < LEAST_FRAMES:
             self._found[frames] = self._survey.positions_px[frames]
-            self._sigma[frames], self._agreeing[frames] = _FEW_FRAMES_PX, 1.0
+            self._sigma[frames] = np.maximum(self._survey.own_sigma_px[frames], _FEW_FRAMES_PX)
+            self._agreeing[frames] = 1.0
             return
         expected: dict[Phase, NDArray[np.float32]] = {}
         phases = [cast("Phase", tuple(self._phase[index].tolist())) for index in frames]

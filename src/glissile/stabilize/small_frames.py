@@ -222,14 +222,11 @@ class SmallFrames:
         if mean <= 0:
             return np.zeros(2), 0.0
         surface = self._inverse(cross / (size + 1e-3 * mean))
-        place = np.unravel_index(np.argmax(surface), surface.shape)
-        found = [
-            _vertex(np.moveaxis(surface, axis, 0)[:, place[1 - axis]], int(place[axis])) * self.factor
-            for axis in (0, 1)
-        ]
+        row, column = (int(n) for n in np.unravel_index(np.argmax(surface), surface.shape))
+        found = np.array([_vertex(surface[:, column], row), _vertex(surface[row], column)])
         # Its mean is zero, as there is no zero frequency.
         deviation = np.sqrt(np.vdot(surface, surface) / surface.size)
-        return np.array(found), float(surface[place] / (deviation + 1e-12))
+        return found * self.factor, float(surface[row, column] / (deviation + 1e-12))
 
     @property
     def period_px(self) -> NDArray[np.float64]:

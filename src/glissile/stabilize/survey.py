@@ -46,6 +46,7 @@ class _Block:
     frames: list[int] = field(default_factory=list)
     spectra: list[NDArray[np.complex64]] = field(default_factory=list)
     positions: list[NDArray[np.float64]] = field(default_factory=list)
+    sigma: NDArray[np.float64] | None = None
     mean: NDArray[np.complex64] | None = None
     image: NDArray[np.float32] | None = None
 
@@ -76,6 +77,8 @@ class Survey:
         (dy, dx) of the specimen, pixels, since the first frame of its segment; NaN where not measured.
     sigma_px : ndarray, shape (t,)
         Standard error per axis that neighbouring frames have in common; NaN where not measured.
+    own_sigma_px : ndarray, shape (t,)
+        Standard error per axis of each frame among its neighbours; NaN where not measured.
     segments : ndarray of int, shape (t,)
         Frames of one number show one specimen; -1 where not measured.
     illumination : ndarray, shape (t, 3)
@@ -88,6 +91,7 @@ class Survey:
 
     positions_px: NDArray[np.float64]
     sigma_px: NDArray[np.float64]
+    own_sigma_px: NDArray[np.float64]
     segments: NDArray[np.int64]
     illumination: NDArray[np.float64]
     overlay: NDArray[np.bool_] | None = None
@@ -248,7 +252,7 @@ class Surveyor:
         assert block is not None
         fit = aligned(np.array(block.spectra), np.array(block.positions), self._small)
         block.positions = list(fit.positions_px)
-        block.mean, block.spectra = fit.mean, []
+        block.mean, block.sigma, block.spectra = fit.mean, fit.sigma_px, []
         block.image = self._small.image(fit.mean)
         number = len(self._blocks)
         self._blocks.append(block)
@@ -309,7 +313,7 @@ class Surveyor:
         if self._open is not None:
             self._close()
         count = self._count
-        positions, sigma = np.full((count, 2), np.nan), np.full(count, np.nan)
+        positions, sigma, own = np.full((count, 2), np.nan), np.full(count, np.nan), np.full(count, np.nan)
         segments = np.full(count, -1, np.int64)
         distortion = None
         if self._blocks:
@@ -317,11 +321,12 @@ class Surveyor:
             for number, block in enumerate(self._blocks):
                 positions[block.frames] = where.positions_px[number] + np.array(block.positions)
                 sigma[block.frames] = where.sigma_px[number]
+                own[block.frames] = block.sigma
                 segments[block.frames] = where.segments[number]
             distortion = _distortion(where)
         overlay = None if self._quiet is None else self._quiet.mask()
         planes = np.array(self._planes).reshape(-1, 3)
-        return Survey(positions, sigma, segments, planes, overlay, distortion)
+        return Survey(positions, sigma, own, segments, planes, overlay, distortion)
 
 
 def _distortion(where: Placement) -> Distortion | None:
