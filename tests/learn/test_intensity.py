@@ -79,3 +79,22 @@ def test_what_is_not_finite_is_the_lowest():
     result = normalised(frame, FULL).ravel()
     assert result.tolist() == [0, 0, 0, 0.5, 1]
     assert not normalised(np.full((4, 4), np.nan), PERCENTILES).any()
+
+
+def test_flattened_frames_look_alike_under_any_light():
+    rng = np.random.default_rng(0)
+    specimen = 100 + 10 * rng.normal(size=(96, 128))
+    y, x = np.mgrid[:96, :128] / 128
+    light = 1 + 0.5 * x - 0.4 * y
+    flattened = Normalisation(kind="flattened")
+    even, tilted = (normalised(image, flattened) for image in (specimen, 2 * specimen * light))
+    assert np.abs(even - tilted).max() < 0.1
+    plain, uneven = (normalised(image, Normalisation()) for image in (specimen, 2 * specimen * light))
+    assert np.abs(plain - uneven).max() > 0.4
+
+
+def test_flattening_leaves_the_frame_as_it_is():
+    frame = np.random.default_rng(1).integers(50, 200, (64, 64)).astype(np.uint8)
+    before = frame.copy()
+    normalised(frame, Normalisation(kind="flattened"))
+    np.testing.assert_array_equal(frame, before)

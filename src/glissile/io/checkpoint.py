@@ -55,12 +55,13 @@ class Normalisation(BaseModel):
     """How grey values become the input of the network.
 
     "percentiles": the two percentiles of each frame become 0 and 1; "full range": the smallest and largest
-    value of the pixel type do (of the frame, for floating-point frames).
+    value of the pixel type do (of the frame, for floating-point frames); "flattened": as percentiles, once
+    the illumination of each frame is divided out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["percentiles", "full range"] = "percentiles"
+    kind: Literal["percentiles", "full range", "flattened"] = "percentiles"
     low: float = Field(1, ge=0, le=50)
     high: float = Field(99, ge=50, le=100)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glissile.flat_field import evened
 from glissile.io.checkpoint import Normalisation
 
 # A hot pixel or a burnt-in clock must not outweigh the specimen.
@@ -25,8 +26,10 @@ def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.
     -------
     ndarray of float32, shape (y, x)
         "percentiles": the two percentiles at -0.5 and 0.5, cut one range beyond; zero for a constant frame.
-        "full range": 0 to 1.
+        "flattened": the same, of the frame divided by its own illumination. "full range": 0 to 1.
     """
+    if normalisation.kind == "flattened":
+        frame = evened(frame.astype(np.float32))
     grey: NDArray[np.float64] = frame.astype(np.float64)
     if frame.dtype.kind == "f":
         finite = np.isfinite(grey)

@@ -123,11 +123,11 @@ class Recipe(BaseModel):
         description="Pixels along y and x that the residual network folds into channels at its entrance",
         json_schema_extra={"advanced": True},
     )
-    grey: Literal["percentiles", "full range"] = Field(
+    grey: Literal["percentiles", "flattened", "full range"] = Field(
         "percentiles",
         title="Grey range",
-        description="What becomes the unit grey range: percentiles 1 to 99 of each frame, or the whole range "
-        "of the pixel type",
+        description="What becomes the unit grey range: percentiles 1 to 99 of each frame, these percentiles "
+        "once uneven illumination is divided out (flattened), or the whole range of the pixel type",
         json_schema_extra={"advanced": True},
     )
     optimizer: Literal["adamw", "rmsprop"] = Field(
