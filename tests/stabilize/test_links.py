@@ -75,6 +75,14 @@ def test_the_way_back_is_the_way_forth_turned_round():
     assert np.abs(forth[0] + back[0]).max() < 0.05
 
 
+def test_the_contrast_of_one_image_does_not_matter():
+    first, second = pair((4.4, -2.7))
+    plain = linked(first, second, np.zeros(2), SMALL)
+    stronger = linked(first, 5 * second, np.zeros(2), SMALL)
+    assert np.abs(plain[0] - stronger[0]).max() < 0.02
+    assert 0.8 < stronger[2] / plain[2] < 1.25
+
+
 def test_noise_makes_the_error_larger():
     sigmas = [linked(*pair((2.0, 1.0), noise=noise), np.zeros(2), SMALL)[1] for noise in (1, 30, 80)]
     assert sigmas[0] < sigmas[1] < sigmas[2]
@@ -93,6 +101,8 @@ def test_images_that_share_too_little_are_no_link():
     assert linked(*images, np.array((0.0, 0.95 * WINDOW[1])), SMALL) is None
     assert linked(*images, np.array((-0.95 * WINDOW[0], 0.0)), SMALL) is None
     assert linked(*images, np.array((500.0, 500.0)), SMALL) is None
+    # Three eighths of one edge and a quarter of the other.
+    assert linked(*images, np.array((60.0, 96.0)), SMALL) is None
     assert linked(np.zeros_like(images[0]), images[1], np.zeros(2), SMALL) is None
 
 

@@ -6,7 +6,7 @@ from drifting_textures import burnt, burnt_in, clean, drifting, recorded, wander
 
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.refinement import Refiner
-from glissile.stabilize.survey import Survey
+from glissile.stabilize.survey import Anchor, Survey
 
 WINDOW = (96, 112)
 SLOW = np.linspace(0, 1, 600)[:, None] * (5.0, -7.0)
@@ -187,3 +187,22 @@ def test_a_bounded_number_of_frames_is_held():
         most = max(most, held)
         assert len(refiner._chunks) <= 3
     assert 80 <= most <= 160
+
+
+def test_the_anchor_is_looked_for_where_it_lies_in_the_chunk():
+    # Drawn on frame 10, on a specimen that moves by whole pixels: 9 down and 4 left until frame 20.
+    path = np.arange(40)[:, None] * (1, 0) + np.arange(40)[:, None] // 3 * (0, -1)
+    frames = drifting(path * 0.0, (24, 32))
+    marked = np.zeros((24, 32), bool)
+    marked[4:9, 15:20] = True
+    refiner = Refiner((24, 32), surveyed(frames, path), None, Anchor(marked, path - path[10]))
+    for index in range(12, 29):
+        refiner.add(index, frames[index])
+    chunk = refiner._open
+    chunk.low = -path[12:29].max(axis=0)
+    chunk.sums = np.zeros((2, 60, 60), np.float32)
+    held = refiner._held(chunk)
+    # Pixels of the specimen are those of a frame less its position.
+    rows, columns = np.nonzero(held)
+    assert held.sum() == marked.sum()
+    assert (rows.min(), columns.min()) == tuple((4, 15) - path[10] - chunk.low)
