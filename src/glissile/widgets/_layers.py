@@ -20,7 +20,7 @@ MASK_OPACITY = 0.7
 BRUSH_SIZE_PX = 3
 # Vermillion and bluish green of Okabe and Ito (2008): seen on dark and bright, and of no usual class.
 REGION_COLORS: Mapping[int, str] = {LEFT_OUT: "#d55e00", ANCHOR: "#009e73"}
-_REGIONS_OPACITY = 0.5
+_REGIONS_OPACITY = 0.6
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"
 # Of a rectangle, and of the valid part of it: yellow and sky blue of Okabe and Ito (2008).

@@ -52,9 +52,6 @@ class FieldOfViewPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.study_changed()
 
     def _arrange(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Field of view"))
-        row.addWidget(self.combo, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self.apply, 1)
         buttons.addWidget(self.cancel)
@@ -66,7 +63,8 @@ class FieldOfViewPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.notice)
-        layout.addLayout(row)
+        layout.addWidget(QLabel("Field of view"))
+        layout.addWidget(self.combo)  # of the whole width, which its figures need
         layout.addWidget(self.preview)
 
     def study_changed(self) -> None:
