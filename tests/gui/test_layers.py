@@ -8,12 +8,14 @@ from napari.layers import Labels
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.experiment import MaskStore
+from glissile.stabilize.field_of_view import FieldOfViewSettings, field_of_view
+from glissile.stabilize.motion import Motion
 from glissile.video import Trim, Video
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
     cropped,
-    kept_corners,
+    field_corners,
     placement,
     rectangle_corners,
 )
@@ -104,5 +106,19 @@ def test_any_rectangle_gives_a_crop_that_fits(corners):
     Video.from_frames(FRAMES, name="v").trimmed(found)
 
 
-def test_kept_area_follows_the_origins(video):
-    np.testing.assert_array_equal(kept_corners(video, 0)[[0, 2]], [[2.5, 3.5], [8.5, 11.5]])
+STEPS = Motion(np.array([[0, 0], [0, 1], [0, -2]], float), np.zeros(3), ("",) * 3, np.arange(2, 5))
+WHOLE = Video.from_frames(FRAMES.repeat(2, axis=2), name="v").trimmed(Trim(top=3, left=4, height=6, first=2))
+
+
+def test_the_common_area_follows_the_specimen():
+    shown = field_of_view(STEPS, (6, 24), FieldOfViewSettings(kind="common"))
+    (corners,) = field_corners(WHOLE, shown, 4)
+    np.testing.assert_array_equal(corners[[0, 2]], [[2.5, 3.5], [8.5, 24.5]])
+    assert field_corners(WHOLE, shown, 5) == []  # left out
+
+
+def test_on_a_canvas_the_frame_is_told_from_it():
+    shown = field_of_view(STEPS, (6, 24), FieldOfViewSettings(kind="union"))
+    canvas, valid = field_corners(WHOLE, shown, 4)
+    np.testing.assert_array_equal(canvas[[0, 2]], [[2.5, 0.5], [8.5, 27.5]])
+    np.testing.assert_array_equal(valid[[0, 2]], [[2.5, 3.5], [8.5, 27.5]])

@@ -26,6 +26,7 @@ MEASURED = replace(SEGMENTED, measured=True)
         pytest.param(OPENED, "trim", id="just opened"),
         pytest.param(TRIMMED, "stabilize", id="trimmed"),
         pytest.param(STABLE, "label", id="stabilized"),
+        pytest.param(replace(STABLE, motion_outdated=True), "stabilize", id="regions drawn since"),
         pytest.param(replace(STABLE, labelled=3), "label", id="too few labels to score with"),
         pytest.param(LABELLED, "train", id="labelled"),
         pytest.param(replace(OPENED, labelled=12), "train", id="labelled without trim and stabilization"),
@@ -60,6 +61,12 @@ def test_next_section(facts, following):
         (OPENED, "segment", "Blocked: no trained network yet"),
         (OPENED, "measure", "Blocked: no segmented frame yet"),
         (STABLE, "stabilize", "Drift up to 12.3 px removed, 3 frames to check"),
+        (
+            replace(STABLE, motion_outdated=True),
+            "stabilize",
+            "Drift up to 12.3 px removed, 3 frames to check. "
+            "Regions or settings are others since: run Stabilize again",
+        ),
         (LABELLED, "label", "12 labelled frames, saved 14:03:12"),
         (
             replace(STABLE, doubtful_frames=0, corrected_frames=2, corrections_left_out=1),

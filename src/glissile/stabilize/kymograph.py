@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from glissile.errors import InputError
 from glissile.progress import Step, Steps
-from glissile.video import Video
+from glissile.video import Trim, Video
 
 Point = tuple[float, float]
 
@@ -20,6 +20,7 @@ class Kymographs:
     ----------
     before, after : ndarray of float, shape (t, length)
         Grey values along the line, a sample per pixel: where the detector is, and where the specimen is.
+        NaN where a frame shows nothing of the specimen.
     frame_numbers : ndarray of int, shape (t,)
         Number of each row's frame in the source.
     """
@@ -51,7 +52,8 @@ def kymograph(video: Video, start: Point, stop: Point, width_px: int = 1) -> Ste
     Returns
     -------
     ndarray, shape (t, length)
-        Interpolated linearly, about a pixel apart; beyond the edge of the frame its value is continued.
+        Interpolated linearly, about a pixel apart; beyond the edge of the frame its value is continued. NaN
+        where the frame is not valid.
 
     Raises
     ------
@@ -62,6 +64,8 @@ def kymograph(video: Video, start: Point, stop: Point, width_px: int = 1) -> Ste
     rows = np.empty((len(video), places.shape[-1]))
     for index in range(len(video)):
         rows[index] = _profile(video.frame(index), places)
+        if video.valid_px is not None:
+            rows[index, ~_valid(places, video.valid_px[index])] = np.nan
         yield Step(index + 1, len(video), _message(index, len(video)), frame=index)
     return rows
 
@@ -74,7 +78,7 @@ def kymographs(before: Video, after: Video, start: Point, stop: Point, width_px:
     before : Video
         The trimmed video: the line stays where it is on the detector in the first frame.
     after : Video
-        The same frames, stabilized.
+        The same frames, or a run of them, stabilized.
     start, stop : tuple of float
         Ends of the line, (y, x) in pixels of the source in its first frame.
     width_px : int
@@ -94,6 +98,8 @@ def kymographs(before: Video, after: Video, start: Point, stop: Point, width_px:
     InputError
         If the line is shorter than a pixel.
     """
+    first_index = before.index_of(int(after.frame_numbers[0])) or 0
+    before = before.trimmed(Trim(first=first_index, last=first_index + len(after) - 1))
     on_detector = kymograph(before, *_within(before, start, stop), width_px)
     on_specimen = kymograph(after, *_within(after, start, stop), width_px)
     total = len(before) + len(after)
@@ -146,6 +152,12 @@ def _places(start: Point, stop: Point, width_px: int) -> NDArray[np.float64]:
     beside = np.arange(width_px) - (width_px - 1) / 2
     line = low[:, None] + (high - low)[:, None] * along
     return np.asarray(line[:, None, :] + across[:, None, None] * beside[:, None])
+
+
+def _valid(places: NDArray[np.float64], part: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which samples (length,) lie in a valid part (top, left, bottom, right) over the whole width."""
+    low, high = part[:2, None, None], part[2:, None, None] - 1
+    return np.asarray(((places >= low) & (places <= high)).all(axis=(0, 1)))
 
 
 def _profile(frame: NDArray[np.generic], places: NDArray[np.float64]) -> NDArray[np.float64]:

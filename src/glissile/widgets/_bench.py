@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.progress import Step, Steps
+from glissile.stabilize.regions import Regions
 from glissile.video import Video
 from glissile.widgets import _study
 from glissile.widgets._display import Display
@@ -56,7 +57,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
     study_changed = Signal()  # another study, or another working video, or none
     facts_changed = Signal()
     frame_changed = Signal(int)  # index along t of the video that is shown
-    shown_changed = Signal()  # the working video or the one as recorded is shown
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
@@ -78,7 +78,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         viewer.dims.events.current_step.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
-        self.state.video_changed.connect(self._on_shown)
 
     def _timer(self, interval_ms: int, call: Callable[[], object]) -> QTimer:
         timer = QTimer(self)
@@ -169,7 +168,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._count.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
-        self.state.video_changed.disconnect(self._on_shown)
         self._let_go(closing=False)
         self.runner.close(lambda: None if study is None else study.experiment.close())
 
@@ -204,6 +202,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             read_only=study.experiment.read_only,
             trimmed="trim" in study.experiment.document.stages,
             drift_px=study.drift_px,
+            motion_outdated=study.outdated,
             doubtful_frames=study.doubtful_frames,
             corrected_frames=len(study.corrected),
             corrections_left_out=len(study.left_out),
@@ -227,6 +226,20 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.facts_changed.emit()
         self._table_outdated = True
         self._read_outdated_table()
+
+    def keep_regions(self, shown: Regions) -> None:
+        """Keep regions edited as `workflow.shown_regions` gave them.
+
+        Raises
+        ------
+        InputError
+            If they cannot be kept.
+        """
+        study = self.study
+        assert study is not None
+        workflow.keep_shown_regions(study.experiment, shown)
+        self.study = replace(study, outdated=_study.outdated(study.experiment, study.trimmed))
+        self.facts_changed.emit()
 
     def set_trained(self) -> None:
         """Take over the network that was just trained."""
@@ -274,9 +287,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self._table_outdated and self.state.running is None:
             self._table_outdated = False
             self.read_table()
-
-    def _on_shown(self) -> None:
-        self.shown_changed.emit()
 
     def _on_running(self) -> None:
         self.facts_changed.emit()

@@ -1,5 +1,6 @@
 """The layers of the open study in a viewer, and which frame of it is looked at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from glissile.widgets._layers import (
     video_layer,
     video_of,
 )
+from glissile.widgets._mode import Mode
 from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
 
@@ -39,18 +41,21 @@ class Display:
     ----------
     masks : StoredMasks, optional
         What the Segmentation layer shows.
+    mode : Mode
+        Whoever draws over the video enters it first.
     """
 
     def __init__(self, viewer: Any, state: ViewerState) -> None:
         self.viewer = viewer
         self._state = state
+        self.mode = Mode()
         self.masks: StoredMasks | None = None
         self._study: Study | None = None
         self._video: Image | None = None
         self._source: Image | None = None
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
-        self._rectangle: Shapes | None = None
+        self._drawing: Layer | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
         self._flat_look: FlatLook | None = None
@@ -96,8 +101,8 @@ class Display:
 
     def clear(self) -> None:
         """Take the layers of the study out of the viewer."""
-        self.hide_alignment()
-        self.hide_rectangle()
+        self.mode.leave()
+        self._hide_drawing()
         for layer in (self._source, self._labels, self._segmentation, self._video):
             self._remove(layer)
         self._source = self._labels = self._segmentation = self._video = None
@@ -107,7 +112,7 @@ class Display:
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
         aligned = () if self._alignment is None else self._alignment.layers
-        mine = (self._video, self._source, self._labels, self._segmentation, self._rectangle, *aligned)
+        mine = (self._video, self._source, self._labels, self._segmentation, self._drawing, *aligned)
         return any(layer is one for one in mine)
 
     @property
@@ -181,7 +186,8 @@ class Display:
 
     def show_source(self, shown: bool) -> None:
         """Show the video as recorded in place of the working video, or the other way round."""
-        self.hide_alignment()
+        if not shown:
+            self.mode.leave()
         study = self._study
         if study is None or shown == self.shows_source:
             return
@@ -193,7 +199,7 @@ class Display:
             self.viewer.layers.move(self.viewer.layers.index(source), 0)
             self._source = source
         else:
-            self.hide_rectangle()
+            self._hide_drawing()
             source, self._source = self._source, None
             self._remove(source)
             self._bring_back()
@@ -226,6 +232,7 @@ class Display:
         """
         assert self._study is not None
         self.show_source(False)
+        self.mode.enter(self._hide_alignment)
         self._set_aside()
         self._alignment = Alignment(self._study, frame_number)
         for layer in self._alignment.layers:
@@ -233,8 +240,7 @@ class Display:
         self.viewer.layers.selection = {self._alignment.layers[-1]}
         return self._alignment
 
-    def hide_alignment(self) -> None:
-        """Show the working video again."""
+    def _hide_alignment(self) -> None:
         alignment, self._alignment = self._alignment, None
         if alignment is not None:
             for layer in alignment.layers:
@@ -270,32 +276,36 @@ class Display:
             video, limits = look.flatten(video), look.limits
         return video_layer(video, role, self._study.experiment.folder, limits)
 
-    def show_rectangle(self, name: str, corners: NDArray[np.float64]) -> Shapes:
-        """Draw one rectangle over the video as recorded.
+    def show_rectangles(self, name: str, corners: Sequence[NDArray[np.float64]]) -> Shapes:
+        """Draw rectangles over the video as recorded.
 
         Parameters
         ----------
         name : str
             Of the layer.
-        corners : ndarray, shape (4, 2)
-            (y, x) in pixels of the source.
+        corners : sequence of ndarray, each of shape (4, 2)
+            (y, x) in pixels of the source: of what is kept, and of the part of it that is valid.
 
         Returns
         -------
         napari.layers.Shapes
         """
         assert self._study is not None
-        self.show_source(True)
-        self.hide_rectangle()
-        self._rectangle = Shapes(**rectangle_layer(name, corners, self._study.source))
-        self.viewer.add_layer(self._rectangle)
-        self.viewer.layers.selection = {self._rectangle}
-        return self._rectangle
+        layer = Shapes(**rectangle_layer(name, corners, self._study.source))
+        self.show_drawing(layer)
+        return layer
 
-    def hide_rectangle(self) -> None:
-        """Take the rectangle away."""
-        rectangle, self._rectangle = self._rectangle, None
-        self._remove(rectangle)
+    def show_drawing(self, layer: Layer) -> None:
+        """Show a layer, to be drawn on, over the video as recorded, in place of any other."""
+        self.show_source(True)
+        self._hide_drawing()
+        self._drawing = layer
+        self.viewer.add_layer(layer)
+        self.viewer.layers.selection = {layer}
+
+    def _hide_drawing(self) -> None:
+        drawing, self._drawing = self._drawing, None
+        self._remove(drawing)
 
     def _remove(self, layer: Layer | None) -> None:
         if layer is not None and layer in self.viewer.layers:

@@ -53,7 +53,7 @@ class SettingsForm(QWidget, Generic[M]):  # type: ignore[misc]  # qtpy brings no
             for name, field in model.model_fields.items()
             if not field.is_required()
         }
-        self._wheel_guard = _WheelGuard(self)
+        self._wheel_guard = WheelGuard(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -176,7 +176,7 @@ class _FieldError(Exception):
         self.field = field
 
 
-class _WheelGuard(QObject):  # type: ignore[misc]
+class WheelGuard(QObject):  # type: ignore[misc]
     """Lets the wheel scroll the dock; it changes a value only after a click into it."""
 
     def eventFilter(self, widget: Any, event: Any) -> bool:  # noqa: N802

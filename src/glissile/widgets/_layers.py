@@ -1,6 +1,6 @@
 """Videos, masks and rectangles as napari layers: scale, units, axis labels, colours, provenance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.experiment import MaskStore
+from glissile.stabilize.field_of_view import FieldOfView
+from glissile.stabilize.regions import ANCHOR, LEFT_OUT
 from glissile.video import Trim, Video
 
 # Masks lie over the video so that the defects below stay visible, and thin lines show on dark ground too.
 MASK_OPACITY = 0.7
 BRUSH_SIZE_PX = 3
+# Vermillion and bluish green of Okabe and Ito (2008): seen on dark and bright, and of no usual class.
+REGION_COLORS: Mapping[int, str] = {LEFT_OUT: "#d55e00", ANCHOR: "#009e73"}
+_REGIONS_OPACITY = 0.6
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"
-_RECTANGLE_COLOR = "#f0e442"
+# Of a rectangle, and of the valid part of it: yellow and sky blue of Okabe and Ito (2008).
+_RECTANGLE_COLORS = ("#f0e442", "#56b4e9")
 
 
 def placement(video: Video) -> dict[str, Any]:
@@ -111,16 +117,29 @@ def mask_layer(
     }
 
 
-def rectangle_layer(name: str, corners: NDArray[np.float64], source: Video) -> dict[str, Any]:
-    """Arguments of a shapes layer with one rectangle, its corners (4, 2) in pixels of `source`."""
+def rectangle_layer(name: str, corners: Sequence[NDArray[np.float64]], source: Video) -> dict[str, Any]:
+    """Arguments of a shapes layer with one or two rectangles, corners (4, 2) each in pixels of `source`."""
     return {
-        "data": [corners],
+        "data": list(corners),
         "shape_type": "rectangle",
         "name": name,
-        "edge_color": _RECTANGLE_COLOR,
+        "edge_color": list(_RECTANGLE_COLORS[: len(corners)]),
         "face_color": "transparent",
         "edge_width": 2,
         "metadata": {"glissile": {"role": "rectangle"}},
+        **{key: value[1:] for key, value in placement(source).items()},
+    }
+
+
+def regions_layer(values: NDArray[np.uint8], source: Video) -> dict[str, Any]:
+    """Arguments of a labels layer to draw regions (y, x) with, on the pixels of `source`."""
+    known: dict[int | None, str] = dict(REGION_COLORS.items())
+    return {
+        "data": values,
+        "name": "Regions",
+        "opacity": _REGIONS_OPACITY,
+        "colormap": DirectLabelColormap(color_dict={None: _UNKNOWN_COLOR, 0: "transparent", **known}),
+        "metadata": {"glissile": {"role": "regions"}},
         **{key: value[1:] for key, value in placement(source).items()},
     }
 
@@ -231,10 +250,34 @@ def cropped(trim: Trim, corners: NDArray[np.float64], shape: tuple[int, int]) ->
     )
 
 
-def kept_corners(video: Video, index: int) -> NDArray[np.float64]:
-    """Corners (4, 2), in pixels of the source, of the area that frame `index` of `video` shows."""
-    top, left = video.origins_px[index]
-    return rectangle_corners(float(top), float(left), *video.shape[1:])
+def field_corners(video: Video, shown: FieldOfView, frame_number: int) -> list[NDArray[np.float64]]:
+    """Where a field of view lies in one frame.
+
+    Parameters
+    ----------
+    video : Video
+        The trimmed video.
+    shown : FieldOfView
+        Chosen for its frames.
+    frame_number : int
+        Number of the frame in the source.
+
+    Returns
+    -------
+    list of ndarray, each of shape (4, 2)
+        Corners in pixels of the source, of all that is shown, and, where not all frames are valid all over,
+        of what this one is measured in. Empty for a frame that is left out.
+    """
+    kept = np.flatnonzero(shown.frame_numbers == frame_number)
+    if not kept.size:
+        return []
+    size = (shown.rectangle.height, shown.rectangle.width)
+    y, x = (video.origins_px[0] + shown.starts_px[kept[0]]).tolist()
+    found = [rectangle_corners(y, x, *size)]
+    if (shown.valid_px != (0, 0, *size)).any():
+        top, left, bottom, right = shown.valid_px[kept[0]].tolist()
+        found.append(rectangle_corners(y + top, x + left, bottom - top, right - left))
+    return found
 
 
 def experiment_of(layer: Any) -> Path | None:

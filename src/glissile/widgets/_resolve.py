@@ -44,6 +44,8 @@ class Facts:
         The trim was applied, even if it keeps everything.
     drift_px : float, optional
         Largest drift removed; None where the video is not stabilized.
+    motion_outdated : bool
+        The drift was found with other settings or regions than those of now.
     doubtful_frames : int
         Frames whose motion should be looked at.
     corrected_frames : int
@@ -76,6 +78,7 @@ class Facts:
     read_only: bool = False
     trimmed: bool = False
     drift_px: float | None = None
+    motion_outdated: bool = False
     doubtful_frames: int = 0
     corrected_frames: int = 0
     corrections_left_out: int = 0
@@ -158,7 +161,7 @@ def done_stages(facts: Facts) -> dict[str, bool]:
     frames = facts.shape[0] if facts.shape else 0
     return {
         "trim": facts.trimmed,
-        "stabilize": facts.drift_px is not None,
+        "stabilize": facts.drift_px is not None and not facts.motion_outdated,
         "label": facts.labelled >= LABELS_ENOUGH,
         "train": facts.scores is not None,
         "segment": 0 < frames <= facts.segmented and not facts.outdated,
@@ -218,7 +221,7 @@ def _button(stage: str, facts: Facts, done: bool) -> str:
         "segment": ("Segment all frames", "Segment all frames"),
         "measure": ("Measure", "Measure again"),
     }[stage]
-    return again if done else first
+    return again if done or (stage == "stabilize" and facts.drift_px is not None) else first
 
 
 def _text(stage: str, facts: Facts) -> str:
@@ -265,7 +268,10 @@ def _stabilize_text(facts: Facts) -> str:
         parts.append(f"{_count(facts.corrections_left_out, 'correction')} kept for frames outside this range")
     if facts.doubtful_frames:
         parts.append(f"{_count(facts.doubtful_frames, 'frame')} to check")
-    return ", ".join(parts)
+    text = ", ".join(parts)
+    if facts.motion_outdated:
+        text += ". Regions or settings are others since: run Stabilize again"
+    return text
 
 
 def _label_text(facts: Facts) -> str:

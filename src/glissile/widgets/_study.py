@@ -16,8 +16,9 @@ from glissile.label import annotations
 from glissile.learn.identity import interrupted
 from glissile.progress import Step, Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.stabilize.field_of_view import FieldOfView
+from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings, fields_of_view
 from glissile.stabilize.motion import Motion
+from glissile.stabilize.resample import restricted
 from glissile.stabilize.review import Doubt, doubts
 from glissile.video import Trim, Video
 from glissile.widgets._experiment_folder import experiment_folder
@@ -45,6 +46,11 @@ class Study:
         Numbers of the frames whose correction by hand the motion could not take account of.
     field_of_view : FieldOfView, optional
         What of the specimen the working video shows; None before it is stabilized.
+    choices : mapping of str to FieldOfView or str
+        What it could show, by kind, "automatic" among them; where one is not possible, the sentence that says
+        why. Empty before it is stabilized.
+    outdated : bool
+        The motion was found with other settings or regions than those of now.
     card : ModelCard, optional
         The trained network of the chosen recipe.
     store : MaskStore, optional
@@ -68,6 +74,8 @@ class Study:
     limits: tuple[float, float]
     motion: Motion | None
     field_of_view: FieldOfView | None
+    choices: Mapping[str, FieldOfView | str]
+    outdated: bool
     left_out: tuple[int, ...]
     card: ModelCard | None
     store: MaskStore | None
@@ -215,14 +223,17 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
     store = experiment.labels_or_none() if experiment.read_only else experiment.labels()
     card = trained_card(experiment)
     segmentation = experiment.segmentation_or_none()
+    motion = workflow.motion(experiment, cut)
     return Study(
         experiment=experiment,
         source=source,
         trimmed=cut,
         video=video,
         limits=video_contrast(source),
-        motion=workflow.motion(experiment, cut),
+        motion=motion,
         field_of_view=workflow.field_of_view(experiment, cut),
+        choices={} if motion is None else _choices(experiment, cut, motion),
+        outdated=outdated(experiment, cut),
         left_out=workflow.corrections_left_out(experiment, cut),
         card=card,
         store=store,
@@ -233,6 +244,18 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         and segmentation.attributes.get("model") == card.weights_sha256,
         measured=workflow.measurements_current(experiment),
     )
+
+
+def _choices(experiment: Experiment, cut: Video, motion: Motion) -> dict[str, FieldOfView | str]:
+    automatic = workflow.field_of_view(experiment, cut, FieldOfViewSettings(kind="automatic"))
+    assert automatic is not None
+    found = fields_of_view(restricted(motion, cut), cut.shape[1:])
+    return {"automatic": automatic, **{str(kind): chosen for kind, chosen in found.items()}}
+
+
+def outdated(experiment: Experiment, cut: Video) -> bool:
+    """Whether the motion of the trimmed video `cut` was found with other settings or regions than now."""
+    return workflow.motion(experiment, cut) is not None and not workflow.is_stabilized(experiment, cut)
 
 
 def read_labels(store: MaskStore, video: Video) -> dict[int, NDArray[np.uint8]]:
@@ -328,6 +351,11 @@ def corrected(
             experiment, lambda: workflow.correct(experiment, video, frame_number, displacement_px)
         )
     )
+
+
+def seen_as(experiment: Experiment, settings: FieldOfViewSettings) -> Steps[Study]:
+    """Show another field of view, then `refreshed`."""
+    return (yield from refreshed(experiment, lambda: experiment.save_settings("field_of_view", settings)))
 
 
 def trained_card(experiment: Experiment) -> ModelCard | None:

@@ -191,8 +191,9 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.bench.open_folder(folder)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Save the labels when the window is about to close."""
+        """Save what was drawn when the window is about to close."""
         if event.type() == QEvent.Type.Close:
+            self.bench.display.mode.leave()
             self.bench.save()
         return False
 

@@ -50,7 +50,7 @@ class CorrectionPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.keep = QPushButton("Keep")
         self.keep.clicked.connect(self._keep)
         self.cancel = QPushButton("Cancel")
-        self.cancel.clicked.connect(lambda: bench.display.hide_alignment())
+        self.cancel.clicked.connect(lambda: bench.display.mode.leave())
         self.arrows: dict[str, QToolButton] = {}
         self._arrange()
         bench.frame_changed.connect(self.refresh)

@@ -11,14 +11,17 @@ from glissile.errors import InputError
 from glissile.io.outputs import refuse_same
 from glissile.io.video_files import write_frames
 from glissile.stabilize.camera_motion import StabilizeSettings
+from glissile.stabilize.field_of_view import ENOUGH
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets._flat_look import FlatLook, flattening
 from glissile.widgets._form import SettingsForm
-from glissile.widgets._layers import kept_corners
+from glissile.widgets._layers import field_corners
 from glissile.widgets._worker import start
 from glissile.widgets.sections.correction import CorrectionPanel
 from glissile.widgets.sections.doubt_list import DoubtList
+from glissile.widgets.sections.field_of_view import FieldOfViewPanel
+from glissile.widgets.sections.regions import RegionsPanel
 from glissile.widgets.sections.section import Section, words
 
 if TYPE_CHECKING:
@@ -37,14 +40,18 @@ class StabilizeSection(Section):
         super().__init__(
             2,
             "Stabilize",
-            "Finds how the specimen drifts and keeps the area that all frames show, so that area fractions "
-            "always refer to the same piece of crystal.",
+            "Finds how the specimen drifts and holds it still. Kept is the area that all frames show, so "
+            "that area fractions always refer to the same piece of crystal; where that is less than "
+            f"{100 * ENOUGH:.0f} % of the frame, a canvas that holds all frames. You can choose otherwise.",
         )
         self._bench = bench
         self._rectangle: Shapes | None = None
         self.form = SettingsForm(StabilizeSettings)
         self.settings_layout.addWidget(self.form)
+        self.regions = RegionsPanel(bench)
+        self.settings_layout.addWidget(self.regions)
         self.kept = words("")
+        self.field = FieldOfViewPanel(bench)
         self.compare = QPushButton()
         self.compare.setCheckable(True)
         self.compare.setToolTip(
@@ -62,12 +69,19 @@ class StabilizeSection(Section):
             "the screen: nothing is trained, segmented or written with it."
         )
         self.flatten.toggled.connect(self._toggle_flatten)
-        for widget in (self.kept, self.compare, self.doubts, self.correction, self.write, self.flatten):
+        for widget in (
+            self.kept,
+            self.field,
+            self.compare,
+            self.doubts,
+            self.correction,
+            self.write,
+            self.flatten,
+        ):
             self.results.addWidget(widget)
         self._name_comparison(False)
         bench.study_changed.connect(self.study_changed)
         bench.frame_changed.connect(self._show_frame)
-        bench.shown_changed.connect(self._leave_comparison)
         self._bind_key(bench.display.viewer)
         self.study_changed()
 
@@ -84,7 +98,7 @@ class StabilizeSection(Section):
         self.compare.setChecked(False)
         study = self._bench.study
         stabilized = study is not None and study.motion is not None
-        for widget in (self.kept, self.compare, self.correction, self.write):
+        for widget in (self.kept, self.field, self.compare, self.correction, self.write):
             widget.setVisible(stabilized)
         self.flatten.setVisible(study is not None)
         self._show_flatten()
@@ -98,7 +112,7 @@ class StabilizeSection(Section):
     def start(self) -> None:
         """Estimate the motion."""
         assert self._bench.study is not None
-        self.compare.setChecked(False)
+        self._bench.display.mode.leave()  # regions that were drawn are kept, and count
         self._bench.study.experiment.save_settings("stabilize", self.form.value())
         self._bench.change("stabilize", lambda study: _study.stabilized(study.experiment), "Stabilizing")
 
@@ -109,18 +123,16 @@ class StabilizeSection(Section):
         if index is not None:
             display.go_to(index)
 
-    def _leave_comparison(self) -> None:
-        """Follow what else has put the stabilized video back on the screen."""
-        if not self._bench.display.shows_source:
-            self.compare.setChecked(False)
-
     def _toggle_comparison(self, recorded: bool) -> None:
         display, study = self._bench.display, self._bench.study
         self._name_comparison(recorded)
-        if recorded and study is not None:
-            index = display.working_index() or 0
-            self._rectangle = display.show_rectangle("Kept field of view", kept_corners(study.video, index))
+        if recorded and study is not None and study.field_of_view is not None:
+            shown = study.field_of_view
+            display.mode.enter(lambda: self.compare.setChecked(False))
+            corners = field_corners(study.trimmed, shown, int(shown.frame_numbers[0]))
+            self._rectangle = display.show_rectangles("Kept field of view", corners)
             self._rectangle.editable = False
+            self._show_frame()
         elif self._rectangle is not None:
             self._rectangle = None
             display.show_source(False)
@@ -131,10 +143,14 @@ class StabilizeSection(Section):
 
     def _show_frame(self) -> None:
         """Follow the frame that is looked at: in the list, and with the rectangle."""
-        study, index = self._bench.study, self._bench.display.working_index()
-        self.doubts.show_frame(self._bench.display.frame_number())
-        if self._rectangle is not None and study is not None and index is not None:
-            self._rectangle.data = [kept_corners(study.video, index)]
+        study, number = self._bench.study, self._bench.display.frame_number()
+        self.doubts.show_frame(number)
+        if self._rectangle is None or study is None or study.field_of_view is None or number is None:
+            return
+        corners = field_corners(study.trimmed, study.field_of_view, number)
+        if corners:
+            self._rectangle.data = corners
+        self._rectangle.visible = bool(corners)
 
     def _show_flatten(self) -> None:
         """Let the box say whether the picture is flattened."""

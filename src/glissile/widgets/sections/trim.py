@@ -138,7 +138,8 @@ class TrimSection(Section):
         self.draw.setText("Stop drawing" if drawing else "Draw crop")
         display = self._bench.display
         if drawing:
-            self._rectangle = display.show_rectangle("Crop", self._corners())
+            display.mode.enter(lambda: self.draw.setChecked(False))
+            self._rectangle = display.show_rectangles("Crop", [self._corners()])
             self._rectangle.mode = "select"
             self._rectangle.selected_data = {0}
             self._rectangle.events.data.connect(self._on_drawn)
