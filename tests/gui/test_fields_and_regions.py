@@ -37,7 +37,7 @@ def folder(tmp_path):
         for _ in workflow.stabilize(experiment):
             pass
         experiment.save_settings("stabilize", StabilizeSettings())
-        origin = experiment.settings("stabilized", workflow.videos.MotionOrigin)
+        origin = experiment.settings("stabilized", workflow.stabilization.MotionOrigin)
         known = origin.model_copy(update={"settings": StabilizeSettings()})
         experiment.save_settings("stabilized", known)
         Motion(PATH, np.full(T, 0.2), ("",) * T, np.arange(T)).write(experiment.motion_path)

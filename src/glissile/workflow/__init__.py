@@ -23,6 +23,18 @@ from glissile.workflow.segmentation import (
     segmented_frames,
     store,
 )
+from glissile.workflow.stabilization import (
+    correct,
+    corrections,
+    corrections_left_out,
+    distortion,
+    field_of_view,
+    fixed,
+    is_stabilized,
+    motion,
+    stabilize,
+    working_video,
+)
 from glissile.workflow.training import (
     is_trained,
     model_card,
@@ -34,19 +46,9 @@ from glissile.workflow.training import (
 from glissile.workflow.videos import (
     SETTINGS,
     check_calibration,
-    correct,
-    corrections,
-    corrections_left_out,
     create,
-    distortion,
-    field_of_view,
-    fixed,
-    is_stabilized,
-    motion,
     source_video,
-    stabilize,
     trimmed_video,
-    working_video,
 )
 
 __all__ = [

@@ -9,7 +9,7 @@ from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.label import annotations
-from glissile.workflow.videos import working_video
+from glissile.workflow.stabilization import working_video
 
 if TYPE_CHECKING:
     import numpy as np

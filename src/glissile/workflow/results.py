@@ -21,7 +21,8 @@ from glissile.quantify.measure import MeasureSettings, measure_frame, write_tabl
 from glissile.quantify.timeline import Timeline, check_strain_log, timeline
 from glissile.video import Video
 from glissile.workflow.segmentation import segmented_frames
-from glissile.workflow.videos import SETTINGS, corrections, working_video
+from glissile.workflow.stabilization import corrections, working_video
+from glissile.workflow.videos import SETTINGS
 
 
 class ResultsOrigin(BaseModel):

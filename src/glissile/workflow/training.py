@@ -14,7 +14,7 @@ from glissile.learn.identity import identity, interrupted, trained_identity
 from glissile.learn.labelled import data_hash
 from glissile.learn.recipes import Recipe
 from glissile.progress import Steps
-from glissile.workflow.videos import working_video
+from glissile.workflow.stabilization import working_video
 
 if TYPE_CHECKING:
     from glissile.io.checkpoint import ModelCard
