@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 from drifting_textures import moved, texture
+from qtpy.QtCore import QEvent
 
 from glissile import workflow
 from glissile.experiment import Calibration, Experiment
@@ -261,7 +262,7 @@ def test_what_was_drawn_is_not_lost_on_closing(regions, opened, viewer, folder, 
     if closing == "dock":
         viewer.window.remove_dock_widget(opened)
     elif closing == "napari":
-        viewer.close()
+        opened.eventFilter(opened.window(), QEvent(QEvent.Type.Close))  # Qt may delete nothing after it
     else:
         opened.sections["trim"].primary.click()
         idle(opened, qtbot)
