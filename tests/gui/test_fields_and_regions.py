@@ -92,7 +92,7 @@ def test_what_was_chosen_automatically_is_said_at_once(opened, field):
     section = opened.sections["stabilize"]
     assert opened.bench.study.field_of_view.kind == "union"
     assert "A canvas of 144 x 109 px holds all frames" in section.kept.text()
-    assert "Only 31 % of the frame is common" in field.notice.text()
+    assert "Only 32 % of the frame is common" in field.notice.text()
     assert field.notice.isVisibleTo(field)
     assert field.combo.currentText() == "Automatic: canvas"
     texts = [field.combo.itemText(row) for row in range(field.combo.count())]
