@@ -1,6 +1,5 @@
 """What the dock says of the fields of view that are possible, and which can be chosen; no Qt, no files."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -123,7 +122,8 @@ def notice(applied: str, found: Mapping[str, FieldOfView | str]) -> str:
     if isinstance(common, str):
         scarce = "Too little of the frame is common to all frames"
     else:
-        scarce = f"Only {math.floor(100 * common.share_kept)} % of the frame is common to all frames"
+        percent = min(round(100 * common.share_kept), round(100 * ENOUGH) - 1)  # 59.8 % is not 60 %
+        scarce = f"Only {percent} % of the frame is common to all frames"
     return {
         "union": f"{scarce}: a canvas that holds every frame was taken. Area fractions refer to the part of "
         "the specimen that each frame shows.",
