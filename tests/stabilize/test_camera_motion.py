@@ -257,6 +257,8 @@ def test_what_lies_before_and_behind_another_scene_shares_one_coordinate_system(
     assert motion.sigma_px[back].max() < 0.3
     assert motion.sigma_px[24:48].min() > 10
     assert [k for k, flag in enumerate(motion.flags) if flag == "jump"] == [24, 48]
+    # Where the other scene lies nobody knows: it is put where the one before it was left.
+    assert np.abs(motion.displacements_px[24] - motion.displacements_px[23]).max() < 1e-9
     steps = np.diff(motion.displacements_px[24:48] - path[24:48], axis=0)
     assert np.abs(steps).max() < 0.1
 
