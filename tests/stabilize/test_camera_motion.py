@@ -409,6 +409,23 @@ def test_black_frames_are_bridged():
     assert (np.linalg.norm(error, axis=1) < 3 * motion.sigma_px + 0.1).all()
 
 
+def test_the_further_the_specimen_went_unseen_the_larger_the_doubt():
+    sigmas = []
+    for way in (0, 12):
+        path = np.zeros((30, 2))
+        path[15:] = way, -way
+        frames = drifting(path)
+        frames[10:20] = 0
+        motion = estimated(frames)
+        assert_honest(motion, path)
+        sigmas.append(motion.sigma_px[10:20])
+    assert sigmas[0].min() > 1
+    assert sigmas[1].min() > 0.5 * 12 * np.sqrt(2)
+    frames = drifting(np.zeros((30, 2)))
+    frames[12:] = 0
+    assert (np.diff(estimated(frames).sigma_px[12:]) > 0.1).all()
+
+
 def test_black_frames_at_the_start_and_end_take_the_nearest_position():
     frames = drifting(wandering(20, 7))
     frames[:3] = frames[-3:] = 0
