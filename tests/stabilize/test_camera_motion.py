@@ -255,6 +255,8 @@ def test_what_lies_before_and_behind_another_scene_shares_one_coordinate_system(
     assert motion.sigma_px[back].max() < 0.3
     assert motion.sigma_px[24:48].min() > 10
     assert [k for k, flag in enumerate(motion.flags) if flag == "jump"] == [24, 48]
+    # Where the other scene lies nobody knows: it is put where the one before it was left.
+    assert np.abs(motion.displacements_px[24] - motion.displacements_px[23]).max() < 1e-9
     steps = np.diff(motion.displacements_px[24:48] - path[24:48], axis=0)
     assert np.abs(steps).max() < 0.1
 
@@ -403,6 +405,23 @@ def test_black_frames_are_bridged():
     assert np.linalg.norm(np.delete(error, [12, 13, 14], axis=0), axis=1).max() < 0.1
     assert np.linalg.norm(error, axis=1).max() < 3
     assert (np.linalg.norm(error, axis=1) < 3 * motion.sigma_px + 0.1).all()
+
+
+def test_the_further_the_specimen_went_unseen_the_larger_the_doubt():
+    sigmas = []
+    for way in (0, 12):
+        path = np.zeros((30, 2))
+        path[15:] = way, -way
+        frames = drifting(path)
+        frames[10:20] = 0
+        motion = estimated(frames)
+        assert_honest(motion, path)
+        sigmas.append(motion.sigma_px[10:20])
+    assert sigmas[0].min() > 1
+    assert sigmas[1].min() > 0.5 * 12 * np.sqrt(2)
+    frames = drifting(np.zeros((30, 2)))
+    frames[12:] = 0
+    assert (np.diff(estimated(frames).sigma_px[12:]) > 0.1).all()
 
 
 def test_black_frames_at_the_start_and_end_take_the_nearest_position():
