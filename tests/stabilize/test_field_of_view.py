@@ -189,3 +189,20 @@ def test_a_canvas_beyond_4_frames_is_refused_and_names_the_frames():
     path[7] = 1e300, 0
     with pytest.raises(InputError, match=r"Frames 0 and 7 lie 1000\d* px apart"):
         chosen(path, kind="union")
+
+
+def test_automatic_is_never_refused_after_a_cut_to_a_view_far_away():
+    path = np.zeros((20, 2))
+    path[10:] = (0, 5000)
+    sigma = np.where(np.arange(20) < 10, 0.1, 60.0)
+    motion = Motion(path, sigma, ("",) * 20, np.arange(20))
+    with pytest.raises(InputError):
+        field_of_view(motion, (100, 120), FieldOfViewSettings(kind="segments"))
+    assert field_of_view(motion, (100, 120)).kind == "range"
+
+
+def test_what_nobody_knows_to_belong_together_is_shown_in_segments():
+    sigma = np.where(np.arange(20) < 10, 0.1, 60.0)
+    motion = Motion(np.zeros((20, 2)), sigma, ("",) * 20, np.arange(20))
+    chosen = field_of_view(motion, (100, 120))
+    assert [len(segment) for segment in chosen.segments] == [10, 10]

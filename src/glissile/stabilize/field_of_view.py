@@ -163,8 +163,8 @@ def field_of_view(
         (y, x) of the frames.
     settings : FieldOfViewSettings, optional
         Kind of the field of view. Default: automatic, which is segments where nobody knows how some frames
-        lie to those before, else common where that keeps at least 60 % of the area of the frame, else union,
-        else, where its canvas is refused, range.
+        lie to those before, else common where that keeps at least 60 % of the area of the frame, else union;
+        where their canvas is refused, range.
 
     Returns
     -------
@@ -179,13 +179,11 @@ def field_of_view(
     kind = "automatic" if settings is None else settings.kind
     if kind != "automatic":
         return _MAKERS[kind](motion, shape)
-    if _unrelated(motion, shape).any():
-        return _segments(motion, shape)
-    found = fields_of_view(motion, shape, ("common", "union"))
-    common, union = found["common"], found["union"]
-    if isinstance(common, FieldOfView) and common.share_kept >= ENOUGH:
-        return common
-    return union if isinstance(union, FieldOfView) else _range(motion, shape)
+    wanted: tuple[Kind, ...] = ("segments",) if _unrelated(motion, shape).any() else ("common", "union")
+    for found in fields_of_view(motion, shape, wanted).values():
+        if isinstance(found, FieldOfView) and (found.kind != "common" or found.share_kept >= ENOUGH):
+            return found
+    return _range(motion, shape)
 
 
 def fields_of_view(

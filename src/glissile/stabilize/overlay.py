@@ -7,6 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+
+from glissile.stabilize.grey_levels import finite
 
 # A pixel is quiet where it changes from one frame to the next by less than this share of the usual change ...
 _QUIET_SHARE = 0.15
@@ -20,6 +23,8 @@ _LEAST_HOLE_PX = 400
 # Strokes and changing digits closer than this belong together.
 _GAP_PX = 9
 _RIM_PX = 7
+# What is drawn differs within itself, or from what is around it, by this share of the range of grey values.
+_LEAST_CONTRAST = 0.5
 # If more of the frame is quiet than this, it is the specimen that does not change.
 _MOST = 0.4
 
@@ -39,19 +44,20 @@ class QuietPixels:
     def __init__(self, shape: tuple[int, int]) -> None:
         self._quiet: NDArray[np.float32] = np.zeros(shape, np.float32)
         self._pairs = 0
+        self._latest: NDArray[np.float32] = np.zeros(shape, np.float32)
 
     def add(self, frames: Sequence[NDArray[Any]]) -> None:
         """Look at consecutive frames, each of shape (y, x)."""
         if len(frames) < 2:
             return
         changes = [_change(a, b) for a, b in pairwise(frames)]
-        changes = [
-            change for change in changes if change[::4, ::4].any()
-        ]  # a frame stored twice tells nothing
+        # A frame stored twice tells nothing.
+        changes = [change for change in changes if change[::4, ::4].any()]
         if not changes:
             return
         sample = np.stack([change[::4, ::4] for change in changes])
         usual = float(np.nanmedian(sample)) or float(np.nanmean(sample))
+        self._latest = finite(frames[-1])
         for change in changes:
             self._quiet += change <= _QUIET_SHARE * usual
         self._pairs += len(changes)
@@ -68,10 +74,26 @@ class QuietPixels:
         padded = cv2.copyMakeBorder(strokes, _GAP_PX, _GAP_PX, _GAP_PX, _GAP_PX, cv2.BORDER_REPLICATE)
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((_GAP_PX, _GAP_PX), np.uint8))
         parts = _large_parts(np.ascontiguousarray(closed[_GAP_PX:-_GAP_PX, _GAP_PX:-_GAP_PX]), _LEAST_PART_PX)
-        rimmed = cv2.dilate(parts, np.ones((_RIM_PX, _RIM_PX), np.uint8))
+        rimmed = self._drawn(cv2.dilate(parts, np.ones((_RIM_PX, _RIM_PX), np.uint8)))
+        if not rimmed.any():
+            return None
         # The digit of a clock that changes with every frame lies among those that do not.
         mask: NDArray[np.bool_] = _large_parts(1 - rimmed, _LEAST_HOLE_PX) == 0
         return mask if 0 < mask.mean() <= _MOST else None
+
+    def _drawn(self, parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Keep those of the connected `parts` that stand out, as what is drawn to be read does.
+
+        What compression has smoothed away, in dark places above all, is quiet, too.
+        """
+        smooth = cv2.blur(self._latest, (3, 3))
+        low, high = np.percentile(smooth[::2, ::2], [1, 99])
+        count, labels = cv2.connectedComponents(parts)
+        numbers = np.arange(1, count)
+        inside = (ndimage.maximum(smooth, labels, numbers), ndimage.minimum(smooth, labels, numbers))
+        stands_out = np.zeros(count, bool)
+        stands_out[1:] = np.subtract(*inside) >= _LEAST_CONTRAST * (high - low)
+        return np.asarray(stands_out[labels], np.uint8)
 
 
 def _change(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
