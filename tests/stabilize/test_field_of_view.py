@@ -18,6 +18,7 @@ from glissile.stabilize.field_of_view import (
     field_of_view,
     fields_of_view,
 )
+from glissile.stabilize.motion import Motion
 
 PATHS = st.integers(1, 6).flatmap(
     lambda n: hnp.arrays(np.float64, (n, 2), elements=st.floats(-20, 20, allow_subnormal=False))
