@@ -123,3 +123,44 @@ def test_regions_of_another_kind_are_refused(study, image, said):
     write_mask(study.regions_path, image)
     with pytest.raises(InputError, match=said):
         finish(workflow.stabilize(study))
+
+
+def test_what_was_drawn_is_kept_through_looking_at_it(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[80:94, 15:75] = LEFT_OUT
+    workflow.keep_shown_regions(study, Regions(values))
+    finish(workflow.stabilize(study))
+    shown = workflow.shown_regions(study)
+    shown.values[5, 5] = LEFT_OUT
+    workflow.keep_shown_regions(study, shown)
+    values[5, 5] = LEFT_OUT
+    np.testing.assert_array_equal(regions(study).values, values)
+
+
+def test_specimen_that_was_marked_stays_marked_where_nothing_is_found_any_more(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[40:50, 40:60] = SPECIMEN
+    workflow.regions.keep_regions(study, Regions(values))
+    shown = workflow.shown_regions(study)
+    shown.values[5, 5] = LEFT_OUT
+    workflow.keep_shown_regions(study, shown)
+    assert (regions(study).values[40:50, 40:60] == SPECIMEN).all()
+
+
+def test_an_anchor_whose_frame_is_not_known_is_refused(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[20:60, 20:100] = ANCHOR
+    workflow.keep_shown_regions(study, Regions(values, 3))
+    values[20:30] = 0
+    write_mask(study.regions_path, values)
+    with pytest.raises(InputError, match="not known on which frame its anchor was drawn"):
+        regions(study)
+
+
+def test_an_anchor_outside_the_crop_is_refused(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[:20, :20] = ANCHOR
+    workflow.keep_shown_regions(study, Regions(values, 3))
+    study.save_settings("trim", Trim(top=30))
+    with pytest.raises(InputError, match="outside the crop"):
+        regions_within(study, workflow.trimmed_video(study))

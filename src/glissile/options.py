@@ -78,7 +78,7 @@ FieldOfViewOption = Annotated[
         help="What is shown: common (the area that all frames show), union (a canvas that holds every "
         "frame), range (the run of frames with the largest common area times duration), segments (runs of "
         "frames, each with its common area, on one canvas) or automatic (common where it keeps 60 % of the "
-        "frame, else union).",
+        "frame, else union; segments after a cut to another view).",
     ),
 ]
 

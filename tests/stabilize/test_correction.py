@@ -20,9 +20,15 @@ from glissile.stabilize.motion import Motion
 N = 60
 
 
-def motion(flags=None, sigma=0.1, n=N, first=0):
+def motion(flags=None, sigma=0.1, n=N, first=0, views=0):
     flags = ("",) * n if flags is None else tuple(flags)
-    return Motion(wandering(n), np.broadcast_to(sigma, n).astype(float), flags, np.arange(first, first + n))
+    return Motion(
+        wandering(n),
+        np.broadcast_to(sigma, n).astype(float),
+        flags,
+        np.arange(first, first + n),
+        views=np.broadcast_to(views, n).astype(np.int64),
+    )
 
 
 def change(after, before):
@@ -97,7 +103,7 @@ def test_a_gap_at_the_end_follows_as_a_whole():
 @pytest.mark.parametrize("pinned", [40, 47, 99])
 def test_what_comes_after_a_cut_moves_as_a_whole(pinned):
     flags = [""] * 40 + ["jump"] + [""] * 59
-    before = motion(flags, np.where(np.arange(100) < 40, 0.1, 90.0), 100)
+    before = motion(flags, np.where(np.arange(100) < 40, 0.1, 90.0), 100, views=np.repeat([0, 1], [40, 60]))
     after = corrected(before, pinned, before.displacements_px[pinned] + (35, -20))
     moved = change(after, before)
     np.testing.assert_array_equal(moved[:40], 0)
@@ -111,10 +117,27 @@ def test_what_comes_after_a_cut_moves_as_a_whole(pinned):
 
 def test_a_second_cut_is_not_bridged():
     flags = [""] * 20 + ["jump"] + [""] * 19 + ["jump"] + [""] * 19
-    before = motion(flags, np.where(np.arange(N) < 20, 0.1, 90.0))
+    before = motion(flags, np.where(np.arange(N) < 20, 0.1, 90.0), views=np.repeat([0, 1, 2], 20))
     after = corrected(before, 25, before.displacements_px[25] + (5, 5))
     np.testing.assert_array_equal(change(after, before)[40:], 0)
     assert (after.sigma_px[40:] == 90).all()
+
+
+def test_a_view_between_two_parts_of_another_moves_as_a_whole_and_alone():
+    before = motion(views=np.repeat([0, 1, 0], [20, 10, 30]))
+    moved = change(corrected(before, 25, before.displacements_px[25] + (20, 30)), before)
+    np.testing.assert_allclose(moved[20:30], np.broadcast_to((20, 30), (10, 2)))
+    np.testing.assert_array_equal(np.delete(moved, range(20, 30), axis=0), 0)
+
+
+def test_the_longer_view_can_be_put_in_place_when_it_comes_second():
+    sigma = np.where(np.arange(N) < 10, 90.0, 0.1)
+    before = motion(sigma=sigma, views=np.repeat([0, 1], [10, 50]))
+    after = corrected(before, 40, before.displacements_px[40] + (7, 0))
+    np.testing.assert_allclose(change(after, before)[10:, 0], 7)
+    np.testing.assert_array_equal(change(after, before)[:10], 0)
+    assert after.sigma_px.max() == pytest.approx(0.5)
+    assert len(np.unique(after.views)) == 1
 
 
 def test_a_method_that_tells_no_error_is_corrected_near_by():
@@ -179,3 +202,14 @@ def test_a_long_video_is_corrected_at_once():
     before = motion(flags, [0.1] + [90.0] * (n - 1), n)
     moved = change(corrected(before, 1, before.displacements_px[1] + (10, 0)), before)[:, 0]
     np.testing.assert_allclose(moved[1:], 10, rtol=0.01)
+
+
+def test_a_correction_of_the_frame_that_is_counted_from_outlives_it():
+    before = motion()
+    kept = Corrections().with_(correction_of(before, 10, (5, 5)))
+    led_to = with_corrections(before, kept.frames)[0]
+    counted = counted_anew(kept, led_to, 10)
+    assert counted == kept
+    again, left_out = with_corrections(before, counted.frames)
+    assert again.displacements_px[10].tolist() == [5, 5]
+    assert left_out == ()

@@ -18,7 +18,6 @@ from glissile.stabilize.field_of_view import (
     field_of_view,
     fields_of_view,
 )
-from glissile.stabilize.motion import Motion
 
 PATHS = st.integers(1, 6).flatmap(
     lambda n: hnp.arrays(np.float64, (n, 2), elements=st.floats(-20, 20, allow_subnormal=False))
@@ -90,12 +89,11 @@ def test_what_is_common_lies_in_the_valid_part_of_every_frame_of_the_union(path)
         np.testing.assert_allclose(common.starts_px - union.starts_px, [[top, left]] * len(path), atol=1e-9)
 
 
-@given(PATHS, st.lists(st.booleans(), min_size=6, max_size=6))
+@given(PATHS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
 @settings(max_examples=80, deadline=None)
-def test_segments_hold_every_frame_once_and_keep_enough_of_it(path, lost):
+def test_segments_hold_every_frame_once_and_keep_enough_of_it(path, views):
     shape, n = (60, 70), len(path)
-    sigma = np.where(lost[:n], 30.0, 0.1)
-    motion = replace(motion_of(2 * path), sigma_px=sigma)
+    motion = replace(motion_of(2 * path), views=np.array(views[:n]))
     found = fields_of_view(motion, shape)["segments"]
     if isinstance(found, str):
         assert "4 times the area" in found
@@ -105,7 +103,7 @@ def test_segments_hold_every_frame_once_and_keep_enough_of_it(path, lost):
         assert (found.valid_px[segment] == found.valid_px[segment.start]).all()
         assert len(segment) == 1 or found.valid_areas_px[segment.start] >= 0.6 * 60 * 70
     begins = {segment.start for segment in found.segments}
-    assert begins >= {k for k in range(1, n) if sigma[k] == 30 and sigma[k - 1] < 30}
+    assert begins >= {k for k in range(1, n) if views[k] != views[k - 1]}
 
 
 def test_automatic_is_common_while_that_keeps_60_percent_and_union_below():
@@ -169,15 +167,16 @@ def test_shares_are_those_of_frame_and_duration():
 
 
 def test_no_run_goes_on_where_the_relation_is_not_known():
-    sigma = np.full(9, 0.1)
-    sigma[5:] = 50  # half of the shorter edge
-    found = fields_of_view(replace(motion_of(np.zeros((9, 2))), sigma_px=sigma), (100, 120))
+    still = motion_of(np.zeros((9, 2)))
+    found = fields_of_view(replace(still, views=np.repeat([0, 1], [5, 4])), (100, 120))
     assert found["segments"].segments == (range(5), range(5, 9))
     assert found["range"].frames == range(5)
     assert found["common"].frames == found["union"].frames == range(9)
-    sigma[:] = np.nan
-    found = fields_of_view(replace(motion_of(np.zeros((9, 2))), sigma_px=sigma), (100, 120))
-    assert found["segments"].segments == (range(9),)
+    back = fields_of_view(replace(still, views=np.repeat([0, 1, 0], [2, 3, 4])), (100, 120))
+    assert back["segments"].segments == (range(2), range(2, 5), range(5, 9))
+    # That a frame is told to be off by any distance makes it no other view.
+    unsure = fields_of_view(replace(still, sigma_px=np.repeat([0.1, 60], [5, 4])), (100, 120))
+    assert unsure["segments"].segments == (range(9),)
 
 
 def test_a_canvas_beyond_4_frames_is_refused_and_names_the_frames():
@@ -195,15 +194,13 @@ def test_a_canvas_beyond_4_frames_is_refused_and_names_the_frames():
 def test_automatic_is_never_refused_after_a_cut_to_a_view_far_away():
     path = np.zeros((20, 2))
     path[10:] = (0, 5000)
-    sigma = np.where(np.arange(20) < 10, 0.1, 60.0)
-    motion = Motion(path, sigma, ("",) * 20, np.arange(20))
+    motion = replace(motion_of(path), views=np.repeat([0, 1], 10))
     with pytest.raises(InputError):
         field_of_view(motion, (100, 120), FieldOfViewSettings(kind="segments"))
     assert field_of_view(motion, (100, 120)).kind == "range"
 
 
 def test_what_nobody_knows_to_belong_together_is_shown_in_segments():
-    sigma = np.where(np.arange(20) < 10, 0.1, 60.0)
-    motion = Motion(np.zeros((20, 2)), sigma, ("",) * 20, np.arange(20))
+    motion = replace(motion_of(np.zeros((20, 2))), views=np.repeat([1, 0], 10))
     chosen = field_of_view(motion, (100, 120))
     assert [len(segment) for segment in chosen.segments] == [10, 10]

@@ -22,6 +22,7 @@ def test_written_motion_is_read_back_exactly(tmp_path_factory, data, n):
         data.draw(hnp.arrays(np.float64, n, elements=st.floats(0, 1e300) | st.just(np.nan))),
         tuple(data.draw(st.lists(st.sampled_from(FLAGS), min_size=n, max_size=n))),
         np.array(numbers),
+        views=np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))),
     )
     path = tmp_path_factory.mktemp("motion") / "motion.csv"
     motion.write(path)
@@ -30,7 +31,8 @@ def test_written_motion_is_read_back_exactly(tmp_path_factory, data, n):
     np.testing.assert_array_equal(again.sigma_px, motion.sigma_px)
     np.testing.assert_array_equal(again.frame_numbers, motion.frame_numbers)
     assert again.flags == motion.flags
-    assert path.read_bytes().startswith(b"frame,dy_px,dx_px,sigma_px,flag\n")
+    np.testing.assert_array_equal(again.views, motion.views)
+    assert path.read_bytes().startswith(b"frame,dy_px,dx_px,sigma_px,flag,view\n")
     assert [p.name for p in path.parent.iterdir()] == ["motion.csv"]
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from drifting_textures import burnt, burnt_in, clean, drifting, recorded, wandering
 
+from glissile.progress import finish
+from glissile.stabilize.camera_motion import StabilizeSettings, whole_frames
 from glissile.stabilize.grey_levels import Illumination, finite
 from glissile.stabilize.refinement import Refiner
 from glissile.stabilize.survey import Anchor, Survey
@@ -206,3 +208,18 @@ def test_the_anchor_is_looked_for_where_it_lies_in_the_chunk():
     rows, columns = np.nonzero(held)
     assert held.sum() == marked.sum()
     assert (rows.min(), columns.min()) == tuple((4, 15) - path[10] - chunk.low)
+
+
+def test_a_hole_that_drifts_into_the_frame_does_no_harm():
+    path = wandering(48, 3, 0.3)
+    frames = clean(path, (96, 112)).astype(float)
+    for k, frame in enumerate(frames[20:]):
+        frame[-8 - k :, -20 - k :] = 0
+    frames = recorded(frames, noise=2)
+    motion = estimated_motion(frames)
+    error = motion.displacements_px - path
+    assert np.abs(error - error.mean(axis=0)).max() < 0.1
+
+
+def estimated_motion(frames):
+    return finish(whole_frames(frames, StabilizeSettings()))

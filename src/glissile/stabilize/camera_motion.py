@@ -247,8 +247,16 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
             flags.append("overlay")
         else:
             flags.append("")
+    # A frame that was not measured belongs to the view before it, the first ones to the view behind them.
+    view = segment[np.maximum(np.searchsorted(measured, numbers, side="right") - 1, 0)]
     return Motion(
-        filled - filled[0], sigma, tuple(flags), numbers, overlay=survey.overlay, distortion=survey.distortion
+        filled - filled[0],
+        sigma,
+        tuple(flags),
+        numbers,
+        overlay=survey.overlay,
+        distortion=survey.distortion,
+        views=view,
     )
 
 

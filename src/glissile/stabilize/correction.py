@@ -1,6 +1,7 @@
 """Frames whose place was set by hand: the motion with them, its neighbours following."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -112,7 +113,8 @@ def counted_anew(corrections: Corrections, before: Motion, first: int) -> Correc
     return Corrections(
         frames=tuple(
             c.model_copy(update={"since": first, **_since(before, places[c.frame], places[first])})
-            if c.frame in places and c.since in places
+            # One of the frame to count from says nothing there, but will when it is counted from another.
+            if c.frame in places and c.since in places and c.frame != first
             else c
             for c in corrections.frames
         )
@@ -129,9 +131,9 @@ def corrected(motion: Motion, index: int, displacement_px: ArrayLike) -> Motion:
 
     The changes minimize the sum of (change of a step / s)^2 over neighbouring frames and of
     (change of a frame / sigma)^2 over all frames. s is 1 px, but 10 px for a step from or to a frame that was
-    interpolated, which hangs on its neighbours alone; across a cut, after which the position is not known,
-    nothing holds. So frames that are measured well hardly move, a gap that was interpolated follows
-    linearly, and what comes after a cut moves as a whole.
+    interpolated, which hangs on its neighbours alone; across a cut to another view nothing holds. So frames
+    that are measured well hardly move, and a gap that was interpolated follows linearly. A view of which
+    nobody knew how it lies to that of the first frame moves as a whole, and belongs to it from then on.
 
     Parameters
     ----------
@@ -160,7 +162,9 @@ def corrected(motion: Motion, index: int, displacement_px: ArrayLike) -> Motion:
             "correct the others"
         )
     place = np.asarray(displacement_px, np.float64)
-    follow = _following(motion, index)
+    moved = motion.views == motion.views[index]
+    # How another view lies to the first one nobody knew: all of it moves, and belongs to that from now on.
+    follow = _following(motion, index) if moved[0] else moved.astype(np.float64)
     change = follow[:, None] * (place - motion.displacements_px[index])
     displacements = motion.displacements_px + change
     displacements[index] = place
@@ -169,7 +173,17 @@ def corrected(motion: Motion, index: int, displacement_px: ArrayLike) -> Motion:
     flags: list[Flag] = list(motion.flags)
     flags[index] = "corrected"
     note = f"frame {motion.frame_numbers[index]} set by hand to dy {place[0]:.2f}, dx {place[1]:.2f} px"
-    return Motion(displacements, sigma, tuple(flags), motion.frame_numbers, (*motion.provenance, note))
+    views = np.where(moved, motion.views[0], motion.views)
+    if not moved[0]:
+        sigma[views == motion.views[0]] = np.minimum(sigma[views == motion.views[0]], _BY_HAND_PX)
+    return replace(
+        motion,
+        displacements_px=displacements,
+        sigma_px=sigma,
+        flags=tuple(flags),
+        provenance=(*motion.provenance, note),
+        views=views,
+    )
 
 
 def _following(motion: Motion, index: int) -> NDArray[np.float64]:
@@ -201,6 +215,5 @@ def _weights(motion: Motion) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     sigma = np.where(np.isnan(motion.sigma_px), _STEP_PX, np.maximum(motion.sigma_px, 1e-3))
     hold = np.where(known & measured, 1 / sigma**2, 0.0) + _LEAST_WEIGHT
     length = np.where(measured[:-1] & measured[1:], _STEP_PX, _UNMEASURED_STEP_PX)
-    jump = np.array([flag == "jump" for flag in motion.flags[1:]], bool)
-    cut = ~known[1:] & (known[:-1] | jump)
+    cut = motion.views[1:] != motion.views[:-1]
     return hold, np.where(cut, 0.0, 1 / length**2)

@@ -179,7 +179,7 @@ def field_of_view(
     kind = "automatic" if settings is None else settings.kind
     if kind != "automatic":
         return _MAKERS[kind](motion, shape)
-    wanted: tuple[Kind, ...] = ("segments",) if _unrelated(motion, shape).any() else ("common", "union")
+    wanted: tuple[Kind, ...] = ("segments",) if _unrelated(motion).any() else ("common", "union")
     for found in fields_of_view(motion, shape, wanted).values():
         if isinstance(found, FieldOfView) and (found.kind != "common" or found.share_kept >= ENOUGH):
             return found
@@ -282,24 +282,21 @@ def _union(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
 def _range(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
     boxes = _boxes(motion, shape)
     least = (min(_LEAST_PX, shape[0]), min(_LEAST_PX, shape[1]))
-    best = most_shown(boxes, _unrelated(motion, shape), least_px=least)
+    best = most_shown(boxes, _unrelated(motion), least_px=least)
     return _chosen("range", motion, shape, (best,), intersection(boxes[best.start : best.stop])[None])
 
 
 def _segments(motion: Motion, shape: tuple[int, int]) -> FieldOfView:
     boxes = _boxes(motion, shape)
-    segments = fewest_runs(boxes, _unrelated(motion, shape), least_area_px=ENOUGH * shape[0] * shape[1])
+    segments = fewest_runs(boxes, _unrelated(motion), least_area_px=ENOUGH * shape[0] * shape[1])
     shared = [intersection(boxes[s.start : s.stop]) for s in segments]
     valid = np.repeat(shared, [len(s) for s in segments], axis=0)
     return _chosen("segments", motion, shape, segments, valid)
 
 
-def _unrelated(motion: Motion, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Frames of which nobody knows how they lie to the one before, though its place is known."""
-    unknown = motion.sigma_px >= min(shape) / 2
-    unrelated = np.zeros(len(motion), bool)
-    unrelated[1:] = unknown[1:] & ~unknown[:-1]
-    return unrelated
+def _unrelated(motion: Motion) -> NDArray[np.bool_]:
+    """Frames of which nobody knows how they lie to the one before."""
+    return np.concatenate([[False], motion.views[1:] != motion.views[:-1]])
 
 
 def _chosen(

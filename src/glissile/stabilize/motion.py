@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -14,7 +14,9 @@ from glissile import atomic
 from glissile.errors import InputError
 
 Flag = Literal["", "jump", "few features", "overlay", "interpolated", "corrected"]
-COLUMNS = ("frame", "dy_px", "dx_px", "sigma_px", "flag")
+COLUMNS = ("frame", "dy_px", "dx_px", "sigma_px", "flag", "view")
+# Tables written before there were views.
+_OLD_COLUMNS = COLUMNS[:-1]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Motion:
         What was found to be drawn over the frames and left out; not part of the table.
     distortion : Distortion, optional
         Rotation and change of magnification, where they are known; not part of the table.
+    views : ndarray of int, shape (t,)
+        Frames of one number lie to each other as told; how views lie to each other nobody knows. All of one
+        view where not given.
     """
 
     displacements_px: NDArray[np.float64]
@@ -76,12 +81,21 @@ class Motion:
     provenance: tuple[str, ...] = ()
     overlay: NDArray[np.bool_] | None = None
     distortion: Distortion | None = None
+    views: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         n = len(self.frame_numbers)
-        shapes = (self.displacements_px.shape, self.sigma_px.shape, (len(self.flags),))
-        if shapes != ((n, 2), (n,), (n,)):
-            raise ValueError(f"displacements, sigma and flags have shapes {shapes} for {n} frames")
+        if not len(self.views):
+            object.__setattr__(self, "views", np.zeros(n, np.int64))
+        shapes = (self.displacements_px.shape, self.sigma_px.shape, (len(self.flags),), self.views.shape)
+        if shapes != ((n, 2), (n,), (n,), (n,)):
+            raise ValueError(f"displacements, sigma, flags and views have shapes {shapes} for {n} frames")
+
+    @property
+    def main_view(self) -> int:
+        """Number of the view that most frames show."""
+        numbers, counts = np.unique(self.views, return_counts=True)
+        return int(numbers[counts.argmax()])
 
     def __len__(self) -> int:
         return len(self.frame_numbers)
@@ -106,7 +120,7 @@ class Motion:
     def write(self, path: Path) -> None:
         """Write the table to `path` as CSV, atomically; numbers are read back exactly as they are.
 
-        Columns: frame, dy_px, dx_px, sigma_px, flag.
+        Columns: frame, dy_px, dx_px, sigma_px, flag, view.
 
         Parameters
         ----------
@@ -121,9 +135,10 @@ class Motion:
             self.displacements_px.tolist(),
             self.sigma_px.tolist(),
             self.flags,
+            self.views.tolist(),
             strict=True,
         )
-        table.writerows((number, repr(dy), repr(dx), repr(s), flag) for number, (dy, dx), s, flag in rows)
+        table.writerows((number, repr(dy), repr(dx), repr(s), *rest) for number, (dy, dx), s, *rest in rows)
         atomic.write_text(path, text.getvalue())
 
     @classmethod
@@ -157,15 +172,16 @@ class Motion:
             lines = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
         except csv.Error as error:
             raise InputError(f"{path.name}: not a table ({error}); run Stabilize again to make it") from error
-        if not lines or tuple(cell.strip() for cell in lines[0][1]) != COLUMNS:
+        columns = tuple(cell.strip() for cell in lines[0][1]) if lines else ()
+        if columns not in (COLUMNS, _OLD_COLUMNS):
             raise InputError(
                 f"{path.name}: the first line must read {','.join(COLUMNS)}; save it as comma-separated CSV "
                 "or run Stabilize again"
             )
-        rows = [_read_row(path.name, line, cells) for line, cells in lines[1:]]
+        rows = [_read_row(path.name, line, cells, columns) for line, cells in lines[1:]]
         if not rows:
             raise InputError(f"{path.name}: holds no frame; run Stabilize again to make it")
-        numbers, dy, dx, sigma, flags = zip(*rows, strict=True)
+        numbers, dy, dx, sigma, flags, views = zip(*rows, strict=True)
         frame_numbers = np.array(numbers, np.int64)
         unordered = np.flatnonzero(np.diff(frame_numbers) <= 0)
         if len(unordered):
@@ -179,21 +195,25 @@ class Motion:
             flags,
             frame_numbers,
             (f"motion read from {path.name}",),
+            views=np.array(views, np.int64),
         )
 
 
-def _read_row(name: str, line: int, cells: Sequence[str]) -> tuple[int, float, float, float, Flag]:
+def _read_row(
+    name: str, line: int, cells: Sequence[str], columns: Sequence[str]
+) -> tuple[int, float, float, float, Flag, int]:
     """One line of the table; InputError where it does not hold what it should."""
     try:
         number, dy, dx, sigma = int(cells[0]), float(cells[1]), float(cells[2]), float(cells[3])
         flag = cells[4].strip()
-        if len(cells) != len(COLUMNS) or not (0 <= number < 2**63 and np.isfinite([dy, dx]).all()):
+        view = int(cells[5]) if columns == COLUMNS else 0
+        if len(cells) != len(columns) or not (0 <= number < 2**63 and np.isfinite([dy, dx]).all()):
             raise ValueError
         if sigma < 0 or flag not in get_args(Flag):
             raise ValueError
     except (ValueError, IndexError) as error:
         raise InputError(
             f"{name}: line {line} reads {','.join(cells)!r}; it must hold a frame number, dy, dx and sigma "
-            f"in pixels with a decimal point, and a flag (empty, {', '.join(get_args(Flag)[1:])})"
+            f"in pixels with a decimal point, a flag (empty, {', '.join(get_args(Flag)[1:])}) and a view"
         ) from error
-    return number, dy, dx, sigma, flag  # type: ignore[return-value]
+    return number, dy, dx, sigma, flag, view  # type: ignore[return-value]

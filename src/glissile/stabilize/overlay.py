@@ -56,7 +56,10 @@ class QuietPixels:
         if not changes:
             return
         sample = np.stack([change[::4, ::4] for change in changes])
-        usual = float(np.nanmedian(sample)) or float(np.nanmean(sample))
+        known = sample[np.isfinite(sample)]
+        if not known.size:
+            return
+        usual = float(np.median(known)) or float(known.mean())
         self._latest = finite(frames[-1])
         for change in changes:
             self._quiet += change <= _QUIET_SHARE * usual

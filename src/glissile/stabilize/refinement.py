@@ -98,7 +98,9 @@ class Refiner:
         self._seen = np.ones(shape, np.float32) if ignored is None else (~ignored).astype(np.float32)
         self._all_seen = ignored is None
         known = survey.illumination[survey.segments >= 0]
-        self._level = float(known[:, 0].mean()) if len(known) else 0.0
+        # Frames that are divided by their light and frames that are not make no mean.
+        self._even = len(known) > 0 and bool(known.any(axis=1).all())
+        self._level = float(known[:, 0].mean()) if self._even else 0.0
         count = len(survey.positions_px)
         self._found = np.full((count, 2), np.nan)
         self._sigma, self._agreeing = np.full(count, np.nan), np.full(count, np.nan)
@@ -206,7 +208,10 @@ class Refiner:
         return slice(top, top + self._shape[0]), slice(left, left + self._shape[1])
 
     def _evened(self, index: int, picture: NDArray[Any]) -> NDArray[np.float32]:
-        return self._light.evened(finite(picture), self._survey.illumination[index], self._level)
+        frame = finite(picture)
+        return (
+            self._light.evened(frame, self._survey.illumination[index], self._level) if self._even else frame
+        )
 
     def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> tuple[Template, int]:
         """Mean of all frames of `around` on the pixels of `chunk`, and how many these are."""

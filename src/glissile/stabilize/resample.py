@@ -51,6 +51,7 @@ def restricted(motion: Motion, video: Video) -> Motion:
         tuple(motion.flags[k] for k in kept),
         video.frame_numbers,
         motion.provenance,
+        views=motion.views[kept],
     )
 
 

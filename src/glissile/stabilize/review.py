@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from glissile.stabilize.motion import Flag, Motion
 
-# Half an edge of the frame stands for "not known", and no measurement is off by as much as this.
+# No measurement is off by as much as this.
 _NOT_KNOWN_PX = 16.0
 
 
@@ -64,10 +64,10 @@ def is_known(motion: Motion) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (t,)
-        False where the standard error says that nothing is known, as after a cut to other content; true
-        where the method tells no standard error.
+        False in other views than the one that most frames show, and where the standard error says that
+        nothing is known; true where the method tells no standard error.
     """
-    return ~(motion.sigma_px >= _NOT_KNOWN_PX)
+    return np.asarray((motion.views == motion.main_view) & ~(motion.sigma_px >= _NOT_KNOWN_PX))
 
 
 def reference_frame(motion: Motion, index: int) -> int:

@@ -47,8 +47,6 @@ class Kernels:
         What a frame at this phase shows.
     down, right : ndarray of float32, shape (y, x)
         Multiply the residual; their sums are the displacement times `Template.information`.
-    own : ndarray, shape (2,)
-        What the noise of the frame, which is also in the template, adds to these sums per unit of its weight.
     """
 
     expected: NDArray[np.float32]

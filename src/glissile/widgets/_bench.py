@@ -238,7 +238,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         study = self.study
         assert study is not None
         workflow.keep_shown_regions(study.experiment, shown)
-        self.study = replace(study, outdated=_study.outdated(study.experiment, study.trimmed))
+        # That is known without asking the files, which may take long and may not be there.
+        self.study = replace(study, outdated=study.motion is not None)
         self.facts_changed.emit()
 
     def set_trained(self) -> None:

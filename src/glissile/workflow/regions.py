@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.annotations import read_mask, write_mask
-from glissile.stabilize.regions import LEFT_OUT, SPECIMEN, Regions
+from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
 from glissile.video import Video
 
 _STAGE = "regions"
@@ -25,6 +25,9 @@ class RegionSettings(BaseModel):
 
     anchor_frame: int = Field(
         0, ge=0, title="Anchor frame", description="Frame of the source on which the anchor was drawn"
+    )
+    anchor_sha256: str = Field(
+        "", title="Anchor", description="SHA-256 of the anchor that was drawn there; empty for none"
     )
 
 
@@ -71,10 +74,16 @@ def regions(experiment: Experiment) -> Regions:
     """
     _, height, width = experiment.document.source.shape
     shape = (height, width)
-    anchor = experiment.settings(_STAGE, RegionSettings).anchor_frame
+    kept = experiment.settings(_STAGE, RegionSettings)
     if not experiment.regions_path.exists():
-        return Regions(np.zeros(shape, np.uint8), anchor)
-    return replace(read_regions(experiment.regions_path, shape), anchor_index=anchor)
+        return Regions(np.zeros(shape, np.uint8), kept.anchor_frame)
+    drawn = replace(read_regions(experiment.regions_path, shape), anchor_index=kept.anchor_frame)
+    if drawn.anchor is not None and _digest(drawn.anchor) != kept.anchor_sha256:
+        raise InputError(
+            f"{experiment.regions_path}: it is not known on which frame its anchor was drawn, as writing it "
+            "was cut short or it was changed elsewhere; remove the file and draw the regions again"
+        )
+    return drawn
 
 
 def keep_regions(experiment: Experiment, drawn: Regions) -> None:
@@ -92,11 +101,13 @@ def keep_regions(experiment: Experiment, drawn: Regions) -> None:
     InputError
         If the experiment is read-only.
     """
-    experiment.save_settings(_STAGE, RegionSettings(anchor_frame=drawn.anchor_index))
+    experiment.require_writable()
     if drawn.values.any():
         write_mask(experiment.regions_path, drawn.values)
     else:
         experiment.regions_path.unlink(missing_ok=True)
+    settings = RegionSettings(anchor_frame=drawn.anchor_index, anchor_sha256=_digest(drawn.anchor))
+    experiment.save_settings(_STAGE, settings)
 
 
 def regions_within(experiment: Experiment, video: Video) -> Regions | None:
@@ -110,12 +121,17 @@ def regions_within(experiment: Experiment, video: Video) -> Regions | None:
     Raises
     ------
     InputError
-        As `regions`, or if the frame that the anchor was drawn on is trimmed away.
+        As `regions`, or if the anchor, or the frame that it was drawn on, is trimmed away.
     """
     whole = regions(experiment)
     top, left = video.origins_px[0].round().astype(int)
     height, width = video.shape[1:]
     values = whole.values[top : top + height, left : left + width]
+    if whole.anchor is not None and not (values == ANCHOR).any():
+        raise InputError(
+            f"{video.name}: the anchor lies outside the crop; draw it again where the video is not trimmed "
+            "away"
+        )
     if not values.any():
         return None
     index = video.index_of(whole.anchor_index)
@@ -126,6 +142,10 @@ def regions_within(experiment: Experiment, video: Video) -> Regions | None:
             "draw it again on a frame that is kept"
         )
     return cut
+
+
+def _digest(anchor: NDArray[np.bool_] | None) -> str:
+    return "" if anchor is None else hashlib.sha256(np.packbits(anchor).tobytes()).hexdigest()
 
 
 def regions_digest(experiment: Experiment) -> str:
@@ -178,9 +198,12 @@ def keep_shown_regions(experiment: Experiment, shown: Regions) -> None:
         If the experiment is read-only, or the image of the overlay cannot be read.
     """
     found = _found_overlay(experiment)
-    values = shown.values.copy()
-    values[found & (values == 0)] = SPECIMEN
-    values[found & (values == LEFT_OUT)] = 0
+    before = shown_regions(experiment)
+    # Only what was changed: the rest may mean more than it shows, or what was found before.
+    values = regions(experiment).values.copy()
+    changed = shown.values != before.values
+    values[changed] = shown.values[changed]
+    values[changed & found & (shown.values == 0)] = SPECIMEN
     keep_regions(experiment, Regions(values, shown.anchor_index))
 
 

@@ -11,7 +11,7 @@ from glissile.experiment.source import fingerprint
 from glissile.progress import Step, Steps
 from glissile.stabilize.camera_motion import StabilizeSettings, estimate_motion
 from glissile.stabilize.correction import Corrections, correction_of, counted_anew, with_corrections
-from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings
+from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings, fields_of_view
 from glissile.stabilize.field_of_view import field_of_view as chosen_field_of_view
 from glissile.stabilize.motion import Motion
 from glissile.stabilize.resample import fix_field_of_view, restricted
@@ -69,7 +69,9 @@ def motion(experiment: Experiment, video: Video) -> Motion | None:
         one.
     """
     estimate = _estimate(experiment, video)
-    return None if estimate is None else with_corrections(estimate, corrections(experiment).frames)[0]
+    if estimate is None:
+        return None
+    return restricted(with_corrections(estimate, corrections(experiment).frames)[0], video)
 
 
 def _estimate(experiment: Experiment, video: Video) -> Motion | None:
@@ -114,7 +116,7 @@ def correct(
     ------
     InputError
         If the video is not stabilized, the frame is its first one, or the specimen would lie so far away that
-        no canvas holds all frames; then nothing changes.
+        no canvas holds all frames any more; then nothing changes.
     """
     estimate = _estimate(experiment, video)
     if estimate is None or frame_number not in estimate.frame_numbers[1:]:
@@ -126,9 +128,18 @@ def correct(
     if displacement_px is not None:
         index = int(np.searchsorted(estimate.frame_numbers, frame_number))
         kept = kept.with_(correction_of(estimate, index, displacement_px))
-        moved = restricted(with_corrections(estimate, kept.frames)[0], video)
-        chosen_field_of_view(moved, video.shape[1:], FieldOfViewSettings(kind="union"))
+        if _canvas(estimate, corrections(experiment), video) is None:
+            refused = _canvas(estimate, kept, video)
+            if refused is not None:
+                raise InputError(refused)
     experiment.save_settings(_CORRECTIONS, kept)
+
+
+def _canvas(estimate: Motion, by_hand: Corrections, video: Video) -> str | None:
+    """Why no canvas holds all frames of `video`; None where one does."""
+    motion = restricted(with_corrections(estimate, by_hand.frames)[0], video)
+    found = fields_of_view(motion, video.shape[1:], ("union",))["union"]
+    return found if isinstance(found, str) else None
 
 
 def is_stabilized(experiment: Experiment, video: Video) -> bool:
@@ -214,16 +225,15 @@ def field_of_view(
     known = motion(experiment, video)
     if known is None:
         return None
-    own = restricted(known, video)
     if settings is not None:
-        return chosen_field_of_view(own, video.shape[1:], settings)
+        return chosen_field_of_view(known, video.shape[1:], settings)
     kept = experiment.settings("field_of_view", FieldOfViewSettings)
     try:
-        return chosen_field_of_view(own, video.shape[1:], kept)
+        return chosen_field_of_view(known, video.shape[1:], kept)
     except InputError as problem:
         # Nobody should be shut out of an experiment by its field of view.
         remark = f"The field of view {kept.kind} is not possible: {problem}"
-        return replace(chosen_field_of_view(own, video.shape[1:]), remark=remark)
+        return replace(chosen_field_of_view(known, video.shape[1:]), remark=remark)
 
 
 def stabilize(experiment: Experiment) -> Steps[Motion]:
@@ -246,6 +256,7 @@ def stabilize(experiment: Experiment) -> Steps[Motion]:
     InputError
         If the source was moved, or the regions that were drawn are of no use.
     """
+    experiment.require_writable()
     settings = experiment.settings("stabilize", StabilizeSettings)
     origin = _origin(experiment, settings)
     trimmed = trimmed_video(experiment)
