@@ -76,13 +76,14 @@ def aligned(spectra: NDArray[np.complex64], positions_px: NDArray[np.float64], s
         strength = (np.square(others.real) + np.square(others.imag)) * weight
         matrix = strength @ squares.T
         step = _solved(matrix, -(twist @ f.T))
-        sigma = _scatter(matrix, np.square(twist) @ squares.T)
         # All frames move at once, each towards the mean of the others: a full step would overshoot.
         step = np.clip(step * (count - 1) / count, -_STEP_PX, _STEP_PX)
         positions += step
         moved *= small.moved(step)
         if np.abs(step).max() < _ENOUGH_PX:
             break
+    if count > 1:
+        sigma = _scatter(matrix, np.square(twist) @ squares.T)
     mean: NDArray[np.complex64] = moved.mean(axis=0) * small.moved(-positions[:1])[0]
     return Aligned(positions - positions[0], mean, sigma)
 

@@ -63,13 +63,33 @@ class Link:
     distortion_sigma: float
 
 
-def linked(
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two blocks registered on what both show, before a second opinion.
+
+    Attributes
+    ----------
+    first, second, displacement_px, sigma_px, height
+        As of a `Link`.
+    sums : ndarray, shape (5, tiles)
+        What the tiles say of how far the blocks still lie apart, in small pixels: as for `agreed`.
+    """
+
+    first: int
+    second: int
+    displacement_px: NDArray[np.float64]
+    sigma_px: float
+    height: float
+    sums: NDArray[np.float64]
+
+
+def compared(
     numbers: tuple[int, int],
     first: NDArray[np.float32],
     second: NDArray[np.float32],
     guess_px: NDArray[np.float64],
     small: SmallFrames,
-) -> Link | None:
+) -> Comparison | None:
     """Register two small images on the area that both show.
 
     Parameters
@@ -85,7 +105,7 @@ def linked(
 
     Returns
     -------
-    Link, optional
+    Comparison, optional
         None where they share too little. The height of its phase correlation is 4 to 5 for unrelated images.
     """
     steps = np.rint(guess_px / small.factor).astype(int)
@@ -109,9 +129,53 @@ def linked(
     # What moves down shows what was above: the derivative is the gradient with its sign turned.
     spectra = (back - here, -1j * small.f[0] * middle, -1j * small.f[1] * middle)
     images = (small.image(s)[: one.shape[0], : one.shape[1]] for s in spectra)
-    doubt, distortion, distortion_sigma = _tile_by_tile(*images)
-    sigma = float(np.hypot(sigma, doubt * small.factor))
-    return Link(*numbers, found + steps * small.factor, sigma, peak, distortion, distortion_sigma)
+    apart, down, right = images
+    pairs = ((apart, down), (apart, right), (down, down), (down, right), (right, right))
+    sums = np.stack([tile_sums(*pair, (0, 0), small.shape, _TILE_PX).ravel() for pair in pairs])
+    return Comparison(*numbers, found + steps * small.factor, sigma, peak, sums)
+
+
+def linked(comparisons: Sequence[Comparison], small: SmallFrames) -> list[Link]:
+    """Ask tile by tile how far compared blocks lie apart: a second opinion.
+
+    What waves say as a whole and what most tiles say differs where the specimen deforms or its contrast
+    changes. On real frames the waves are the better judge; how far the tiles differ from them tells how sure
+    that is.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Made with `small`.
+    small : SmallFrames
+        The small images.
+
+    Returns
+    -------
+    list of Link
+        One each.
+    """
+    if not comparisons:
+        return []
+    sums = np.stack([c.sums for c in comparisons])
+    told = agreed(sums, _TILE_CAUCHY, _TILE_ROUNDS)
+    # The smallest images have one tile.
+    scatter = np.where(np.isfinite(told.sigma), told.sigma, 0)
+    doubt = np.sqrt(np.square(told.displacements).mean(axis=1) + np.square(scatter)) * small.factor
+    tiles = [-(-n // _TILE_PX) for n in small.shape]
+    places = _TILE_PX * np.argwhere(np.ones(tiles, bool)).astype(np.float64)
+    distortions, sigmas = turn_and_growth(sums, told.weights, places)
+    return [
+        Link(
+            c.first,
+            c.second,
+            c.displacement_px,
+            float(np.hypot(c.sigma_px, doubt[k])),
+            c.height,
+            distortions[k],
+            float(sigmas[k]),
+        )
+        for k, c in enumerate(comparisons)
+    ]
 
 
 def _window(
@@ -148,42 +212,6 @@ def _fitted(
         if np.abs(step).max() < _ENOUGH_PX:
             break
     return found, _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
-
-
-def _tile_by_tile(
-    apart: NDArray[np.float32], down: NDArray[np.float32], right: NDArray[np.float32]
-) -> tuple[float, NDArray[np.float64], float]:
-    """Compare two images that should lie on each other tile by tile: a second opinion.
-
-    What waves say as a whole and what most tiles say differs where the specimen deforms or its contrast
-    changes. On real frames the waves are the better judge; how far the tiles differ from them tells how sure
-    that is.
-
-    Parameters
-    ----------
-    apart : ndarray of float32, shape (y, x)
-        Second image less the first.
-    down, right : ndarray of float32, shape (y, x)
-        How the second changes as it moves down and right, per small pixel.
-
-    Returns
-    -------
-    doubt : float
-        Length per axis of the displacement that most tiles agree on and its standard error, small pixels.
-    turn_and_growth : ndarray, shape (2,)
-        As of a `Link`.
-    sigma : float
-        Standard error of these.
-    """
-    products = (apart * down, apart * right, down * down, down * right, right * right)
-    tiled = np.stack([tile_sums(p, (0, 0), apart.shape, _TILE_PX) for p in products])
-    sums = tiled.reshape(len(tiled), -1)
-    told = agreed(sums[None], _TILE_CAUCHY, _TILE_ROUNDS)
-    # The smallest images have one tile.
-    scatter = float(told.sigma[0]) if np.isfinite(told.sigma[0]) else 0.0
-    doubt = float(np.sqrt(np.square(told.displacements).mean() + scatter**2))
-    places = np.argwhere(np.ones(tiled.shape[1:], bool)).astype(np.float64)
-    return doubt, *turn_and_growth(sums, told.weights[0], _TILE_PX * places)
 
 
 @dataclass(frozen=True, eq=False)

@@ -295,8 +295,8 @@ class Refiner:
         window = self._window(chunk, self._whole[index])
         residual = self._residual(chunk, order, kernels.expected)
         information, shares = tiles.of_window(window)
-        down = tiles.summed(residual * kernels.down[window], window)
-        right = tiles.summed(residual * kernels.right[window], window)
+        down = tiles.summed(residual, kernels.down, window)
+        right = tiles.summed(residual, kernels.right, window)
         moved = 0.5 * self._phase[index] + self._whole[index] - self._nearest[index]
         own = tiles.own_noise((float(moved[0]), float(moved[1])))
         share = shares[order % 2]
@@ -316,9 +316,12 @@ class _Tiles:
         self._windows: dict[tuple[int, int], tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]] = {}
         self._own: dict[tuple[float, float], NDArray[np.float64]] = {}
 
-    def summed(self, image: NDArray[np.float32], window: tuple[slice, slice]) -> NDArray[np.float64]:
-        """Sum `image`, which lies on `window`, over all tiles; shape (tiles,)."""
-        return tile_sums(image, (window[0].start, window[1].start), self._shape, _TILE_PX).ravel()
+    def summed(
+        self, image: NDArray[np.float32], kernel: NDArray[np.float32], window: tuple[slice, slice]
+    ) -> NDArray[np.float64]:
+        """Sum `image`, which lies on `window`, times `kernel` over all tiles; shape (tiles,)."""
+        place = (window[0].start, window[1].start)
+        return tile_sums(image, kernel[window], place, self._shape, _TILE_PX).ravel()
 
     def prepare(self, windows: Sequence[tuple[slice, slice]]) -> None:
         """Work out `of_window` for all of `windows`."""
@@ -332,8 +335,8 @@ class _Tiles:
         place = (window[0].start, window[1].start)
         if place not in self._windows:
             self._windows[place] = (
-                [self.summed(image[window] * self._seen, window) for image in self._information],
-                [self.summed(image[window] * self._seen, window) for image in self._shares],
+                [self.summed(self._seen, image, window) for image in self._information],
+                [self.summed(self._seen, image, window) for image in self._shares],
             )
         return self._windows[place]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glissile.stabilize.blocks import aligned
 from glissile.stabilize.cores import each
 from glissile.stabilize.grey_levels import Illumination
-from glissile.stabilize.links import Link, Placement, linked, placed
+from glissile.stabilize.links import Comparison, Link, Placement, compared, linked, placed
 from glissile.stabilize.motion import Distortion
 from glissile.stabilize.overlay import QuietPixels
 from glissile.stabilize.regions import Regions
@@ -141,6 +141,7 @@ class Surveyor:
         self._links: list[Link] = []
         self._guesses: list[NDArray[np.float64]] = []  # position of each closed block, as known so far
         self._count = 0
+        self._next_look = 0
         self._leave_out(None)
 
     def _leave_out(self, overlay: NDArray[np.bool_] | None) -> None:
@@ -152,7 +153,10 @@ class Surveyor:
         """Take the next frames, each of shape (y, x); some 24 at once, as overlays show in their changes."""
         if self._quiet is not None:
             self._quiet.add(frames)
-            self._leave_out(self._quiet.mask())
+            # What is drawn stays: it is looked for again whenever twice as much is known.
+            if self._count + len(frames) >= self._next_look:
+                self._leave_out(self._quiet.mask())
+                self._next_look = 2 * (self._count + len(frames))
         small = each(self._small.small, frames, frames[0].size)
         self._planes += [self._light.of(image) for image in small]
         flat = [self._small.flat(image) for image in small]
@@ -269,18 +273,20 @@ class Surveyor:
             guess = guess + self._guesses[block.related]
         elif self._guesses:
             guess = self._guesses[-1]
+        comparisons: list[Comparison] = []
         lags = [number - block.related] if block.related is not None else []
         for lag in dict.fromkeys([*lags, *_LAGS]):
             other = self._blocks[number - lag] if lag <= number else None
             if other is None or other.image is None or block.image is None or block.related is None:
                 continue
             step = guess - self._guesses[number - lag]
-            found = linked((number - lag, number), other.image, block.image, step, self._small)
+            found = compared((number - lag, number), other.image, block.image, step, self._small)
             if found is None or found.height < _LEAST_HEIGHT:
                 continue
-            self._links.append(found)
+            comparisons.append(found)
             if lag == lags[0]:
                 guess = self._guesses[number - lag] + found.displacement_px
+        self._links += linked(comparisons, self._small)
         self._guesses.append(guess)
 
     def _nearest_way(
@@ -299,7 +305,7 @@ class Surveyor:
             turn = np.zeros(2)
             turn[axis] = -np.sign(step[axis]) * period[axis]
             ways += [way + turn for way in ways]
-        found = [linked((0, 1), block.image, image, way, self._small) for way in ways]
+        found = [compared((0, 1), block.image, image, way, self._small) for way in ways]
         heights = [
             -1.0 if f is None or np.abs(f.displacement_px - w).max() > 8 else f.height
             for f, w in zip(found, ways, strict=True)

@@ -22,6 +22,7 @@ _PAD_PX = 16
 _BACKGROUND_PX = 21
 # The transfer function of frames that lie half a pixel aside is not inverted below this.
 _LEAST_TRANSFER = 0.2
+_TRANSFER_FRAMES = 64
 # Frequencies of which less than this share of the template's power is signal are left alone.
 _LEAST_SIGNAL = 0.05
 # What fewer frames show lies off as these happen to; where their number changes the mean has a step, which
@@ -94,10 +95,12 @@ class Template:
 
     def _transfer(self, asides: NDArray[np.float64]) -> NDArray[np.complex64]:
         """How the mean of frames that lie aside shows each frequency."""
-        places = asides.astype(np.float32)
+        # Some of many frames tell the blur as well as all do, but not where the mean lies.
+        some = asides[:: max(1, len(asides) // _TRANSFER_FRAMES)]
+        places = (some - some.mean(axis=0) + asides.mean(axis=0)).astype(np.float32)
         down = np.exp(np.complex64(-1j * _TWO_PI) * (self._fy * places[:, 0]))
         right = np.exp(np.complex64(-1j * _TWO_PI) * (places[:, 1:] * self._fx))
-        transfer: NDArray[np.complex64] = down @ right / np.float32(len(asides))
+        transfer: NDArray[np.complex64] = down @ right / np.float32(len(places))
         return transfer
 
     def _padded(self, image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,17 +9,25 @@ from numpy.typing import NDArray
 # Median of a squared deviation in two dimensions, in variances.
 MEDIAN_SQUARED = 1.386
 _LEAST_TILES = 1.5
+# Above this the tiles do not tell rotation, magnification and displacement apart.
+_WORST_CONDITION = 1e8
 
 
 def tile_sums(
-    image: NDArray[np.float32], place: tuple[int, int], shape: tuple[int, ...], edge: int
+    image: NDArray[np.float32],
+    times: NDArray[np.float32] | float,
+    place: tuple[int, int],
+    shape: tuple[int, ...],
+    edge: int,
 ) -> NDArray[np.float64]:
-    """Sum an image over square tiles of a larger plane.
+    """Sum the product of two images over square tiles of a larger plane.
 
     Parameters
     ----------
     image : ndarray of float32, shape (y, x)
         Zero outside.
+    times : ndarray of float32, shape (y, x), or float
+        What it is multiplied by.
     place : tuple of int
         (y, x) of its first pixel on the plane.
     shape : tuple of int
@@ -38,7 +46,8 @@ def tile_sums(
     )
     whole = np.zeros(((bottom - top) * edge, (right - left) * edge), np.float32)
     down, across = place[0] - top * edge, place[1] - left * edge
-    whole[down : down + image.shape[0], across : across + image.shape[1]] = image
+    inside = whole[down : down + image.shape[0], across : across + image.shape[1]]
+    np.multiply(image, times, out=inside)
     # Not by products of matrices, which would wake as many threads as there are cores for each of them.
     means = cv2.resize(whole, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     sums[top:bottom, left:right] = means * np.float64(edge * edge)
@@ -126,40 +135,46 @@ def _medians(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray
 
 def turn_and_growth(
     sums: NDArray[np.float64], weights: NDArray[np.float64], places: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Fit a rotation and a magnification to what the tiles of one frame say.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit a rotation and a magnification to what the tiles of frames say.
 
     Parameters
     ----------
-    sums : ndarray, shape (5, tiles)
+    sums : ndarray, shape (t, 5, tiles)
         As for `agreed`.
-    weights : ndarray, shape (tiles,)
+    weights : ndarray, shape (t, tiles)
         Say of each tile.
     places : ndarray, shape (tiles, 2)
         (y, x) of the middle of each tile.
 
     Returns
     -------
-    turn_and_growth : ndarray, shape (2,)
+    turn_and_growth : ndarray, shape (t, 2)
         Angle in radians, clockwise as the frame is shown, and relative growth.
-    sigma : float
+    sigma : ndarray, shape (t,)
         Standard error of both, from the scatter of the tiles; infinite where they tell nothing.
     """
-    down, right, yy, yx, xx = sums
-    y, x = (places - np.average(places, axis=0, weights=weights + 1e-12)).T
-    # Displacement (dy, dx) of a tile: (1, 0), (0, 1), turned (x, -y) and grown (y, x).
-    shapes = np.array(
-        [[np.ones_like(y), np.zeros_like(y)], [np.zeros_like(y), np.ones_like(y)], [x, -y], [y, x]]
-    )
-    information = np.array([[yy, yx], [yx, xx]])
-    pulled = np.einsum("iat,abt->ibt", shapes, information)
-    matrix = np.einsum("ibt,jbt,t->ij", pulled, shapes, weights)
-    measured = np.array([down, right])
-    if np.linalg.cond(matrix) > 1e12:
-        return np.zeros(2), np.inf
-    found = np.linalg.solve(matrix, np.einsum("iat,at,t->i", shapes, measured, weights))
-    off = measured - np.einsum("ibt,i->bt", pulled, found)
-    pull = np.einsum("iat,at,t->it", shapes, off, weights)
+    down, right, yy, yx, xx = sums.transpose(1, 0, 2)
+    middle = (weights @ places) / (weights.sum(axis=1, keepdims=True) + 1e-12)
+    y, x = (places - middle[:, None]).transpose(2, 0, 1)
+    one, none = np.ones_like(y), np.zeros_like(y)
+    # Displacements (dy, dx) of a tile: (1, 0), (0, 1), turned (x, -y), grown (y, x); (4, 2, t, tiles).
+    shapes = np.array([[one, none], [none, one], [x, -y], [y, x]])
+    pulled = np.stack([shapes[:, 0] * yy + shapes[:, 1] * yx, shapes[:, 0] * yx + shapes[:, 1] * xx], axis=1)
+    matrix = np.einsum("ibkt,jbkt,kt->kij", pulled, shapes, weights, optimize=True)
+    # Scaled, so that pixels and radians are of one size.
+    scale = np.sqrt(np.maximum(np.einsum("kii->ki", matrix), 1e-30))
+    scales = scale[:, :, None] * scale[:, None, :]
+    matrix = matrix / scales
+    useless = np.linalg.cond(matrix) > _WORST_CONDITION
+    matrix[useless] = np.eye(4)
     inverse = np.linalg.inv(matrix)
-    covariance = inverse @ (pull @ pull.T) @ inverse
-    return found[2:], float(np.sqrt(np.trace(covariance[2:, 2:]) / 2))
+    vector = np.einsum("iakt,akt,kt->ki", shapes, np.stack([down, right]), weights, optimize=True) / scale
+    found = np.einsum("kij,kj->ki", inverse, vector) / scale
+    off = np.stack([down, right]) - np.einsum("ibkt,ki->bkt", pulled, found, optimize=True)
+    pull = np.einsum("iakt,akt,kt->kit", shapes, off, weights, optimize=True) / scale[:, :, None]
+    covariance = (
+        inverse @ (pull @ pull.transpose(0, 2, 1)) @ inverse / (scale[:, :, None] * scale[:, None, :])
+    )
+    sigma = np.sqrt((covariance[:, 2, 2] + covariance[:, 3, 3]) / 2)
+    return np.where(useless[:, None], 0.0, found[:, 2:]), np.where(useless, np.inf, sigma)
