@@ -107,9 +107,11 @@ def take(
 
 
 def telling_frame(bench: Any) -> int:
-    """Index along t of the frame on which all classes cover most together."""
+    """Index along t of the frame on which all classes cover most together; the middle one before any does."""
     columns = [fraction_column(c) for c in bench.study.experiment.document.classes]
     table = bench.state.table
+    if table.empty:
+        return len(bench.study.video) // 2
     number = table.loc[table[columns].prod(axis=1).idxmax(), FRAME]
     return int(bench.study.video.index_of(int(number)))
 
