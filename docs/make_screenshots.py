@@ -91,7 +91,8 @@ def take(
     _, dock = viewer.window.add_plugin_dock_widget("napari-glissile", "Glissile")
     viewer.open(experiment, plugin="napari-glissile")
     bench = dock.bench
-    until(lambda: len(bench.state.table) > 0, what=f"the curves of {experiment.name}")
+    if below == "curves":
+        until(lambda: len(bench.state.table) > 0, what=f"the curves of {experiment.name}")
     until(lambda: bench.state.running is None, what=f"opening {experiment.name}")
     bench.display.go_to_working(telling_frame(bench))
     if training:
