@@ -4,6 +4,9 @@ import os
 import sys
 
 import pytest
+from idling import idle
+
+from glissile.widgets.glissile_dock import MOTION_NAME, GlissileDock
 
 
 def pytest_collection_modifyitems(items):
@@ -24,3 +27,22 @@ def _needs_display():
 def viewer(make_napari_viewer_proxy):
     """A viewer as plugins get it: private access is an error, since warnings are."""
     return make_napari_viewer_proxy(strict_qt="raise")
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """The Glissile dock in the viewer, with the docks below the video."""
+    dock = GlissileDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Glissile", area="right")
+    qtbot.waitUntil(lambda: MOTION_NAME in viewer.window.dock_widgets)
+    yield dock
+    dock.bench.close()
+
+
+@pytest.fixture
+def opened(dock, folder, qtbot):
+    """The dock with the stabilized experiment `folder`, a fixture of the module that asks for it."""
+    dock.bench.open_folder(folder)
+    idle(dock, qtbot)
+    assert dock.bench.study.motion is not None
+    return dock

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 from drifting_textures import moved, texture
+from idling import idle
 from qtpy.QtCore import QEvent
 
 from glissile import workflow
@@ -14,7 +15,7 @@ from glissile.stabilize.field_of_view import FieldOfViewSettings
 from glissile.stabilize.motion import Motion
 from glissile.stabilize.regions import ANCHOR, LEFT_OUT
 from glissile.video import Trim
-from glissile.widgets.glissile_dock import MOTION_NAME, GlissileDock
+from glissile.widgets.glissile_dock import MOTION_NAME
 
 T, Y, X = 12, 80, 100
 # So far that of 76 x 100 px no more than 43 x 56 px are common.
@@ -46,27 +47,6 @@ def folder(tmp_path):
         clock[6:12, 2:20] = 1
         write_mask(experiment.found_overlay_path, clock)
         return experiment.folder
-
-
-@pytest.fixture
-def dock(viewer, qtbot):
-    dock = GlissileDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Glissile", area="right")
-    qtbot.waitUntil(lambda: MOTION_NAME in viewer.window.dock_widgets)
-    yield dock
-    dock.bench.close()
-
-
-def idle(dock, qtbot):
-    qtbot.waitUntil(lambda: dock.bench.state.running is None, timeout=60_000)
-
-
-@pytest.fixture
-def opened(dock, folder, qtbot):
-    dock.bench.open_folder(folder)
-    idle(dock, qtbot)
-    assert dock.bench.study.motion is not None
-    return dock
 
 
 def names(viewer):

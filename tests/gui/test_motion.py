@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from drifting_textures import moved, texture
+from idling import idle
 from napari.utils.key_bindings import KeyBinding
 from qtpy.QtCore import QPointF, Qt
 
@@ -16,7 +17,7 @@ from glissile.stabilize.motion import Motion
 from glissile.widgets._kymograph_panel import LINE_NAME
 from glissile.widgets._state import state_of
 from glissile.widgets.curves import CurvesDock
-from glissile.widgets.glissile_dock import CURVES_NAME, MOTION_NAME, GlissileDock
+from glissile.widgets.glissile_dock import CURVES_NAME, MOTION_NAME
 from glissile.widgets.motion import MotionDock, legend_text, told_motion
 
 T, Y, X = 12, 80, 100
@@ -42,27 +43,6 @@ def folder(tmp_path):
         motion().write(experiment.motion_path)
         experiment.save_settings("field_of_view", FieldOfViewSettings(kind="common"))
         return experiment.folder
-
-
-@pytest.fixture
-def dock(viewer, qtbot):
-    dock = GlissileDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Glissile", area="right")
-    qtbot.waitUntil(lambda: MOTION_NAME in viewer.window.dock_widgets)
-    yield dock
-    dock.bench.close()
-
-
-def idle(dock, qtbot):
-    qtbot.waitUntil(lambda: dock.bench.state.running is None, timeout=60_000)
-
-
-@pytest.fixture
-def opened(dock, folder, qtbot):
-    dock.bench.open_folder(folder)
-    idle(dock, qtbot)
-    assert dock.bench.study.motion is not None
-    return dock
 
 
 @pytest.fixture

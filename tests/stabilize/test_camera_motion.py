@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from glissile.errors import InputError
 from glissile.io.video_files import read_video
 from glissile.progress import finish
 from glissile.stabilize import displacements
@@ -588,3 +589,9 @@ def test_threads_of_opencv_are_left_alone():
 def test_the_texture_moves_as_told():
     image = texture((64, 64))
     np.testing.assert_allclose(moved(image, (3, -5)), np.roll(image, (3, -5), (0, 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(0, 64, 64), (3, 0, 64), (64, 64), (2, 8, 8, 3)])
+def test_what_is_no_video_is_refused_in_a_sentence(shape):
+    with pytest.raises(InputError, match=r"axes \(t, y, x\) and at least a pixel, not shape"):
+        displacements(np.zeros(shape, np.uint8))

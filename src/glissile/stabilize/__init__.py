@@ -19,6 +19,11 @@ def displacements(frames: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.fl
     sigma : ndarray, shape (t,)
         Standard error of `shifts` per axis, pixels.
 
+    Raises
+    ------
+    InputError
+        If `frames` has not the axes (t, y, x), or none of a length.
+
     Examples
     --------
     >>> import numpy as np
@@ -27,8 +32,12 @@ def displacements(frames: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.fl
     >>> displacements(frames)[0].round(1).tolist()
     [[0.0, 0.0], [2.0, -3.0]]
     """
+    from glissile.errors import InputError
     from glissile.progress import finish
     from glissile.stabilize.camera_motion import StabilizeSettings, whole_frames
 
-    motion = finish(whole_frames(np.asarray(frames), StabilizeSettings()))
+    array = np.asarray(frames)
+    if array.ndim != 3 or array.size == 0:
+        raise InputError(f"Frames have axes (t, y, x) and at least a pixel, not shape {array.shape}")
+    motion = finish(whole_frames(array, StabilizeSettings()))
     return motion.displacements_px, motion.sigma_px

@@ -134,7 +134,7 @@ class Refiner:
         return len(frames) < CHUNK_FRAMES and bool((travel <= _TRAVEL_SHARE * np.array(self._shape)).all())
 
     def _close(self) -> None:
-        """Sum up the open chunk; refine the one before, whose surroundings are known now."""
+        """Sum up the open chunk, and refine the one whose surroundings are known now."""
         chunk, self._open = self._open, _Chunk()
         whole = self._whole[chunk.frames]
         # Sums are on the nearest whole pixels, which may be one further than those that frames are read at.
@@ -159,6 +159,7 @@ class Refiner:
         chunk = self._chunks[self._refined - self._closed + len(self._chunks)]
         self._refined += 1
         self._refine(chunk, [c for c in self._chunks if abs(c.number - chunk.number) <= _CHUNKS_ASIDE])
+        chunk.pictures = []  # only its sums are needed from now on
 
     def refined(self) -> Refined:
         """Tell what was found in all frames."""
@@ -209,9 +210,9 @@ class Refiner:
 
     def _evened(self, index: int, picture: NDArray[Any]) -> NDArray[np.float32]:
         frame = finite(picture)
-        return (
-            self._light.evened(frame, self._survey.illumination[index], self._level) if self._even else frame
-        )
+        if not self._even:
+            return frame
+        return self._light.evened(frame, self._survey.illumination[index], self._level)
 
     def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> tuple[Template, int]:
         """Mean of all frames of `around` on the pixels of `chunk`, and how many these are."""
@@ -265,7 +266,6 @@ class Refiner:
         self._found[frames] = np.where(lost[:, None], self._survey.positions_px[frames], found)
         self._sigma[frames] = np.where(lost, 0.5 * min(self._shape), told.sigma)
         self._agreeing[frames] = np.where(lost, 0.0, told.agreeing)
-        chunk.pictures = []
 
     def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:
         """Where the anchor lies on the pixels of `chunk`, 1 there and 0 elsewhere; None without anchor."""

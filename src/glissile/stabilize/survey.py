@@ -178,7 +178,7 @@ class Surveyor:
         if height < _LEAST_HEIGHT:
             self._look_back(index, spectrum)
             return
-        self._forget_waiting()
+        self._waiting.clear()
         if len(block.frames) < self._block_frames and np.abs(step).max() <= _BLOCK_TRAVEL_PX:
             self._append(block, index, spectrum, step)
             return
@@ -199,7 +199,7 @@ class Surveyor:
         if best is None:
             self._wait(index, spectrum)
             return
-        self._forget_waiting()
+        self._waiting.clear()
         self._close()
         self._begin(index, spectrum, best, self._nearest_way(best, spectrum, step))
 
@@ -213,10 +213,9 @@ class Surveyor:
         """Begin a new view with the frames that wait, if enough of them relate to the first."""
         (first, spectrum), *others = self._waiting
         related = [
-            (index, other, step)
+            (index, other)
             for index, other in others
-            for step, height in (self._small.likeliest(np.conj(spectrum) * other),)
-            if height >= _LEAST_HEIGHT
+            if self._small.likeliest(np.conj(spectrum) * other)[1] >= _LEAST_HEIGHT
         ]
         self._waiting.popleft()
         if len(related) + 1 < least:
@@ -225,11 +224,8 @@ class Surveyor:
         if self._open is not None:
             self._close()
         self._begin(first, spectrum, None, np.zeros(2))
-        for index, other, _ in related:
+        for index, other in related:
             self._take(index, other)
-
-    def _forget_waiting(self) -> None:
-        self._waiting.clear()
 
     def _begin(
         self,
@@ -307,7 +303,7 @@ class Surveyor:
             ways += [way + turn for way in ways]
         found = [compared((0, 1), block.image, image, way, self._small) for way in ways]
         heights = [
-            -1.0 if f is None or np.abs(f.displacement_px - w).max() > 8 else f.height
+            -1.0 if f is None or np.abs(f.displacement_px - w).max() > _BLOCK_TRAVEL_PX else f.height
             for f, w in zip(found, ways, strict=True)
         ]
         return ways[int(np.argmax(heights))] if max(heights) > 0 else step
