@@ -7,7 +7,7 @@ from drifting_textures import burnt, burnt_in, clean, drifting, recorded, wander
 from glissile.progress import finish
 from glissile.stabilize.camera_motion import StabilizeSettings, whole_frames
 from glissile.stabilize.grey_levels import Illumination, finite
-from glissile.stabilize.refinement import Refiner
+from glissile.stabilize.refinement import CHUNK_FRAMES, Refiner
 from glissile.stabilize.survey import Anchor, Survey
 
 WINDOW = (96, 112)
@@ -188,7 +188,7 @@ def test_a_bounded_number_of_frames_is_held():
         held = len(refiner._open.pictures) + sum(len(chunk.pictures) for chunk in refiner._chunks)
         most = max(most, held)
         assert len(refiner._chunks) <= 3
-    assert 80 <= most <= 160
+    assert CHUNK_FRAMES / 2 <= most <= 2 * CHUNK_FRAMES
 
 
 def test_the_anchor_is_looked_for_where_it_lies_in_the_chunk():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glissile.stabilize.tiles import agreed, tile_sums, turn_and_growth
+from glissile.stabilize.tiles import Tiling, agreed, turn_and_growth
 
 TILES = 40
 SHIFTS = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
@@ -33,19 +33,40 @@ def robust(sums, cauchy, rounds):
     return found.displacements, found.sigma, found.agreeing
 
 
-@given(
-    st.tuples(st.integers(1, 50), st.integers(1, 40)),
-    st.tuples(st.integers(0, 30), st.integers(0, 30)),
-    st.integers(1, 20),
-    st.integers(0, 2**31),
-)
-def test_every_pixel_counts_in_the_tile_it_lies_in(size, place, edge, seed):
-    image = np.random.default_rng(seed).integers(0, 100, size).astype(np.float32)
-    shape = (size[0] + place[0] + 7, size[1] + place[1] + 3)
-    plane = np.zeros([-(-n // edge) * edge for n in shape])
-    plane[place[0] : place[0] + size[0], place[1] : place[1] + size[1]] = image
-    expected = plane.reshape(plane.shape[0] // edge, edge, -1, edge).sum(axis=(1, 3))
-    np.testing.assert_allclose(tile_sums(image, 2.0, place, shape, edge), 2 * expected, rtol=1e-5)
+SIZES = st.tuples(st.integers(1, 90), st.integers(1, 70))
+
+
+@given(SIZES, st.integers(3, 20))
+def test_tiles_are_about_as_large_as_asked_and_leave_little_over(shape, about):
+    tiling = Tiling.of(shape, about)
+    for length, edge, count in zip(shape, tiling.edges, tiling.counts, strict=True):
+        assert min(length, 2 * about // 3) <= edge <= 4 * about // 3
+        assert count >= 1
+        assert 0 <= length - edge * count < edge
+    # A length that tiles can fill is filled.
+    assert Tiling.of((7 * about, about), about) == Tiling((about, about), (7, 1))
+    filled = Tiling.of((7 * (about + 1), about), about)
+    assert filled.edges[0] * filled.counts[0] == 7 * (about + 1)
+
+
+@given(SIZES, st.tuples(st.integers(0, 30), st.integers(0, 30)), st.integers(3, 20), st.integers(0, 2**31))
+def test_tiles_hold_what_lies_in_them_wherever_the_frame_is(shape, place, about, seed):
+    rng = np.random.default_rng(seed)
+    plane = rng.integers(0, 100, (shape[0] + place[0] + 7, shape[1] + place[1] + 3)).astype(np.float32)
+    factors = rng.integers(0, 9, shape).astype(np.float32)
+    frame = plane[place[0] : place[0] + shape[0], place[1] : place[1] + shape[1]]
+    tiling = Tiling.of(shape, about)
+    (down, right), (rows, columns) = tiling.edges, tiling.counts
+
+    def summed(image):
+        inside = image[: rows * down, : columns * right]
+        return inside.reshape(rows, down, columns, right).sum(axis=(1, 3)).ravel()
+
+    np.testing.assert_allclose(tiling.sums(frame, factors), summed(frame * factors), rtol=1e-5)
+    np.testing.assert_allclose(tiling.at(tiling.everywhere(plane), place), summed(frame), rtol=1e-5)
+    y, x = np.indices(shape)
+    middles = np.stack([summed(axis + 0.5) / (down * right) for axis in (y, x)], axis=1)
+    np.testing.assert_allclose(tiling.centres, middles)
 
 
 @given(

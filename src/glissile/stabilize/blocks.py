@@ -9,7 +9,7 @@ from glissile.stabilize.small_frames import SmallFrames
 
 _ROUNDS = 5
 _STEP_PX = 1.5
-_ENOUGH_PX = 0.005
+_ENOUGH_PX = 0.02
 # A wave whose residual is this many times the usual one has half its say (Cauchy weights).
 _CAUCHY = 6.0
 # Neighbouring frequencies of a tapered frame are not independent.

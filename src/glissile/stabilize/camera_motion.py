@@ -50,8 +50,8 @@ def estimate_motion(
 ) -> Steps[Motion]:
     """Find the motion of the specimen.
 
-    The method `glissile` reads the video twice (three times with an anchor), in order; up to 160 frames and
-    the sums of three times 80 frames are in memory at a time, whatever the length of the video.
+    The method `glissile` reads the video twice (three times with an anchor), in order; up to 192 frames and
+    the sums of three times 96 frames are in memory at a time, whatever the length of the video.
 
     Parameters
     ----------

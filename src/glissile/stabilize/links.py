@@ -10,11 +10,11 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from glissile.stabilize.small_frames import SmallFrames, taper
-from glissile.stabilize.tiles import MEDIAN_SQUARED, agreed, tile_sums, turn_and_growth
+from glissile.stabilize.tiles import MEDIAN_SQUARED, Tiling, agreed, turn_and_growth
 
 _ROUNDS = 4
 _STEP_PX = 2.0
-_ENOUGH_PX = 0.005
+_ENOUGH_PX = 0.02
 _CAUCHY = 3.0
 _EDGE_SHARE = 0.15
 # Two blocks must share this much of the frame for a link.
@@ -128,10 +128,10 @@ def compared(
     middle = 0.5 * small.factor * (here + back)
     # What moves down shows what was above: the derivative is the gradient with its sign turned.
     spectra = (back - here, -1j * small.f[0] * middle, -1j * small.f[1] * middle)
-    images = (small.image(s)[: one.shape[0], : one.shape[1]] for s in spectra)
-    apart, down, right = images
+    apart, down, right = (_only(small.image(s), one.shape) for s in spectra)
     pairs = ((apart, down), (apart, right), (down, down), (down, right), (right, right))
-    sums = np.stack([tile_sums(*pair, (0, 0), small.shape, _TILE_PX).ravel() for pair in pairs])
+    tiling = Tiling.of(small.shape, _TILE_PX)
+    sums = np.stack([tiling.sums(*pair) for pair in pairs])
     return Comparison(*numbers, found + steps * small.factor, sigma, peak, sums)
 
 
@@ -161,9 +161,8 @@ def linked(comparisons: Sequence[Comparison], small: SmallFrames) -> list[Link]:
     # The smallest images have one tile.
     scatter = np.where(np.isfinite(told.sigma), told.sigma, 0)
     doubt = np.sqrt(np.square(told.displacements).mean(axis=1) + np.square(scatter)) * small.factor
-    tiles = [-(-n // _TILE_PX) for n in small.shape]
-    places = _TILE_PX * np.argwhere(np.ones(tiles, bool)).astype(np.float64)
-    distortions, sigmas = turn_and_growth(sums, told.weights, places)
+    centres = Tiling.of(small.shape, _TILE_PX).centres
+    distortions, sigmas = turn_and_growth(sums, told.weights, centres)
     return [
         Link(
             c.first,
@@ -176,6 +175,13 @@ def linked(comparisons: Sequence[Comparison], small: SmallFrames) -> list[Link]:
         )
         for k, c in enumerate(comparisons)
     ]
+
+
+def _only(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`image` with zeros beyond its first `shape` rows and columns; taken over and changed."""
+    image[shape[0] :] = 0
+    image[:, shape[1] :] = 0
+    return image
 
 
 def _window(

@@ -16,6 +16,8 @@ _QUIET_SHARE = 0.15
 # ... between at least this share of all pairs of frames.
 _OFTEN = 0.7
 _LEAST_PAIRS = 6
+# The usual change is that of every so many-th pixel along y and x.
+_SAMPLED = 6
 # Quiet pixels come in strokes of at least this many pixels, and in texts and bars of at least that many.
 _LEAST_STROKE_PX, _LEAST_PART_PX = 6, 60
 # What they enclose belongs to them if it is smaller than this.
@@ -52,17 +54,18 @@ class QuietPixels:
             return
         changes = [_change(a, b) for a, b in pairwise(frames)]
         # A frame stored twice tells nothing.
-        changes = [change for change in changes if change[::4, ::4].any()]
+        changes = [change for change in changes if change[::_SAMPLED, ::_SAMPLED].any()]
         if not changes:
             return
-        sample = np.stack([change[::4, ::4] for change in changes])
-        known = sample[np.isfinite(sample)]
+        sample = np.stack([change[::_SAMPLED, ::_SAMPLED] for change in changes])
+        known = sample if sample.dtype.kind == "u" else sample[np.isfinite(sample)]
         if not known.size:
             return
         usual = float(np.median(known)) or float(known.mean())
         self._latest = finite(frames[-1])
         for change in changes:
-            self._quiet += change <= _QUIET_SHARE * usual
+            least = change.dtype.type(_QUIET_SHARE * usual)
+            cv2.accumulate((change <= least).view(np.uint8), self._quiet)
         self._pairs += len(changes)
 
     def mask(self) -> NDArray[np.bool_] | None:
@@ -73,10 +76,14 @@ class QuietPixels:
         if not quiet.any():
             return None
         strokes = _large_parts(quiet, _LEAST_STROKE_PX)
+        if not strokes.any():
+            return None
         # The rim of the frame continues outwards: closing from there would eat into what lies at the edge.
         padded = cv2.copyMakeBorder(strokes, _GAP_PX, _GAP_PX, _GAP_PX, _GAP_PX, cv2.BORDER_REPLICATE)
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((_GAP_PX, _GAP_PX), np.uint8))
         parts = _large_parts(np.ascontiguousarray(closed[_GAP_PX:-_GAP_PX, _GAP_PX:-_GAP_PX]), _LEAST_PART_PX)
+        if not parts.any():
+            return None
         rimmed = self._drawn(cv2.dilate(parts, np.ones((_RIM_PX, _RIM_PX), np.uint8)))
         if not rimmed.any():
             return None
@@ -92,10 +99,11 @@ class QuietPixels:
         smooth = cv2.blur(self._latest, (3, 3))
         low, high = np.percentile(smooth[::2, ::2], [1, 99])
         count, labels = cv2.connectedComponents(parts)
-        numbers = np.arange(1, count)
-        inside = (ndimage.maximum(smooth, labels, numbers), ndimage.minimum(smooth, labels, numbers))
+        inside = labels > 0
+        values, whose, numbers = smooth[inside], labels[inside], np.arange(1, count)
+        spread = ndimage.maximum(values, whose, numbers) - ndimage.minimum(values, whose, numbers)
         stands_out = np.zeros(count, bool)
-        stands_out[1:] = np.subtract(*inside) >= _LEAST_CONTRAST * (high - low)
+        stands_out[1:] = spread >= _LEAST_CONTRAST * (high - low)
         return np.asarray(stands_out[labels], np.uint8)
 
 

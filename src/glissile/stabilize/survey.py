@@ -35,6 +35,8 @@ _LEAST_VIEW = 3
 _FAR_SHARE = 0.3
 # Rotation in radians and relative growth are not told where they are less sure than this.
 _LEAST_DISTORTION_SIGMA = 0.02
+# So many comparisons are judged at a time.
+_JUDGED_AT_ONCE = 64
 
 
 @dataclass(eq=False)
@@ -139,6 +141,7 @@ class Surveyor:
         self._open: _Block | None = None
         self._waiting: deque[tuple[int, NDArray[np.complex64]]] = deque()
         self._links: list[Link] = []
+        self._comparisons: list[Comparison] = []  # of which no links are made yet
         self._guesses: list[NDArray[np.float64]] = []  # position of each closed block, as known so far
         self._count = 0
         self._next_look = 0
@@ -269,7 +272,6 @@ class Surveyor:
             guess = guess + self._guesses[block.related]
         elif self._guesses:
             guess = self._guesses[-1]
-        comparisons: list[Comparison] = []
         lags = [number - block.related] if block.related is not None else []
         for lag in dict.fromkeys([*lags, *_LAGS]):
             other = self._blocks[number - lag] if lag <= number else None
@@ -279,11 +281,17 @@ class Surveyor:
             found = compared((number - lag, number), other.image, block.image, step, self._small)
             if found is None or found.height < _LEAST_HEIGHT:
                 continue
-            comparisons.append(found)
+            self._comparisons.append(found)
             if lag == lags[0]:
                 guess = self._guesses[number - lag] + found.displacement_px
-        self._links += linked(comparisons, self._small)
         self._guesses.append(guess)
+        if len(self._comparisons) >= _JUDGED_AT_ONCE:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Make links of the comparisons that wait for it."""
+        self._links += linked(self._comparisons, self._small)
+        self._comparisons = []
 
     def _nearest_way(
         self, related: int, spectrum: NDArray[np.complex64], step: NDArray[np.float64]
@@ -319,6 +327,7 @@ class Surveyor:
         segments = np.full(count, -1, np.int64)
         distortion = None
         if self._blocks:
+            self._judge()
             where = placed(len(self._blocks), self._links)
             for number, block in enumerate(self._blocks):
                 positions[block.frames] = where.positions_px[number] + np.array(block.positions)

@@ -22,7 +22,8 @@ _PAD_PX = 16
 _BACKGROUND_PX = 21
 # The transfer function of frames that lie half a pixel aside is not inverted below this.
 _LEAST_TRANSFER = 0.2
-_TRANSFER_FRAMES = 64
+# To tell it, frames are counted by where they lie, in bins of this many per pixel.
+_BINS_PER_PX = 16
 # Frequencies of which less than this share of the template's power is signal are left alone.
 _LEAST_SIGNAL = 0.05
 # What fewer frames show lies off as these happen to; where their number changes the mean has a step, which
@@ -77,6 +78,11 @@ class Template:
         self._size = tuple(scipy.fft.next_fast_len(n + 2 * _PAD_PX, real=True) for n in self._shape)
         self._fy = scipy.fft.fftfreq(self._size[0]).astype(np.float32)[:, None]
         self._fx = scipy.fft.rfftfreq(self._size[1]).astype(np.float32)[None]
+        # Sums over all frequencies, of which half are listed, as sums over pixels.
+        self._twice = np.full(self._size[1] // 2 + 1, 2.0 / (self._size[0] * self._size[1]), np.float32)
+        self._twice[0] /= 2
+        if self._size[1] % 2 == 0:
+            self._twice[-1] /= 2
         means = sums / np.maximum(counts, 1)
         self.known: NDArray[np.float32] = np.asarray((counts > 0).all(axis=0), np.float32)
         self._steady = self.known * _steady(counts)
@@ -95,12 +101,16 @@ class Template:
 
     def _transfer(self, asides: NDArray[np.float64]) -> NDArray[np.complex64]:
         """How the mean of frames that lie aside shows each frequency."""
-        # Some of many frames tell the blur as well as all do, but not where the mean lies.
-        some = asides[:: max(1, len(asides) // _TRANSFER_FRAMES)]
-        places = (some - some.mean(axis=0) + asides.mean(axis=0)).astype(np.float32)
-        down = np.exp(np.complex64(-1j * _TWO_PI) * (self._fy * places[:, 0]))
-        right = np.exp(np.complex64(-1j * _TWO_PI) * (places[:, 1:] * self._fx))
-        transfer: NDArray[np.complex64] = down @ right / np.float32(len(places))
+        bins = np.rint(asides * _BINS_PER_PX).astype(int)
+        lowest = bins.min(axis=0)
+        share = np.zeros(np.ptp(bins, axis=0) + 1, np.float32)
+        np.add.at(share, tuple((bins - lowest).T), np.float32(1 / len(bins)))
+        # Where the mean lies is told exactly.
+        first = lowest / _BINS_PER_PX + (asides - bins / _BINS_PER_PX).mean(axis=0)
+        y, x = (first[a] + np.arange(share.shape[a]) / _BINS_PER_PX for a in (0, 1))
+        down = np.exp(np.complex64(-1j * _TWO_PI) * (self._fy * y.astype(np.float32)))
+        right = np.exp(np.complex64(-1j * _TWO_PI) * (x.astype(np.float32)[:, None] * self._fx))
+        transfer: NDArray[np.complex64] = (down @ share) @ right
         return transfer
 
     def _padded(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,9 +141,16 @@ class Template:
 
     def _moved(self, down_px: float, right_px: float) -> NDArray[np.complex64]:
         """Factors that move a spectrum down and right."""
-        down = np.exp(np.complex64(-1j * _TWO_PI * down_px) * self._fy)
-        moved: NDArray[np.complex64] = down * np.exp(np.complex64(-1j * _TWO_PI * right_px) * self._fx)
+        down, right = self._factors(down_px, right_px)
+        moved: NDArray[np.complex64] = down * right
         return moved
+
+    def _factors(self, *moved_px: float) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Of those, what depends on the row and what depends on the column."""
+        down_px, right_px = moved_px
+        down: NDArray[np.complex64] = np.exp(np.complex64(-1j * _TWO_PI * down_px) * self._fy)
+        right: NDArray[np.complex64] = np.exp(np.complex64(-1j * _TWO_PI * right_px) * self._fx)
+        return down, right
 
     def expected(self, phase: Phase) -> NDArray[np.float32]:
         """Draw what a frame shows whose specimen lies `phase` half pixels down and right; (y, x)."""
@@ -181,8 +198,10 @@ class Template:
         weight = 1 / np.maximum(self._noise_power, 1e-3 * self._noise_power.mean())
         self._weight = np.where(np.hypot(self._fy, self._fx) < _SLOWEST, 0, weight).astype(np.float32)
         self._down = (1j * np.sin(_TWO_PI * _SECANT_PX * self._fy) / _SECANT_PX).astype(np.complex64)
-        self._own_response = self._weight * self._noise_power * self._signal * self._deblur
         self._right = (1j * np.sin(_TWO_PI * _SECANT_PX * self._fx) / _SECANT_PX).astype(np.complex64)
+        response = self._weight * self._noise_power * self._signal * self._deblur
+        # A product with a gradient, which is imaginary.
+        self._own = [response * (g.imag * self._twice) for g in (self._down, self._right)]
 
     def _power_of(self, residuals: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """Power of white residuals at every frequency, about 1; shape of the spectra."""
@@ -253,15 +272,8 @@ class Template:
         ndarray, shape (2,)
             Down and right.
         """
-        response = self._own_response * self._moved(*aside)
-        twice = np.full(self._size[1] // 2 + 1, 2.0, np.float32)
-        twice[0] = 1
-        if self._size[1] % 2 == 0:
-            twice[-1] = 1
-        pixels = self._size[0] * self._size[1]
-        # The real part of a product with a gradient, which is imaginary; half of all frequencies are listed.
-        part = response.imag * twice
-        return np.array([float((part * g.imag).sum()) / pixels for g in (self._down, self._right)])
+        down, right = self._factors(*aside)
+        return np.array([float((down[:, 0] @ own @ right[0]).imag) for own in self._own])
 
     def own_share(self, group: int) -> NDArray[np.float32]:
         """Share of one frame of a group in the template, weighted as the kernels are; (y, x)."""

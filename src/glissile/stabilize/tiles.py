@@ -13,45 +13,74 @@ _LEAST_TILES = 1.5
 _WORST_CONDITION = 1e8
 
 
-def tile_sums(
-    image: NDArray[np.float32],
-    times: NDArray[np.float32] | float,
-    place: tuple[int, int],
-    shape: tuple[int, ...],
-    edge: int,
-) -> NDArray[np.float64]:
-    """Sum the product of two images over square tiles of a larger plane.
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles side by side over a frame, from its first pixel on.
 
-    Parameters
+    Attributes
     ----------
-    image : ndarray of float32, shape (y, x)
-        Zero outside.
-    times : ndarray of float32, shape (y, x), or float
-        What it is multiplied by.
-    place : tuple of int
-        (y, x) of its first pixel on the plane.
-    shape : tuple of int
-        (y, x) of the plane.
-    edge : int
-        Edge length of a tile, pixels; tiles begin at the plane's first pixel.
-
-    Returns
-    -------
-    ndarray, shape (ceil(y / edge), ceil(x / edge))
+    edges : tuple of int
+        (y, x) of a tile, pixels.
+    counts : tuple of int
+        Tiles along y and x. What is left over at the end of the frame, less than a tile, is in none.
     """
-    sums = np.zeros([-(-n // edge) for n in shape])
-    (top, bottom), (left, right) = (
-        (first // edge, (first + length - 1) // edge + 1)
-        for first, length in zip(place, image.shape, strict=True)
-    )
-    whole = np.zeros(((bottom - top) * edge, (right - left) * edge), np.float32)
-    down, across = place[0] - top * edge, place[1] - left * edge
-    inside = whole[down : down + image.shape[0], across : across + image.shape[1]]
-    np.multiply(image, times, out=inside)
-    # Not by products of matrices, which would wake as many threads as there are cores for each of them.
-    means = cv2.resize(whole, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-    sums[top:bottom, left:right] = means * np.float64(edge * edge)
-    return sums
+
+    edges: tuple[int, int]
+    counts: tuple[int, int]
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], about_px: int) -> "Tiling":
+        """Lay tiles of about this edge length over frames of `shape`, (y, x); little is left over."""
+        near = range(2 * about_px // 3, 4 * about_px // 3 + 1)
+        edges = [min(min(near, key=lambda edge: (n % edge, abs(edge - about_px))), n) for n in shape]
+        return cls((edges[0], edges[1]), (shape[0] // edges[0], shape[1] // edges[1]))
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """(y, x) of the middles of the tiles, shape (tiles, 2)."""
+        centres: NDArray[np.float64] = (np.argwhere(np.ones(self.counts, bool)) + 0.5) * np.array(self.edges)
+        return centres
+
+    def sums(self, image: NDArray[np.float32], times: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Sum the product of two images of the frame's shape over the tiles; shape (tiles,)."""
+        (down, right), (rows, columns) = self.edges, self.counts
+        inside = slice(down * rows), slice(right * columns)
+        product = cv2.multiply(image[inside], times[inside])
+        # Not by products of matrices, which would wake as many threads as there are cores for each of them.
+        means = cv2.resize(product, (columns, rows), interpolation=cv2.INTER_AREA)
+        sums: NDArray[np.float64] = means.ravel() * np.float64(down * right)
+        return sums
+
+    def everywhere(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sum `plane`, shape (y, x), over a tile that begins at any of its pixels; shape (y, x).
+
+        `at` takes from it what the tiles of a frame hold.
+        """
+        down, right = self.edges
+        sums: NDArray[np.float32] = cv2.boxFilter(
+            plane, -1, (right, down), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT
+        )
+        return sums
+
+    def at(self, sums: NDArray[np.float32], place: tuple[int, int]) -> NDArray[np.float32]:
+        """Tell the sums over the tiles of a frame that lies on planes.
+
+        Parameters
+        ----------
+        sums : ndarray of float32, shape (..., y, x)
+            Of the planes, from `everywhere`.
+        place : tuple of int
+            (y, x) of its first pixel there.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., tiles)
+        """
+        rows, columns = (
+            slice(first, first + edge * count, edge)
+            for first, edge, count in zip(place, self.edges, self.counts, strict=True)
+        )
+        return sums[..., rows, columns].reshape(*sums.shape[:-2], -1)
 
 
 @dataclass(frozen=True, eq=False)
