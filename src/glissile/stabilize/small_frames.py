@@ -221,7 +221,7 @@ class SmallFrames:
         mean = float(size.mean())
         if mean <= 0:
             return np.zeros(2), 0.0
-        surface = self._inverse(cross / (size + 1e-3 * mean))
+        surface = self._inverse(cross * (1 / (size + 1e-3 * mean)))
         row, column = (int(n) for n in np.unravel_index(np.argmax(surface), surface.shape))
         found = np.array([_vertex(surface[:, column], row), _vertex(surface[row], column)])
         # Its mean is zero, as there is no zero frequency.

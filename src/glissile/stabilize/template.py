@@ -96,7 +96,7 @@ class Template:
         self._inverse_counts = 0.25 * (1 / np.maximum(counts, 1)).sum(axis=0)
         transfer = self._transfer(asides)
         size = np.abs(transfer)
-        self._deblur = (np.conj(transfer) / np.maximum(size * size, _LEAST_TRANSFER**2)).astype(np.complex64)
+        self._deblur = np.conj(transfer) * (1 / np.maximum(size * size, _LEAST_TRANSFER**2))
         self._spectrum = scipy.fft.rfft2(self._padded(self._structure)) * self._deblur
 
     def _transfer(self, asides: NDArray[np.float64]) -> NDArray[np.complex64]:

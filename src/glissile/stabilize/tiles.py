@@ -130,19 +130,14 @@ def agreed(sums: NDArray[np.float64], cauchy: float, rounds: int) -> Agreement:
     determinant = np.where(telling, determinant, 1.0)
     weight = telling.astype(np.float64)
     for _ in range(rounds):
-        matrix = np.stack([(weight * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
-        matrix += 1e-12 * np.eye(2)
-        vector = np.stack([(weight * a).sum(axis=1) for a in (down, right)], axis=1)
-        found = np.linalg.solve(matrix, vector[:, :, None])[:, :, 0]
+        total = np.einsum("kt,kat->ka", weight, sums)
+        found = np.linalg.solve(_matrices(total), total[:, :2, None])[:, :, 0]
         y, x = found[:, :1], found[:, 1:]
         off_down, off_right = down - yy * y - yx * x, right - yx * y - xx * x
         squared = (xx * off_down**2 - 2 * yx * off_down * off_right + yy * off_right**2) / determinant
         usual = np.maximum(_medians(squared, telling) / MEDIAN_SQUARED, 1e-6)
         weight = np.where(telling, 1 / (1 + np.maximum(squared, 0) / (cauchy * usual)), 0)
-    bread = np.linalg.inv(
-        np.stack([(weight**2 * a).sum(axis=1) for a in (yy, yx, yx, xx)], axis=1).reshape(-1, 2, 2)
-        + 1e-12 * np.eye(2)
-    )
+    bread = np.linalg.inv(_matrices(np.einsum("kt,kat->ka", np.square(weight), sums)))
     off = np.stack([weight * off_down, weight * off_right], axis=1)
     covariance = bread @ (off @ off.transpose(0, 2, 1)) @ bread
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2) / 2)
@@ -152,6 +147,11 @@ def agreed(sums: NDArray[np.float64], cauchy: float, rounds: int) -> Agreement:
     sigma = np.where(tiles > _LEAST_TILES, sigma * np.sqrt(tiles / np.maximum(tiles - 1, 1e-3)), np.inf)
     agreeing = (trace * (weight > 0.5)).sum(axis=1) / np.maximum((trace * telling).sum(axis=1), 1e-30)
     return Agreement(found, sigma, agreeing, weight)
+
+
+def _matrices(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Information (t, 2, 2) of `sums` (t, 5), as of `agreed`; never singular."""
+    return np.asarray(sums[:, [2, 3, 3, 4]].reshape(-1, 2, 2) + 1e-12 * np.eye(2))
 
 
 def _medians(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
