@@ -134,7 +134,7 @@ def test_exact_links_give_exact_positions(count, seed):
     pairs = [(k, k + lag) for lag in (1, 2, 4) for k in range(count - lag)]
     found = placed(count, links_of(path, pairs, sigma=1e-9))
     assert np.abs(found.positions_px - path).max() < 1e-6
-    assert not found.segments.any()
+    assert not found.views.any()
 
 
 def test_wrong_links_among_right_ones_have_no_say():
@@ -168,10 +168,10 @@ def test_links_that_contradict_each_other_are_told_to_be_worse(worse):
     assert 0.5 < np.median(sigma) / (0.02 * worse) < 2
 
 
-def test_blocks_without_links_between_them_are_segments_of_their_own():
+def test_blocks_without_links_between_them_are_views_of_their_own():
     path = wandering(7, 4, 3.0)
     found = placed(7, links_of(path, [(0, 1), (1, 4), (3, 5), (5, 6)], sigma=1e-9))
-    assert found.segments.tolist() == [0, 0, 1, 2, 0, 2, 2]
+    assert found.views.tolist() == [0, 0, 1, 2, 0, 2, 2]
     assert np.abs(found.positions_px[[0, 1, 4]] - path[[0, 1, 4]]).max() < 1e-6
     assert np.abs(found.positions_px[[3, 5, 6]] - (path[[3, 5, 6]] - path[3])).max() < 1e-6
     assert not found.positions_px[2].any()
@@ -179,7 +179,7 @@ def test_blocks_without_links_between_them_are_segments_of_their_own():
 
 def test_no_links_at_all():
     found = placed(3, [])
-    assert found.segments.tolist() == [0, 1, 2]
+    assert found.views.tolist() == [0, 1, 2]
     assert not found.positions_px.any()
 
 

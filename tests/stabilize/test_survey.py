@@ -30,7 +30,7 @@ def test_the_specimen_is_found_to_a_tenth_of_a_pixel(fine):
     path = wandering(40, 1)
     survey = surveyed(drifting(path, WINDOW), fine=fine)
     assert off(survey, path).max() < 0.15
-    assert not survey.segments.any()
+    assert not survey.views.any()
     assert (survey.sigma_px > 0).all()
     assert survey.overlay is None
 
@@ -41,13 +41,13 @@ def test_how_many_frames_come_at_once_does_not_matter(at_once):
     frames = drifting(wandering(40, 2), WINDOW)
     plain, other = surveyed(frames), surveyed(frames, at_once=at_once)
     np.testing.assert_allclose(plain.positions_px, other.positions_px, atol=1e-3)
-    np.testing.assert_array_equal(plain.segments, other.segments)
+    np.testing.assert_array_equal(plain.views, other.views)
 
 
 @pytest.mark.parametrize("kind", ["noise", "constant", "black"])
 def test_frames_that_show_nothing_are_not_measured(kind):
     frames = {"noise": NOISE, "constant": np.full_like(NOISE, 90), "black": np.zeros_like(NOISE)}[kind]
-    assert (surveyed(frames).segments == -1).sum() >= len(frames) - 1
+    assert (surveyed(frames).views == -1).sum() >= len(frames) - 1
     assert np.isnan(surveyed(frames).positions_px).sum() >= 2 * (len(frames) - 1)
 
 
@@ -57,16 +57,16 @@ def test_frames_without_the_specimen_are_left_out_and_bridged(filling):
     frames = drifting(path, WINDOW)
     frames[20:25] = filling
     survey = surveyed(frames)
-    assert np.flatnonzero(survey.segments != 0).tolist() == [20, 21, 22, 23, 24]
-    assert (survey.segments[20:25] == -1).all()
+    assert np.flatnonzero(survey.views != 0).tolist() == [20, 21, 22, 23, 24]
+    assert (survey.views[20:25] == -1).all()
     assert np.nanmax(off(survey, path)) < 0.15
 
 
-def test_a_scene_cut_begins_a_segment():
+def test_a_scene_cut_begins_a_view():
     path = wandering(48, 4)
     frames = np.concatenate([drifting(path[:24], WINDOW, seed=1), drifting(path[24:], WINDOW, seed=2)])
     survey = surveyed(frames)
-    assert survey.segments.tolist() == [0] * 24 + [1] * 24
+    assert survey.views.tolist() == [0] * 24 + [1] * 24
     assert not survey.positions_px[24].any()
     assert np.abs(survey.positions_px[24:] - (path[24:] - path[24])).max() < 0.2
 
@@ -77,9 +77,9 @@ def test_a_view_that_comes_back_is_known_again(away):
     there = drifting(path, WINDOW, seed=1)
     there[24 : 24 + away] = drifting(path[24 : 24 + away], WINDOW, seed=2)
     survey = surveyed(there)
-    assert (survey.segments[:24] == 0).all()
-    assert (survey.segments[24 + away :] == 0).all()
-    assert (survey.segments[24 : 24 + away] != 0).all()
+    assert (survey.views[:24] == 0).all()
+    assert (survey.views[24 + away :] == 0).all()
+    assert (survey.views[24 : 24 + away] != 0).all()
     back = np.r_[0:24, 24 + away : 48 + away]
     error = (survey.positions_px - path)[back]
     assert np.abs(error - error[0]).max() < 0.2
@@ -97,20 +97,20 @@ def test_a_jump_by_up_to_half_the_frame_is_found(jump):
     path = np.zeros((32, 2), int)
     path[16:] = jump
     survey = surveyed(wide(path))
-    assert not survey.segments.any()
+    assert not survey.views.any()
     assert off(survey, path).max() < 0.5
 
 
 @pytest.mark.parametrize("jump", [(0, 76), (0, -90), (58, 0), (-70, 0), (50, 66), (-48, 40)])
-def test_a_jump_by_more_than_half_the_frame_is_found_or_begins_a_segment(jump):
+def test_a_jump_by_more_than_half_the_frame_is_found_or_begins_a_view(jump):
     path = np.zeros((32, 2), int)
     path[16:] = jump
     survey = surveyed(wide(path))
-    assert (survey.segments[:16] == 0).all()
-    same = survey.segments == 0
+    assert (survey.views[:16] == 0).all()
+    same = survey.views == 0
     assert np.abs(survey.positions_px[same] - path[same]).max() < 1
-    assert np.abs(survey.positions_px[survey.segments > 0]).max(initial=0) < 1
-    assert (survey.segments >= 0).mean() > 0.9
+    assert np.abs(survey.positions_px[survey.views > 0]).max(initial=0) < 1
+    assert (survey.views >= 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -119,7 +119,7 @@ def test_a_bend_contour_that_sweeps_over_the_frame_does_not_drag_the_survey(seed
     window = (128, 160)
     frames = recorded(swept(clean(path, window, seed=seed), path), seed=seed)
     survey = surveyed(frames)
-    assert not survey.segments.any()
+    assert not survey.views.any()
     assert off(survey, path).max() < 0.3
 
 
@@ -161,8 +161,8 @@ def test_marks_of_specimen_bring_back_what_looks_like_an_overlay():
     frames = frames.clip(0, 255).astype(np.uint8)
     plain, marked = surveyed(frames), surveyed(frames, np.full(WINDOW, SPECIMEN, np.uint8))
     assert plain.overlay[28:68, 36:92].all()
-    assert (plain.segments < 0).mean() > 0.9
-    assert (marked.segments == 0).all()
+    assert (plain.views < 0).mean() > 0.9
+    assert (marked.views == 0).all()
     assert off(marked, path).max() < 0.3
 
 

@@ -210,18 +210,18 @@ def _filled(positions_px: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Motion:
-    """Put the segments behind each other, fill what was not measured, and flag what needs a look."""
-    count = len(survey.segments)
+    """Put the views behind each other, fill what was not measured, and flag what needs a look."""
+    count = len(survey.views)
     numbers = np.arange(count)
     unknown = 0.5 * min(shape)
-    measured = np.flatnonzero(survey.segments >= 0)
+    measured = np.flatnonzero(survey.views >= 0)
     if not len(measured):
         none_measured: list[Flag] = ["few features"] * count
         still = np.zeros((count, 2))
         return Motion(still, np.full(count, unknown), tuple(none_measured), numbers)
-    position, cuts = _joined(refined.positions_px, survey.segments, measured)
-    segment = survey.segments[measured]
-    main = np.bincount(segment).argmax()
+    position, cuts = _joined(refined.positions_px, survey.views, measured)
+    view = survey.views[measured]
+    main = np.bincount(view).argmax()
     told = np.sqrt(
         _SIGMA_FLOOR_PX**2
         + np.square(_SIGMA_FACTOR * np.nan_to_num(refined.sigma_px[measured]))
@@ -229,7 +229,7 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
     )
     sigma = np.full(count, np.nan)
     # How the views lie to each other nobody knows.
-    sigma[measured] = np.where(segment == main, np.minimum(told, unknown), unknown)
+    sigma[measured] = np.where(view == main, np.minimum(told, unknown), unknown)
     lost = np.isnan(sigma)
     filled = _filled(position)
     sigma = np.where(lost, _sigma_between(position, sigma, measured, unknown), sigma)
@@ -241,14 +241,14 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
             flags.append("interpolated")
         elif k in cuts or step[k] > _JUMP_PX:
             flags.append("jump")
-        elif sigma[k] > _DOUBTFUL_PX and survey.segments[k] == main:
+        elif sigma[k] > _DOUBTFUL_PX and survey.views[k] == main:
             flags.append("few features")
         elif refined.agreeing[k] < _LEAST_AGREEING:
             flags.append("overlay")
         else:
             flags.append("")
     # A frame that was not measured belongs to the view before it, the first ones to the view behind them.
-    view = segment[np.maximum(np.searchsorted(measured, numbers, side="right") - 1, 0)]
+    nearest = np.maximum(np.searchsorted(measured, numbers, side="right") - 1, 0)
     return Motion(
         filled - filled[0],
         sigma,
@@ -256,26 +256,26 @@ def _motion(shape: tuple[int, int], survey: "Survey", refined: "Refined") -> Mot
         numbers,
         overlay=survey.overlay,
         distortion=survey.distortion,
-        views=view,
+        views=view[nearest],
     )
 
 
 def _joined(
-    positions_px: NDArray[np.float64], segments: NDArray[np.int64], measured: NDArray[np.int64]
+    positions_px: NDArray[np.float64], views: NDArray[np.int64], measured: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], set[int]]:
-    """Positions of which each segment begins where the one before it ended, and where segments begin."""
+    """Positions of which each view begins where the one before it ended, and where views begin."""
     position = positions_px.copy()
     cuts: set[int] = set()
-    placed = {int(segments[measured[0]])}
+    placed = {int(views[measured[0]])}
     for before, after in pairwise(measured.tolist()):
-        segment = int(segments[after])
-        if segment != segments[before]:
+        view = int(views[after])
+        if view != views[before]:
             cuts.add(after)
-        if segment not in placed:
+        if view not in placed:
             # Where the specimen went in between, nothing tells: it is taken to have stayed.
-            members = segments == segment
+            members = views == view
             position[members] += position[before] - position[after]
-            placed.add(segment)
+            placed.add(view)
     return position, cuts
 
 

@@ -227,20 +227,20 @@ class Placement:
     Attributes
     ----------
     positions_px : ndarray, shape (n, 2)
-        (dy, dx) of each block since the first block of its segment.
+        (dy, dx) of each block since the first block of its view.
     sigma_px : ndarray, shape (n,)
-        Standard error per axis towards the middle of its segment.
-    segments : ndarray of int, shape (n,)
+        Standard error per axis towards the middle of its view.
+    views : ndarray of int, shape (n,)
         Blocks that links connect, directly or by way of others, share a number; 0 for that of block 0.
     distortion : ndarray, shape (n, 2)
-        Angle in radians and relative growth since the first block of the segment, as of a `Link`.
+        Angle in radians and relative growth since the first block of the view, as of a `Link`.
     distortion_sigma : ndarray, shape (n,)
         Standard error of both.
     """
 
     positions_px: NDArray[np.float64]
     sigma_px: NDArray[np.float64]
-    segments: NDArray[np.int64]
+    views: NDArray[np.int64]
     distortion: NDArray[np.float64]
     distortion_sigma: NDArray[np.float64]
 
@@ -257,10 +257,10 @@ def placed(count: int, links: Sequence[Link]) -> Placement:
     graph = scipy.sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
     _, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
     _, order = np.unique(found, return_index=True)
-    segments = np.argsort(np.argsort(order))[found]
-    for segment in range(segments.max() + 1):
-        members = np.flatnonzero(segments == segment)
-        own = [link for link in links if segments[link.first] == segment]
+    views = np.argsort(np.argsort(order))[found]
+    for view in range(views.max() + 1):
+        members = np.flatnonzero(views == view)
+        own = [link for link in links if views[link.first] == view]
         if own:
             ends = np.searchsorted(members, [(link.first, link.second) for link in own])
             displacements = np.array([link.displacement_px for link in own])
@@ -269,7 +269,7 @@ def placed(count: int, links: Sequence[Link]) -> Placement:
             distortions = np.array([link.turn_and_growth for link in own])
             variance = np.square([min(link.distortion_sigma, _NO_DISTORTION) for link in own]) + 1e-12
             distortion[members], distortion_sigma[members] = _solved(ends, distortions, variance)
-    return Placement(position, sigma, segments, distortion, distortion_sigma)
+    return Placement(position, sigma, views, distortion, distortion_sigma)
 
 
 def _solved(

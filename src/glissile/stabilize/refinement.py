@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glissile.stabilize.cores import each
 from glissile.stabilize.grey_levels import Illumination, finite
+from glissile.stabilize.settling import Shares, overlap_shares, template_errors
 from glissile.stabilize.survey import Anchor, Survey
 from glissile.stabilize.template import Kernels, Phase, Template
 from glissile.stabilize.tiles import Tiling, agreed
@@ -29,13 +30,13 @@ _NOISE_SAMPLES = 4
 # Fewer frames make no template; where there are fewer, the first pass is no better than this.
 LEAST_FRAMES = 12
 _FEW_FRAMES_PX = 0.02
-# What neighbouring frames of the first pass have in common may be off by this much more than it tells.
-_DOUBT_FACTOR, _DOUBT_PX = 5.0, 0.02
+# Of so many frames in a row the first pass is taken to be off by the same.
+_GROUP_FRAMES = 8
 
 
 @dataclass(eq=False)
 class _Chunk:
-    """Consecutive frames of one segment, and their sums on the pixels of the specimen."""
+    """Consecutive frames of one view, and their sums on the pixels of the specimen."""
 
     number: int = 0
     frames: list[int] = field(default_factory=list)
@@ -99,7 +100,7 @@ class Refiner:
         self._light = Illumination(shape)
         self._seen = np.ones(shape, np.float32) if ignored is None else (~ignored).astype(np.float32)
         self._all_seen = ignored is None
-        known = survey.illumination[survey.segments >= 0]
+        known = survey.illumination[survey.views >= 0]
         # Frames that are divided by their light and frames that are not make no mean.
         self._even = len(known) > 0 and bool(known.any(axis=1).all())
         self._level = float(known[:, 0].mean()) if self._even else 0.0
@@ -113,16 +114,17 @@ class Refiner:
         halves = np.rint(2 * positions).astype(np.int64)
         self._whole, self._phase = halves // 2, halves % 2
         self._aside = positions - self._nearest
+        self._from_half = positions - 0.5 * halves
         self._open = _Chunk()
         self._chunks: deque[_Chunk] = deque(maxlen=2 * _CHUNKS_ASIDE + 1)
         self._refined = 0  # chunks so far
         self._closed = 0
-        self._members: list[list[int]] = []
-        self._weights: list[dict[int, float]] = []  # of chunks in the template of each
+        self._group = np.full(count, -1, np.int64)  # of each frame
+        self._shares: list[Shares] = []
 
     def add(self, index: int, frame: NDArray[Any]) -> None:
         """Take frame `index`, (y, x)."""
-        if self._survey.segments[index] < 0:
+        if self._survey.views[index] < 0:
             return
         if self._open.frames and not self._fits(index):
             self._close()
@@ -131,7 +133,7 @@ class Refiner:
 
     def _fits(self, index: int) -> bool:
         frames = self._open.frames
-        if self._survey.segments[index] != self._survey.segments[frames[-1]]:
+        if self._survey.views[index] != self._survey.views[frames[-1]]:
             return False
         if len(frames) == self._chunk_frames:
             return False
@@ -156,7 +158,8 @@ class Refiner:
             cv2.accumulate(self._seen, chunk.counts[order % 2, rows, columns])
         chunk.number = self._closed
         self._closed += 1
-        self._members.append(chunk.frames)
+        groups = np.arange(len(chunk.frames)) // _GROUP_FRAMES
+        self._group[chunk.frames] = self._group.max(initial=-1) + 1 + groups
         self._chunks.append(chunk)
         if self._closed - self._refined > _CHUNKS_ASIDE:
             self._refine_next()
@@ -173,41 +176,11 @@ class Refiner:
             self._close()
         while self._refined < self._closed:
             self._refine_next()
-        self._settle()
+        survey = self._survey
+        self._found -= template_errors(
+            survey.positions_px - self._found, self._sigma, survey.sigma_px, self._group, self._shares
+        )
         return Refined(self._found, self._sigma, self._agreeing)
-
-    def _settle(self) -> None:
-        """Take out what the templates lie off, as they are made of frames where the first pass put them.
-
-        A template lies off by the mean error e of its frames, so that a frame of chunk c is told to be off
-        by d = e - sum_b w_cb mean_b(e), where w are the shares of the chunks b in the template. The mean
-        errors of the chunks follow from the mean d by least squares; that they are of the size of the
-        standard errors of the first pass is known, too, and keeps long videos from drifting.
-        """
-        count = len(self._members)
-        if not count:
-            return
-        share = np.zeros((count, count))
-        for row, weights in enumerate(self._weights):
-            for column, weight in weights.items():
-                share[row, column] = weight
-        told = self._survey.positions_px - self._found
-        mean = np.array([told[frames].mean(axis=0) for frames in self._members])
-        doubt = np.array([self._survey.sigma_px[frames].mean() for frames in self._members])
-        noise = np.array(
-            [
-                np.nanmean(np.nan_to_num(self._sigma[f], nan=1.0)) / np.sqrt(len(f)) + 1e-3
-                for f in self._members
-            ]
-        )
-        # mean = (1 - share) e, with noise; 0 = e, with doubt
-        matrix = (np.eye(count) - share) / noise[:, None]
-        error = np.linalg.solve(
-            matrix.T @ matrix + np.diag(1 / np.square(_DOUBT_FACTOR * doubt + _DOUBT_PX)),
-            matrix.T @ (mean / noise[:, None]),
-        )
-        for row, frames in enumerate(self._members):
-            self._found[frames] -= share[row] @ error
 
     def _window(self, chunk: _Chunk, whole: NDArray[np.int64]) -> tuple[slice, slice]:
         """Rows and columns of a frame on the pixels of the specimen that `chunk` covers."""
@@ -220,15 +193,14 @@ class Refiner:
             return frame
         return self._light.evened(frame, self._survey.illumination[index], self._level)
 
-    def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> tuple[Template, int]:
-        """Mean of all frames of `around` on the pixels of `chunk`, and how many these are."""
+    def _template(self, chunk: _Chunk, around: Iterable[_Chunk]) -> tuple[Template, NDArray[np.int64]]:
+        """Mean of all frames of `around` on the pixels of `chunk`, and which frames these are."""
         sums, counts = np.zeros_like(chunk.sums), np.zeros_like(chunk.counts)
         frames: list[int] = []
-        weights: dict[int, float] = {}
-        segment = self._survey.segments[chunk.frames[0]]
+        view = self._survey.views[chunk.frames[0]]
         for other in around:
             low, high = np.maximum(chunk.low, other.low), np.minimum(chunk.high, other.high)
-            if self._survey.segments[other.frames[0]] != segment or (high <= low).any():
+            if self._survey.views[other.frames[0]] != view or (high <= low).any():
                 continue
             here, there = (
                 (slice(None), *(slice(a, b) for a, b in zip(low - c.low, high - c.low, strict=True)))
@@ -237,15 +209,12 @@ class Refiner:
             sums[here] += other.sums[there]
             counts[here] += other.counts[there]
             frames += other.frames
-            weights[other.number] = float(other.counts[there].sum())
-        total = sum(weights.values())
-        self._weights.append({number: weight / total for number, weight in weights.items()})
-        return Template(sums, counts, self._aside[frames]), len(frames)
+        return Template(sums, counts, self._aside[frames]), np.array(frames)
 
     def _refine(self, chunk: _Chunk, around: Iterable[_Chunk]) -> None:
         frames = chunk.frames
-        template, count = self._template(chunk, around)
-        if count < LEAST_FRAMES:
+        template, others = self._template(chunk, around)
+        if len(others) < LEAST_FRAMES:
             self._found[frames] = self._survey.positions_px[frames]
             self._sigma[frames] = np.maximum(self._survey.own_sigma_px[frames], _FEW_FRAMES_PX)
             self._agreeing[frames] = 1.0
@@ -254,8 +223,9 @@ class Refiner:
         phases = [cast("Phase", tuple(self._phase[index].tolist())) for index in frames]
         for phase in dict.fromkeys(phases):
             expected[phase] = template.expected(phase)
-        sample = np.linspace(0, len(frames) - 1, min(len(frames), _NOISE_SAMPLES)).astype(int)
-        residuals = np.stack([self._residual(chunk, k, expected[phases[k]]) for k in sample])
+        residuals = np.stack(
+            [self._residual(chunk, k, expected[phases[k]]) for k in self._noise_sample(frames)]
+        )
         middle = self._window(chunk, self._whole[frames[len(frames) // 2]])
         template.hold(self._held(chunk))
         template.whiten(residuals, self._seen, (middle[0].start, middle[1].start))
@@ -264,13 +234,41 @@ class Refiner:
         pulls = np.stack(
             each(lambda k: self._pulled(chunk, k, kernels[phases[k]]), range(len(frames)), pixels)
         )
-        information, own = self._known(chunk, template)
+        everywhere = template.information()
+        information, own = self._known(chunk, template, everywhere)
         told = agreed(np.concatenate([pulls - own, information], axis=1), _CAUCHY, _ROUNDS)
         found = self._whole[frames] + 0.5 * self._phase[frames] + told.displacements
         lost = ~np.isfinite(told.sigma)
         self._found[frames] = np.where(lost[:, None], self._survey.positions_px[frames], found)
         self._sigma[frames] = np.where(lost, 0.5 * min(self._shape), told.sigma)
         self._agreeing[frames] = np.where(lost, 0.0, told.agreeing)
+        self._share(chunk, np.array(frames)[~lost], others, template.counts, everywhere)
+
+    def _noise_sample(self, frames: list[int]) -> list[int]:
+        """Choose some of `frames`, by their order, whose residuals are little else than noise.
+
+        They are those, one of each part of the time, that lie nearest to a half pixel.
+        """
+        far = np.abs(self._from_half[frames]).max(axis=1)
+        parts = np.array_split(np.arange(len(frames)), min(len(frames), _NOISE_SAMPLES))
+        return [int(part[far[part].argmin()]) for part in parts]
+
+    def _share(
+        self,
+        chunk: _Chunk,
+        frames: NDArray[np.int64],
+        others: NDArray[np.int64],
+        counts: NDArray[np.float32],
+        information: NDArray[np.float32],
+    ) -> None:
+        """Take down which of the `others` show in the template of `chunk` what each of `frames` shows."""
+        places = -self._nearest - chunk.low
+        shares = overlap_shares(places[frames], places[others], self._shape, information, counts)
+        # Where only some frames were, their mean lies elsewhere among whole pixels than that of all.
+        aside = self._aside[others] - self._aside[others].mean(axis=0)
+        self._found[frames] += np.einsum("namb,mb->na", shares, aside)
+        groups, begin = np.unique(self._group[others], return_index=True)
+        self._shares.append(Shares(frames, groups, np.add.reduceat(shares, begin, axis=2)))
 
     def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:
         """Where the anchor lies on the pixels of `chunk`, 1 there and 0 elsewhere; None without anchor."""
@@ -300,8 +298,10 @@ class Refiner:
         residual = self._residual(chunk, order, kernels.expected)
         return np.stack([self._tiling.sums(residual, k[window]) for k in (kernels.down, kernels.right)])
 
-    def _known(self, chunk: _Chunk, template: Template) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Tell what does not depend on the grey values of the frames.
+    def _known(
+        self, chunk: _Chunk, template: Template, everywhere: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tell what does not depend on the grey values of the frames, from the information `everywhere`.
 
         Returns
         -------
@@ -310,8 +310,8 @@ class Refiner:
         own : ndarray, shape (frames, 2, tiles)
             What the noise of each frame, being in the template, adds to what its tiles say.
         """
-        planes = np.stack([*template.information(), *(template.own_share(group) for group in (0, 1))])
-        everywhere = np.stack([self._tiling.everywhere(plane) for plane in planes])
+        planes = np.stack([*everywhere, *(template.own_share(group) for group in (0, 1))])
+        over_tiles = np.stack([self._tiling.everywhere(plane) for plane in planes])
         sums: dict[tuple[int, int], NDArray[Any]] = {}
         noise: dict[tuple[float, ...], NDArray[np.float64]] = {}
         information, own = [], []
@@ -320,7 +320,7 @@ class Refiner:
             place = (window[0].start, window[1].start)
             if place not in sums:
                 sums[place] = (
-                    self._tiling.at(everywhere, place)
+                    self._tiling.at(over_tiles, place)
                     if self._all_seen
                     else np.stack([self._tiling.sums(self._seen, plane[window]) for plane in planes])
                 )

@@ -76,25 +76,25 @@ class Survey:
     Attributes
     ----------
     positions_px : ndarray, shape (t, 2)
-        (dy, dx) of the specimen, pixels, since the first frame of its segment; NaN where not measured.
+        (dy, dx) of the specimen, pixels, since the first frame of its view; NaN where not measured.
     sigma_px : ndarray, shape (t,)
         Standard error per axis that neighbouring frames have in common; NaN where not measured.
     own_sigma_px : ndarray, shape (t,)
         Standard error per axis of each frame among its neighbours; NaN where not measured.
-    segments : ndarray of int, shape (t,)
+    views : ndarray of int, shape (t,)
         Frames of one number show one specimen; -1 where not measured.
     illumination : ndarray, shape (t, 3)
         As `Illumination.of` tells it.
     overlay : ndarray of bool, shape (y, x), optional
         What is drawn over the frames.
     distortion : Distortion, optional
-        Of the largest segment; None where it is not known.
+        Of the largest view; None where it is not known.
     """
 
     positions_px: NDArray[np.float64]
     sigma_px: NDArray[np.float64]
     own_sigma_px: NDArray[np.float64]
-    segments: NDArray[np.int64]
+    views: NDArray[np.int64]
     illumination: NDArray[np.float64]
     overlay: NDArray[np.bool_] | None = None
     distortion: Distortion | None = None
@@ -324,7 +324,7 @@ class Surveyor:
             self._close()
         count = self._count
         positions, sigma, own = np.full((count, 2), np.nan), np.full(count, np.nan), np.full(count, np.nan)
-        segments = np.full(count, -1, np.int64)
+        views = np.full(count, -1, np.int64)
         distortion = None
         if self._blocks:
             self._judge()
@@ -333,16 +333,16 @@ class Surveyor:
                 positions[block.frames] = where.positions_px[number] + np.array(block.positions)
                 sigma[block.frames] = where.sigma_px[number]
                 own[block.frames] = block.sigma
-                segments[block.frames] = where.segments[number]
+                views[block.frames] = where.views[number]
             distortion = _distortion(where)
         overlay = None if self._quiet is None else self._quiet.mask()
         planes = np.array(self._planes).reshape(-1, 3)
-        return Survey(positions, sigma, own, segments, planes, overlay, distortion)
+        return Survey(positions, sigma, own, views, planes, overlay, distortion)
 
 
 def _distortion(where: Placement) -> Distortion | None:
-    """How far the largest segment turns and grows; None where its blocks do not tell."""
-    members = np.flatnonzero(where.segments == np.bincount(where.segments).argmax())
+    """How far the largest view turns and grows; None where its blocks do not tell."""
+    members = np.flatnonzero(where.views == np.bincount(where.views).argmax())
     sigma = where.distortion_sigma[members]
     if len(members) < 2 or not (sigma < _LEAST_DISTORTION_SIGMA).all():
         return None

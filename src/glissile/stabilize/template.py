@@ -30,6 +30,9 @@ _LEAST_SIGNAL = 0.05
 # looks like structure, the more the less noise there is. So much around such places has no say.
 _FEWEST, _FEWEST_SHARE = 16, 0.5
 _STEP_PX = 5
+# Waves have ever less of a say between these, in cycles per pixel along y and along x: towards half a cycle a
+# frame that lies between whole pixels shows no pure shift, as detectors, compression and interpolation alias.
+_FADES, _GONE = 0.25, 0.35
 # Slow waves, in cycles per pixel, are light.
 _SLOWEST = 0.008
 # The gradient is a secant over this way to both sides, the middle of what frames lie off a half pixel.
@@ -83,6 +86,7 @@ class Template:
         self._twice[0] /= 2
         if self._size[1] % 2 == 0:
             self._twice[-1] /= 2
+        self.counts = counts.sum(axis=0)
         means = sums / np.maximum(counts, 1)
         self.known: NDArray[np.float32] = np.asarray((counts > 0).all(axis=0), np.float32)
         self._steady = self.known * _steady(counts)
@@ -227,7 +231,8 @@ class Template:
         whole = _blurred(np.square(np.abs(self._spectrum)), 5)
         noise = _blurred(np.square(np.abs(self._noise)), 9)
         share = np.clip(1 - noise / np.maximum(whole, 1e-30), 0, 1)
-        return np.where(share > _LEAST_SIGNAL, share, 0).astype(np.float32)
+        share *= (share > _LEAST_SIGNAL) * (_fading(self._fy) * _fading(self._fx))
+        return np.asarray(share, np.float32)
 
     def kernels(self, phase: Phase, expected: NDArray[np.float32]) -> Kernels:
         """Kernels for frames at `phase`; `whiten` comes first."""
@@ -288,6 +293,11 @@ def _steady(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     near = np.ones((_STEP_PX, _STEP_PX), np.uint8)
     beyond = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 1}
     return np.asarray(1 - cv2.dilate(few, near, **beyond), np.float32)
+
+
+def _fading(frequency: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Say of waves, 0 to 1, by how fast they are along one axis, in cycles per pixel."""
+    return np.clip((_GONE - np.abs(frequency)) / (_GONE - _FADES), 0, 1)
 
 
 def _smoothed(image: NDArray[np.float32]) -> NDArray[np.float32]:
