@@ -12,7 +12,7 @@ from glissile.io.video_files import write_video
 from glissile.progress import finish
 from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
 from glissile.video import Trim
-from glissile.workflow.regions import regions, regions_within
+from glissile.workflow.regions import drawn_regions, regions_within
 
 SHAPE = (96, 128)
 
@@ -78,7 +78,7 @@ def test_a_found_overlay_is_shown_as_left_out_and_what_is_erased_of_it_stays_era
     values = shown.values.copy()
     values[:, :40] = 0
     workflow.keep_shown_regions(study, Regions(values))
-    kept = regions(study).values
+    kept = drawn_regions(study).values
     np.testing.assert_array_equal(kept == SPECIMEN, found & (np.arange(SHAPE[1]) < 40))
     finish(workflow.stabilize(study))
     assert not (workflow.shown_regions(study).values[:, :40] == LEFT_OUT).any()
@@ -134,7 +134,7 @@ def test_what_was_drawn_is_kept_through_looking_at_it(study):
     shown.values[5, 5] = LEFT_OUT
     workflow.keep_shown_regions(study, shown)
     values[5, 5] = LEFT_OUT
-    np.testing.assert_array_equal(regions(study).values, values)
+    np.testing.assert_array_equal(drawn_regions(study).values, values)
 
 
 def test_specimen_that_was_marked_stays_marked_where_nothing_is_found_any_more(study):
@@ -144,7 +144,7 @@ def test_specimen_that_was_marked_stays_marked_where_nothing_is_found_any_more(s
     shown = workflow.shown_regions(study)
     shown.values[5, 5] = LEFT_OUT
     workflow.keep_shown_regions(study, shown)
-    assert (regions(study).values[40:50, 40:60] == SPECIMEN).all()
+    assert (drawn_regions(study).values[40:50, 40:60] == SPECIMEN).all()
 
 
 def test_an_anchor_whose_frame_is_not_known_is_refused(study):
@@ -154,7 +154,7 @@ def test_an_anchor_whose_frame_is_not_known_is_refused(study):
     values[20:30] = 0
     write_mask(study.regions_path, values)
     with pytest.raises(InputError, match="not known on which frame its anchor was drawn"):
-        regions(study)
+        drawn_regions(study)
 
 
 def test_an_anchor_outside_the_crop_is_refused(study):

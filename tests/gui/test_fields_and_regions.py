@@ -13,7 +13,7 @@ from glissile.io.annotations import write_mask
 from glissile.stabilize.camera_motion import StabilizeSettings
 from glissile.stabilize.field_of_view import FieldOfViewSettings
 from glissile.stabilize.motion import Motion
-from glissile.stabilize.regions import ANCHOR, LEFT_OUT
+from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
 from glissile.video import Trim
 from glissile.widgets.glissile_dock import MOTION_NAME
 
@@ -234,6 +234,32 @@ def test_cancelling_keeps_no_regions(regions, opened, viewer):
     assert names(viewer) == LAYERS
     assert regions.begin.isVisibleTo(regions)
     assert kept(opened.bench.study.experiment).anchor is None
+
+
+def test_every_stroke_is_on_disk_before_the_next(regions, opened, viewer, qtbot):
+    experiment = opened.bench.study.experiment
+    viewer.layers["Regions"].paint([40, 40], ANCHOR)
+    qtbot.waitUntil(lambda: kept(experiment).anchor is not None)
+    assert kept(experiment).anchor_index == 7
+    assert opened.bench.study.outdated
+    viewer.layers["Regions"].undo()
+    qtbot.waitUntil(lambda: kept(experiment).anchor is None)
+
+
+def test_cancelling_takes_back_what_was_saved(regions, opened, viewer, qtbot):
+    """Also what is not seen: that what was found to be an overlay once is specimen after all."""
+    study = opened.bench.study
+    regions.cancel.click()
+    outdated = study.outdated
+    values = np.zeros(study.source.shape[1:], np.uint8)
+    values[:5, :5] = SPECIMEN
+    workflow.keep_regions(study.experiment, Regions(values))
+    regions.begin.click()
+    viewer.layers["Regions"].paint([2, 2], LEFT_OUT)
+    qtbot.waitUntil(lambda: kept(study.experiment).left_out.any())
+    regions.cancel.click()
+    np.testing.assert_array_equal(workflow.drawn_regions(study.experiment).values, values)
+    assert opened.bench.study.outdated == outdated
 
 
 @pytest.mark.parametrize("closing", ["dock", "napari", "study"])

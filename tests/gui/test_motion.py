@@ -170,6 +170,14 @@ def test_the_dock_comes_to_the_front_when_there_is_something_new_in_it(opened, q
     assert raised == [MotionDock, CurvesDock]
 
 
+def test_what_is_not_segmented_yet_opens_with_its_motion_in_front(dock, folder, qtbot, monkeypatch):
+    raised = []
+    monkeypatch.setattr(dock, "_raise", raised.append)
+    dock.bench.open_folder(folder)
+    idle(dock, qtbot)
+    assert raised == [MotionDock]
+
+
 def test_a_dock_that_is_closed_lets_go_of_the_viewer(shown, viewer, qtbot):
     shown.lines.click()
     assert LINE_NAME in names(viewer)

@@ -242,6 +242,26 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.study = replace(study, outdated=study.motion is not None)
         self.facts_changed.emit()
 
+    def take_back_regions(self, drawn: Regions, *, outdated: bool) -> None:
+        """Keep regions as `workflow.drawn_regions` gave them before they were drawn on.
+
+        Parameters
+        ----------
+        drawn : Regions
+            What was drawn before.
+        outdated : bool
+            Whether the motion was found with others, then.
+
+        Raises
+        ------
+        InputError
+            If they cannot be kept.
+        """
+        assert self.study is not None
+        workflow.keep_regions(self.study.experiment, drawn)
+        self.study = replace(self.study, outdated=outdated)
+        self.facts_changed.emit()
+
     def set_trained(self) -> None:
         """Take over the network that was just trained."""
         assert self.study is not None

@@ -46,6 +46,7 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         super().__init__()
         viewer = self._viewer = napari_viewer
         self._next: str | None = None
+        self._folder: Path | None = None  # of the study that is open
         self._running: str | None = None
         self.bench = Bench(viewer, self)
         self.header = Header(self.bench)
@@ -62,6 +63,7 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             section.cancel_requested.connect(self.bench.runner.cancel)
         self.bench.facts_changed.connect(self.refresh)
         self.bench.study_changed.connect(self.refresh)
+        self.bench.study_changed.connect(self._show_study)
         self.bench.runner.stepped.connect(self._show_step)
         viewer.layers.events.inserted.connect(self._on_layer)
         get_settings().appearance.events.font_size.connect(self._follow_font)
@@ -158,6 +160,14 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Find the dock of a kind that the viewer has."""
         widgets = self._viewer.window.dock_widgets.values()
         return next((widget for widget in widgets if isinstance(widget, kind)), None)
+
+    def _show_study(self) -> None:
+        """Bring of a study that was just opened the dock to the front that has something to show."""
+        study = self.bench.study
+        folder = None if study is None else study.experiment.folder
+        if folder != self._folder and study is not None:
+            self._raise(MotionDock if study.motion is not None and not study.segmented else CurvesDock)
+        self._folder = folder
 
     def _raise(self, kind: type[PlotDock]) -> None:
         """Bring the dock of a kind to the front of those it shares its place with."""

@@ -6,7 +6,7 @@ from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.workflow.labelling import ImportedLabels, import_labels
-from glissile.workflow.regions import keep_shown_regions, shown_regions
+from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
     measure,
@@ -61,12 +61,14 @@ __all__ = [
     "corrections_left_out",
     "create",
     "distortion",
+    "drawn_regions",
     "field_of_view",
     "fixed",
     "import_labels",
     "is_segmented",
     "is_stabilized",
     "is_trained",
+    "keep_regions",
     "keep_shown_regions",
     "measure",
     "measured",

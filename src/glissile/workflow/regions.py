@@ -59,7 +59,7 @@ def read_regions(path: Path, shape: tuple[int, int]) -> Regions:
     return Regions(values)
 
 
-def regions(experiment: Experiment) -> Regions:
+def drawn_regions(experiment: Experiment) -> Regions:
     """Read the regions that were drawn; nothing is marked where none were.
 
     Returns
@@ -121,9 +121,9 @@ def regions_within(experiment: Experiment, video: Video) -> Regions | None:
     Raises
     ------
     InputError
-        As `regions`, or if the anchor, or the frame that it was drawn on, is trimmed away.
+        As `drawn_regions`, or if the anchor, or the frame that it was drawn on, is trimmed away.
     """
-    whole = regions(experiment)
+    whole = drawn_regions(experiment)
     top, left = video.origins_px[0].round().astype(int)
     height, width = video.shape[1:]
     values = whole.values[top : top + height, left : left + width]
@@ -150,7 +150,7 @@ def _digest(anchor: NDArray[np.bool_] | None) -> str:
 
 def regions_digest(experiment: Experiment) -> str:
     """SHA-256 of what was drawn; empty where nothing is marked."""
-    drawn = regions(experiment)
+    drawn = drawn_regions(experiment)
     if not drawn.values.any():
         return ""
     return hashlib.sha256(drawn.values.tobytes() + str(drawn.anchor_index).encode()).hexdigest()
@@ -173,14 +173,14 @@ def shown_regions(experiment: Experiment) -> Regions:
     Returns
     -------
     Regions
-        As `regions` returns them.
+        As `drawn_regions` returns them.
 
     Raises
     ------
     InputError
-        As `regions`, or if the image of the overlay cannot be read.
+        As `drawn_regions`, or if the image of the overlay cannot be read.
     """
-    drawn = regions(experiment)
+    drawn = drawn_regions(experiment)
     values = drawn.values.copy()
     found = _found_overlay(experiment)
     values[found & (values == 0)] = LEFT_OUT
@@ -200,7 +200,7 @@ def keep_shown_regions(experiment: Experiment, shown: Regions) -> None:
     found = _found_overlay(experiment)
     before = shown_regions(experiment)
     # Only what was changed: the rest may mean more than it shows, or what was found before.
-    values = regions(experiment).values.copy()
+    values = drawn_regions(experiment).values.copy()
     changed = shown.values != before.values
     values[changed] = shown.values[changed]
     values[changed & found & (shown.values == 0)] = SPECIMEN

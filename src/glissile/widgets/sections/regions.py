@@ -1,9 +1,11 @@
 """Regions that a person draws for the stabilization: what is left out, and what should stand still."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
@@ -23,14 +25,28 @@ _BRUSHES_PER_EDGE = 20  # of a frame: regions are coarse
 _ICON_PX = 12
 
 
+@dataclass(frozen=True, eq=False)
+class _Beginning:
+    """What Cancel goes back to: what was kept, and whether the motion was found with other regions."""
+
+    drawn: Regions
+    outdated: bool
+
+
 class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
-    """Shows the regions over the video as recorded, to be drawn; any end but Cancel keeps them."""
+    """Shows the regions over the video as recorded, to be drawn; every stroke is kept, unless cancelled."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__()
         self._bench = bench
         self.layer: Labels | None = None
-        self._before = Regions(np.zeros((0, 0), np.uint8))
+        self._beginning: _Beginning | None = None
+        self._written = Regions(np.zeros((0, 0), np.uint8))  # as they are shown
+        self._changed = False  # since they were begun to be drawn
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._write)
         self._anchor_frame: int | None = None
         self._brush_px: int | None = None
         self.begin = QPushButton("Regions\u2026")
@@ -44,9 +60,11 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.keys = {value: self._key(value) for value in _NAMES}
         self.clear = QPushButton("Clear anchor")
         self.clear.clicked.connect(self._clear_anchor)
-        self.keep = QPushButton("Keep")
+        self.keep = QPushButton("Done")
+        self.keep.setToolTip("What was drawn is saved already")
         self.keep.clicked.connect(self._keep)
         self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Take back all that was drawn since Regions\u2026")
         self.cancel.clicked.connect(self._cancel)
         self._arrange()
         bench.facts_changed.connect(self.refresh)
@@ -108,13 +126,15 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         study, display = self._bench.study, self._bench.display
         assert study is not None
         try:
-            self._before = workflow.shown_regions(study.experiment)
+            beginning = _Beginning(workflow.drawn_regions(study.experiment), study.outdated)
+            shown = workflow.shown_regions(study.experiment)
         except InputError as error:
             show_error(str(error))
             return
         display.mode.enter(self._end)
-        layer = self.layer = Labels(**regions_layer(self._before.values.copy(), study.source))
-        self._anchor_frame = None if self._before.anchor is None else self._before.anchor_index
+        self._beginning, self._written, self._changed = beginning, shown, False
+        layer = self.layer = Labels(**regions_layer(shown.values.copy(), study.source))
+        self._anchor_frame = None if shown.anchor is None else shown.anchor_index
         display.show_drawing(layer)
         layer.brush_size = self._brush_px or max(1, min(study.source.shape[1:]) // _BRUSHES_PER_EDGE)
         layer.mode = "paint"
@@ -149,6 +169,7 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._anchor_frame = None
         elif self._anchor_frame is None:
             self._anchor_frame = self._bench.display.frame_number()
+        self._soon.start()  # napari tells of a fill before it has filled
         self.refresh()
 
     def _clear_anchor(self) -> None:
@@ -157,35 +178,49 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._on_drawn()
 
     def _write(self) -> bool:
-        """Keep what was drawn, if anything was; tell whether that went well."""
-        assert self.layer is not None
-        self._on_drawn()
-        frame = self._before.anchor_index if self._anchor_frame is None else self._anchor_frame
-        values = np.array(self.layer.data, np.uint8)
-        if frame == self._before.anchor_index and np.array_equal(values, self._before.values):
+        """Keep what was drawn since it was last kept, if anything was; tell whether that went well."""
+        if self.layer is None:
+            return True
+        frame = self._written.anchor_index if self._anchor_frame is None else self._anchor_frame
+        drawn = Regions(np.array(self.layer.data, np.uint8), frame)
+        if frame == self._written.anchor_index and np.array_equal(drawn.values, self._written.values):
             return True
         try:
-            self._bench.keep_regions(Regions(values, frame))
+            self._bench.keep_regions(drawn)
         except (InputError, OSError) as error:
             show_error(f"The regions could not be kept: {error}")
             return False
+        self._written, self._changed = drawn, True
         return True
 
     def _keep(self) -> None:
+        self._on_drawn()
         if self.layer is not None and self._write():
-            self._cancel()
+            self._leave()
 
     def _cancel(self) -> None:
+        beginning, changed = self._beginning, self._changed
+        self._leave()
+        if beginning is None or not changed:
+            return
+        try:
+            self._bench.take_back_regions(beginning.drawn, outdated=beginning.outdated)
+        except (InputError, OSError) as error:
+            show_error(f"The regions could not be taken back: {error}")
+
+    def _leave(self) -> None:
         self._let_go()
         self._bench.display.show_source(False)
 
     def _end(self) -> None:
         """Make room for something else; what was drawn is not lost."""
         if self.layer is not None:
+            self._on_drawn()
             self._write()
-            self._cancel()
+            self._leave()
 
     def _let_go(self) -> None:
+        self._soon.stop()
         layer, self.layer = self.layer, None
         if layer is not None:
             self._brush_px = round(layer.brush_size)
