@@ -22,7 +22,7 @@ def hull(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
 def most_shown(boxes: NDArray[np.int64], unrelated: NDArray[np.bool_], *, least_px: tuple[int, int]) -> range:
     """Find the run of frames with the largest common area times number of frames.
 
-    Time grows with the square of the number of frames, memory does not; 20 000 frames take a second or two.
+    20 000 frames that wander by 40 px take a second.
 
     Parameters
     ----------
@@ -38,15 +38,25 @@ def most_shown(boxes: NDArray[np.int64], unrelated: NDArray[np.bool_], *, least_
     range
         Indices along t; of equally good runs, the one that ends first and of these the longest.
     """
-    least = np.array(least_px)[:, None]
     best, most = range(1), -1
-    for first, last, sizes in _common_sizes(
-        boxes, unrelated, lambda sizes: np.asarray((sizes >= least).all(axis=0))
-    ):
-        shown = _areas(sizes) * np.arange(last - first + 1, 0, -1)
+    # For each area that runs ending here have in common, where the longest of them begins.
+    begins, common = np.zeros(0, np.int64), np.zeros((0, 4), np.int64)
+    for last, box in enumerate(boxes):
+        if unrelated[last]:
+            begins, common = begins[:0], common[:0]
+        low, high = np.maximum(common[:, :2], box[:2]), np.minimum(common[:, 2:], box[2:])
+        common = np.concatenate([np.concatenate([low, high], axis=1), box[None]])
+        begins = np.append(begins, last)
+        sizes = common[:, 2:] - common[:, :2]
+        kept: NDArray[np.bool_] = np.asarray((sizes >= least_px).all(axis=1))
+        kept[1:] &= (common[1:] != common[:-1]).any(axis=1)
+        if not kept.any():
+            kept[-1] = True  # a frame alone
+        begins, common = begins[kept], common[kept]
+        shown = _areas(sizes[kept].T) * (last + 1 - begins)
         k = int(shown.argmax())
         if shown[k] > most:
-            best, most = range(first + k, last + 1), int(shown[k])
+            best, most = range(int(begins[k]), last + 1), int(shown[k])
     return best
 
 
@@ -71,6 +81,9 @@ def fewest_runs(
         Indices along t, each once, in order.
     """
     n = len(boxes)
+    whole = intersection(boxes)
+    if not unrelated[1:].any() and _areas(whole[2:] - whole[:2]) >= least_area_px:
+        return (range(n),)
     # Of the frames before k: the fewest runs, the most they show, and where the last of them begins.
     fewest, most, begin = np.zeros((3, n + 1), np.int64)
     for first, last, sizes in _common_sizes(boxes, unrelated, lambda sizes: _areas(sizes) >= least_area_px):
