@@ -21,7 +21,7 @@ display: ## As environment, and install what windows on a virtual screen need
 	@$(PYTHON) tools/set_up.py --display
 
 test: display lint ## Lint, types, import contract and all tests
-	$(SCREEN) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(SCREEN) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: environment ## Ruff, mypy and the import contract
 	$(BIN)/ruff check .

@@ -20,6 +20,18 @@ Encode = Callable[..., Path]
 PLAYED_PER_SECOND = 20
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Leave all tests in a window to one process: two would take the keyboard from each other."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneScreen(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+        def _split_scope(self, nodeid: str) -> str:
+            return "gui" if "tests/gui/" in nodeid else nodeid
+
+    return OneScreen(config, log)
+
+
 @pytest.fixture(scope="session")
 def moving_frames() -> NDArray[np.uint8]:
     """40 frames (t, y, x) of 48 x 64 px: noise that moves right by a pixel per frame, and two blocks whose

@@ -12,9 +12,14 @@ from glissile.io.video_files import write_video
 from glissile.progress import finish
 from glissile.stabilize.regions import ANCHOR, LEFT_OUT, SPECIMEN, Regions
 from glissile.video import Trim
+from glissile.workflow import regions as kept_regions
 from glissile.workflow.regions import drawn_regions, regions_within
 
 SHAPE = (96, 128)
+
+
+def keep_shown(study, shown):
+    workflow.keep_shown_regions(study, shown, drawn_regions(study))
 
 
 def textured(path, noise=3.0):
@@ -52,7 +57,7 @@ def stages_left(experiment: Experiment) -> list[str]:
 def test_what_is_drawn_comes_back(study):
     values = np.zeros(SHAPE, np.uint8)
     values[3:9, 5:50], values[40:60, 40:90] = LEFT_OUT, ANCHOR
-    workflow.keep_shown_regions(study, Regions(values, 7))
+    keep_shown(study, Regions(values, 7))
     again = workflow.shown_regions(study)
     np.testing.assert_array_equal(again.values, values)
     assert again.anchor_index == 7
@@ -62,9 +67,9 @@ def test_nothing_drawn_leaves_no_file(study):
     values = np.zeros(SHAPE, np.uint8)
     assert not workflow.shown_regions(study).values.any()
     values[:9] = LEFT_OUT
-    workflow.keep_shown_regions(study, Regions(values))
+    keep_shown(study, Regions(values))
     assert study.regions_path.exists()
-    workflow.keep_shown_regions(study, Regions(np.zeros(SHAPE, np.uint8)))
+    keep_shown(study, Regions(np.zeros(SHAPE, np.uint8)))
     assert not study.regions_path.exists()
 
 
@@ -77,7 +82,7 @@ def test_a_found_overlay_is_shown_as_left_out_and_what_is_erased_of_it_stays_era
     np.testing.assert_array_equal(shown.values == LEFT_OUT, found)
     values = shown.values.copy()
     values[:, :40] = 0
-    workflow.keep_shown_regions(study, Regions(values))
+    keep_shown(study, Regions(values))
     kept = drawn_regions(study).values
     np.testing.assert_array_equal(kept == SPECIMEN, found & (np.arange(SHAPE[1]) < 40))
     finish(workflow.stabilize(study))
@@ -88,7 +93,7 @@ def test_a_found_overlay_is_shown_as_left_out_and_what_is_erased_of_it_stays_era
 def test_regions_are_cut_to_the_trimmed_video(study):
     values = np.zeros(SHAPE, np.uint8)
     values[10:30, 20:60] = ANCHOR
-    workflow.keep_shown_regions(study, Regions(values, 9))
+    keep_shown(study, Regions(values, 9))
     study.save_settings("trim", Trim(top=8, left=16, height=60, width=80, first=4, last=20))
     video = workflow.trimmed_video(study)
     cut = regions_within(study, video)
@@ -104,11 +109,11 @@ def test_other_regions_ask_for_stabilization_again(study):
     assert workflow.is_stabilized(study, workflow.trimmed_video(study))
     values = np.zeros(SHAPE, np.uint8)
     values[20:60, 20:100] = ANCHOR
-    workflow.keep_shown_regions(study, Regions(values, 3))
+    keep_shown(study, Regions(values, 3))
     assert not workflow.is_stabilized(study, workflow.trimmed_video(study))
     finish(workflow.stabilize(study))
     assert workflow.is_stabilized(study, workflow.trimmed_video(study))
-    workflow.keep_shown_regions(study, Regions(values, 4))
+    keep_shown(study, Regions(values, 4))
     assert not workflow.is_stabilized(study, workflow.trimmed_video(study))
 
 
@@ -128,11 +133,11 @@ def test_regions_of_another_kind_are_refused(study, image, said):
 def test_what_was_drawn_is_kept_through_looking_at_it(study):
     values = np.zeros(SHAPE, np.uint8)
     values[80:94, 15:75] = LEFT_OUT
-    workflow.keep_shown_regions(study, Regions(values))
+    keep_shown(study, Regions(values))
     finish(workflow.stabilize(study))
     shown = workflow.shown_regions(study)
     shown.values[5, 5] = LEFT_OUT
-    workflow.keep_shown_regions(study, shown)
+    keep_shown(study, shown)
     values[5, 5] = LEFT_OUT
     np.testing.assert_array_equal(drawn_regions(study).values, values)
 
@@ -143,24 +148,58 @@ def test_specimen_that_was_marked_stays_marked_where_nothing_is_found_any_more(s
     workflow.regions.keep_regions(study, Regions(values))
     shown = workflow.shown_regions(study)
     shown.values[5, 5] = LEFT_OUT
-    workflow.keep_shown_regions(study, shown)
+    keep_shown(study, shown)
     assert (drawn_regions(study).values[40:50, 40:60] == SPECIMEN).all()
 
 
 def test_an_anchor_whose_frame_is_not_known_is_refused(study):
     values = np.zeros(SHAPE, np.uint8)
     values[20:60, 20:100] = ANCHOR
-    workflow.keep_shown_regions(study, Regions(values, 3))
+    keep_shown(study, Regions(values, 3))
     values[20:30] = 0
     write_mask(study.regions_path, values)
     with pytest.raises(InputError, match="not known on which frame its anchor was drawn"):
         drawn_regions(study)
 
 
+@pytest.mark.parametrize("cut_short", [1, 2])
+def test_writing_that_is_cut_short_leaves_what_was_drawn_before(study, monkeypatch, cut_short):
+    values = np.zeros(SHAPE, np.uint8)
+    values[20:60, 20:100] = ANCHOR
+    workflow.keep_regions(study, Regions(values, 3))
+    with monkeypatch.context() as broken:
+        broken.setattr(kept_regions, "write_mask", _full)
+        for k in range(cut_short):
+            with pytest.raises(OSError, match="disk full"):
+                workflow.keep_regions(study, Regions(np.roll(values, k + 1, axis=0), 5 + k))
+    again = drawn_regions(study)
+    np.testing.assert_array_equal(again.values, values)
+    assert again.anchor_index == 3
+    workflow.keep_regions(study, Regions(np.roll(values, 9, axis=0), 8))
+    assert drawn_regions(study).anchor_index == 8
+
+
+def _full(*arguments):
+    raise OSError("disk full")
+
+
+def test_what_was_changed_and_changed_back_is_as_it_was(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[20:30] = SPECIMEN
+    workflow.keep_regions(study, Regions(values))
+    beginning, shown = drawn_regions(study), workflow.shown_regions(study)
+    edited = shown.values.copy()
+    edited[25:40] = LEFT_OUT
+    workflow.keep_shown_regions(study, Regions(edited), beginning)
+    assert drawn_regions(study).left_out[25:40].all()
+    workflow.keep_shown_regions(study, shown, beginning)
+    np.testing.assert_array_equal(drawn_regions(study).values, values)
+
+
 def test_an_anchor_outside_the_crop_is_refused(study):
     values = np.zeros(SHAPE, np.uint8)
     values[:20, :20] = ANCHOR
-    workflow.keep_shown_regions(study, Regions(values, 3))
+    keep_shown(study, Regions(values, 3))
     study.save_settings("trim", Trim(top=30))
     with pytest.raises(InputError, match="outside the crop"):
         regions_within(study, workflow.trimmed_video(study))

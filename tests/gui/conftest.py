@@ -13,8 +13,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "/gui/" in item.path.as_posix():
             item.add_marker(pytest.mark.gui)
-            # Windows of two processes on one screen would take the keyboard from each other.
-            item.add_marker(pytest.mark.xdist_group("gui"))
 
 
 @pytest.fixture(autouse=True)

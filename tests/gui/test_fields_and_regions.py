@@ -246,6 +246,44 @@ def test_every_stroke_is_on_disk_before_the_next(regions, opened, viewer, qtbot)
     qtbot.waitUntil(lambda: kept(experiment).anchor is None)
 
 
+def test_a_stroke_that_is_undone_asks_for_nothing(regions, opened, viewer, qtbot):
+    study = opened.bench.study
+    assert not study.outdated
+    viewer.layers["Regions"].paint([40, 40], LEFT_OUT)
+    qtbot.waitUntil(lambda: opened.bench.study.outdated)
+    viewer.layers["Regions"].undo()
+    qtbot.waitUntil(lambda: not opened.bench.study.outdated)
+    regions.keep.click()
+    assert not opened.bench.study.outdated
+    assert not study.experiment.regions_path.exists()
+
+
+def test_what_cannot_be_taken_back_stays_to_be_tried_again(regions, opened, viewer, qtbot, monkeypatch):
+    viewer.layers["Regions"].paint([40, 40], LEFT_OUT)
+    qtbot.waitUntil(lambda: opened.bench.study.outdated)
+    with monkeypatch.context() as broken:
+        broken.setattr(workflow, "keep_regions", _full)
+        regions.cancel.click()
+    assert regions.editor.isVisibleTo(regions)
+    regions.cancel.click()
+    assert not kept(opened.bench.study.experiment).left_out[38:42, 38:42].any()
+
+
+def _full(*arguments):
+    raise OSError("disk full")
+
+
+def test_an_anchor_belongs_to_its_frame_also_after_other_strokes(regions, opened, viewer, qtbot):
+    experiment = opened.bench.study.experiment
+    viewer.layers["Regions"].paint([10, 10], LEFT_OUT)
+    qtbot.waitUntil(lambda: kept(experiment).left_out.any())
+    viewer.layers["Regions"].paint([60, 60], ANCHOR)
+    qtbot.waitUntil(lambda: kept(experiment).anchor is not None)
+    assert kept(experiment).anchor_index == 7
+    assert regions.anchor.text() == "Anchor drawn on frame 7."
+    assert regions.clear.isEnabled()
+
+
 def test_cancelling_takes_back_what_was_saved(regions, opened, viewer, qtbot):
     """Also what is not seen: that what was found to be an overlay once is specimen after all."""
     study = opened.bench.study

@@ -14,7 +14,7 @@ from glissile.stabilize.tiles import MEDIAN_SQUARED, Tiling, agreed, turn_and_gr
 
 _ROUNDS = 4
 _STEP_PX = 2.0
-_ENOUGH_PX = 0.02
+_ENOUGH_SMALL_PX = 0.005
 _CAUCHY = 3.0
 _EDGE_SHARE = 0.15
 # Two blocks must share this much of the frame for a link.
@@ -215,7 +215,7 @@ def _fitted(
         inverse = np.linalg.inv(matrix + 1e-9 * np.trace(matrix) * np.eye(2))
         step = np.clip(-inverse @ twist.sum(axis=1), -_STEP_PX, _STEP_PX)
         found = found + step
-        if np.abs(step).max() < _ENOUGH_PX:
+        if np.abs(step).max() < _ENOUGH_SMALL_PX * small.factor:
             break
     return found, _DEPENDENCE * inverse @ (twist @ twist.T) @ inverse
 

@@ -72,7 +72,7 @@ class Refined:
 class Refiner:
     """Takes the frames of a video once more, one by one and in order.
 
-    Holds two chunks of at most 96 frames, and the sums of three.
+    Holds two chunks of at most 96 frames, and the sums of three; and of every frame some 150 numbers.
 
     Parameters
     ----------
@@ -268,7 +268,8 @@ class Refiner:
         aside = self._aside[others] - self._aside[others].mean(axis=0)
         self._found[frames] += np.einsum("namb,mb->na", shares, aside)
         groups, begin = np.unique(self._group[others], return_index=True)
-        self._shares.append(Shares(frames, groups, np.add.reduceat(shares, begin, axis=2)))
+        of_groups = np.add.reduceat(shares, begin, axis=2).astype(np.float32)
+        self._shares.append(Shares(frames, groups, of_groups))
 
     def _held(self, chunk: _Chunk) -> NDArray[np.float32] | None:
         """Where the anchor lies on the pixels of `chunk`, 1 there and 0 elsewhere; None without anchor."""

@@ -26,14 +26,14 @@ class Shares:
         The frames.
     groups : ndarray of int, shape (m,)
         Numbers of the groups of frames in their template.
-    of_groups : ndarray, shape (n, 2, m, 2)
+    of_groups : ndarray of float32, shape (n, 2, m, 2)
         By how much (dy, dx) of a frame is told to be larger if (dy, dx) of a group was taken too large by 1:
         its share in what the template shows where the frame lies.
     """
 
     frames: NDArray[np.int64]
     groups: NDArray[np.int64]
-    of_groups: NDArray[np.float64]
+    of_groups: NDArray[np.float32]
 
 
 def overlap_shares(
@@ -44,6 +44,8 @@ def overlap_shares(
     counts: NDArray[np.float32],
 ) -> NDArray[np.float64]:
     """Tell how much of what a template shows under a frame each of the frames in it has given.
+
+    What is ignored of the frames counts as seen.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def overlap_shares(
     Returns
     -------
     ndarray, shape (n, 2, m, 2)
-        As of `Shares`, of single frames. The sum over m is the unit matrix.
+        As of `Shares`, of single frames. The sum over m is the unit matrix, or 0 where nothing is told.
     """
     # Frames at one place are many.
     places, back = np.unique(places, axis=0, return_inverse=True)
@@ -80,7 +82,8 @@ def overlap_shares(
     total = np.einsum("nmab,m->nab", matrices, many)
     total += _LEAST_TOLD * np.trace(total, axis1=1, axis2=2)[:, None, None] * np.eye(2) + 1e-30 * np.eye(2)
     shares: NDArray[np.float64] = np.einsum("nab,nmbc->namc", np.linalg.inv(total), matrices)
-    return shares[back][:, :, back_of_others]
+    # NumPy 2.0.0 gives the ways back as columns.
+    return shares[back.ravel()][:, :, back_of_others.ravel()]
 
 
 def template_errors(

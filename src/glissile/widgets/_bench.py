@@ -227,8 +227,15 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._table_outdated = True
         self._read_outdated_table()
 
-    def keep_regions(self, shown: Regions) -> None:
+    def keep_regions(self, shown: Regions, drawn: Regions) -> None:
         """Keep regions edited as `workflow.shown_regions` gave them.
+
+        Parameters
+        ----------
+        shown : Regions
+            As they are now.
+        drawn : Regions
+            As `workflow.drawn_regions` gave them before all edits.
 
         Raises
         ------
@@ -237,7 +244,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         """
         study = self.study
         assert study is not None
-        workflow.keep_shown_regions(study.experiment, shown)
+        workflow.keep_shown_regions(study.experiment, shown, drawn)
         # That is known without asking the files, which may take long and may not be there.
         self.study = replace(study, outdated=study.motion is not None)
         self.facts_changed.emit()

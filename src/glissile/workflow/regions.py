@@ -29,6 +29,10 @@ class RegionSettings(BaseModel):
     anchor_sha256: str = Field(
         "", title="Anchor", description="SHA-256 of the anchor that was drawn there; empty for none"
     )
+    former_frame: int = Field(
+        0, ge=0, title="Former frame", description="Anchor frame before that, should its image still be there"
+    )
+    former_sha256: str = Field("", title="Former anchor", description="SHA-256 of the anchor before that")
 
 
 def read_regions(path: Path, shape: tuple[int, int]) -> Regions:
@@ -78,12 +82,14 @@ def drawn_regions(experiment: Experiment) -> Regions:
     if not experiment.regions_path.exists():
         return Regions(np.zeros(shape, np.uint8), kept.anchor_frame)
     drawn = replace(read_regions(experiment.regions_path, shape), anchor_index=kept.anchor_frame)
-    if drawn.anchor is not None and _digest(drawn.anchor) != kept.anchor_sha256:
-        raise InputError(
-            f"{experiment.regions_path}: it is not known on which frame its anchor was drawn, as writing it "
-            "was cut short or it was changed elsewhere; remove the file and draw the regions again"
-        )
-    return drawn
+    if drawn.anchor is None or _digest(drawn.anchor) == kept.anchor_sha256:
+        return drawn
+    if _digest(drawn.anchor) == kept.former_sha256:
+        return replace(drawn, anchor_index=kept.former_frame)
+    raise InputError(
+        f"{experiment.regions_path}: it is not known on which frame its anchor was drawn, as it was changed "
+        "elsewhere; remove the file and draw the regions again"
+    )
 
 
 def keep_regions(experiment: Experiment, drawn: Regions) -> None:
@@ -102,12 +108,22 @@ def keep_regions(experiment: Experiment, drawn: Regions) -> None:
         If the experiment is read-only.
     """
     experiment.require_writable()
+    kept = experiment.settings(_STAGE, RegionSettings)
+    digest = _digest(drawn.anchor)
+    if (kept.anchor_frame, kept.anchor_sha256) != (drawn.anchor_index, digest):
+        # First what the image will be, beside what it is: whenever that is cut short, one of them is there.
+        former = drawn_regions(experiment)
+        settings = RegionSettings(
+            anchor_frame=drawn.anchor_index,
+            anchor_sha256=digest,
+            former_frame=former.anchor_index,
+            former_sha256=_digest(former.anchor),
+        )
+        experiment.save_settings(_STAGE, settings)
     if drawn.values.any():
         write_mask(experiment.regions_path, drawn.values)
     else:
         experiment.regions_path.unlink(missing_ok=True)
-    settings = RegionSettings(anchor_frame=drawn.anchor_index, anchor_sha256=_digest(drawn.anchor))
-    experiment.save_settings(_STAGE, settings)
 
 
 def regions_within(experiment: Experiment, video: Video) -> Regions | None:
@@ -180,17 +196,28 @@ def shown_regions(experiment: Experiment) -> Regions:
     InputError
         As `drawn_regions`, or if the image of the overlay cannot be read.
     """
-    drawn = drawn_regions(experiment)
+    return _shown(drawn_regions(experiment), _found_overlay(experiment))
+
+
+def _shown(drawn: Regions, found: NDArray[np.bool_]) -> Regions:
     values = drawn.values.copy()
-    found = _found_overlay(experiment)
     values[found & (values == 0)] = LEFT_OUT
     # That something is specimen after all shows in its not being left out.
     values[values == SPECIMEN] = 0
     return Regions(values, drawn.anchor_index)
 
 
-def keep_shown_regions(experiment: Experiment, shown: Regions) -> None:
+def keep_shown_regions(experiment: Experiment, shown: Regions, drawn: Regions) -> None:
     """Keep regions edited as `shown_regions` gave them; what is erased of a found overlay is specimen.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Open for writing.
+    shown : Regions
+        As they are now.
+    drawn : Regions
+        As `drawn_regions` gave them before all edits: what was changed and changed back is as it was there.
 
     Raises
     ------
@@ -198,10 +225,9 @@ def keep_shown_regions(experiment: Experiment, shown: Regions) -> None:
         If the experiment is read-only, or the image of the overlay cannot be read.
     """
     found = _found_overlay(experiment)
-    before = shown_regions(experiment)
     # Only what was changed: the rest may mean more than it shows, or what was found before.
-    values = drawn_regions(experiment).values.copy()
-    changed = shown.values != before.values
+    values = drawn.values.copy()
+    changed = shown.values != _shown(drawn, found).values
     values[changed] = shown.values[changed]
     values[changed & found & (shown.values == 0)] = SPECIMEN
     keep_regions(experiment, Regions(values, shown.anchor_index))

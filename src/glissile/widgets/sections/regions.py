@@ -27,9 +27,10 @@ _ICON_PX = 12
 
 @dataclass(frozen=True, eq=False)
 class _Beginning:
-    """What Cancel goes back to: what was kept, and whether the motion was found with other regions."""
+    """What Cancel goes back to: what was kept, how it showed, and whether the motion was outdated."""
 
     drawn: Regions
+    shown: Regions
     outdated: bool
 
 
@@ -46,7 +47,7 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
-        self._soon.timeout.connect(self._write)
+        self._soon.timeout.connect(self._save)
         self._anchor_frame: int | None = None
         self._brush_px: int | None = None
         self.begin = QPushButton("Regions\u2026")
@@ -126,8 +127,8 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         study, display = self._bench.study, self._bench.display
         assert study is not None
         try:
-            beginning = _Beginning(workflow.drawn_regions(study.experiment), study.outdated)
             shown = workflow.shown_regions(study.experiment)
+            beginning = _Beginning(workflow.drawn_regions(study.experiment), shown, study.outdated)
         except InputError as error:
             show_error(str(error))
             return
@@ -161,6 +162,11 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             key.setChecked(self.layer.selected_label == value)
 
     def _on_drawn(self, event: object = None) -> None:
+        """Save once the stroke is in the data: napari tells of it before that."""
+        self._follow_anchor()
+        self._soon.start()
+
+    def _follow_anchor(self) -> None:
         """Let an anchor belong to the frame that is looked at when it is begun."""
         if self.layer is None:
             return
@@ -169,7 +175,6 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._anchor_frame = None
         elif self._anchor_frame is None:
             self._anchor_frame = self._bench.display.frame_number()
-        self._soon.start()  # napari tells of a fill before it has filled
         self.refresh()
 
     def _clear_anchor(self) -> None:
@@ -177,36 +182,40 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.layer.data_setitem(np.nonzero(self.layer.data == ANCHOR), 0)
             self._on_drawn()
 
-    def _write(self) -> bool:
+    def _save(self) -> bool:
         """Keep what was drawn since it was last kept, if anything was; tell whether that went well."""
-        if self.layer is None:
+        beginning = self._beginning
+        if self.layer is None or beginning is None:
             return True
+        self._follow_anchor()
         frame = self._written.anchor_index if self._anchor_frame is None else self._anchor_frame
         drawn = Regions(np.array(self.layer.data, np.uint8), frame)
-        if frame == self._written.anchor_index and np.array_equal(drawn.values, self._written.values):
+        if _alike(drawn, self._written):
             return True
+        self._changed = True
         try:
-            self._bench.keep_regions(drawn)
+            if _alike(drawn, beginning.shown):
+                self._bench.take_back_regions(beginning.drawn, outdated=beginning.outdated)
+            else:
+                self._bench.keep_regions(drawn, beginning.drawn)
         except (InputError, OSError) as error:
             show_error(f"The regions could not be kept: {error}")
             return False
-        self._written, self._changed = drawn, True
+        self._written = drawn
         return True
 
     def _keep(self) -> None:
-        self._on_drawn()
-        if self.layer is not None and self._write():
+        if self._save():
             self._leave()
 
     def _cancel(self) -> None:
-        beginning, changed = self._beginning, self._changed
+        if self._beginning is not None and self._changed:
+            try:
+                self._bench.take_back_regions(self._beginning.drawn, outdated=self._beginning.outdated)
+            except (InputError, OSError) as error:
+                show_error(f"The regions could not be taken back: {error}")
+                return
         self._leave()
-        if beginning is None or not changed:
-            return
-        try:
-            self._bench.take_back_regions(beginning.drawn, outdated=beginning.outdated)
-        except (InputError, OSError) as error:
-            show_error(f"The regions could not be taken back: {error}")
 
     def _leave(self) -> None:
         self._let_go()
@@ -215,8 +224,7 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _end(self) -> None:
         """Make room for something else; what was drawn is not lost."""
         if self.layer is not None:
-            self._on_drawn()
-            self._write()
+            self._save()
             self._leave()
 
     def _let_go(self) -> None:
@@ -228,3 +236,9 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             layer.events.set_data.disconnect(self._on_drawn)
             layer.events.selected_label.disconnect(self._show_key)
         self.refresh()
+
+
+def _alike(one: Regions, other: Regions) -> bool:
+    """Whether both mark the same, and an anchor on the same frame."""
+    same_frame = one.anchor is None or one.anchor_index == other.anchor_index
+    return same_frame and np.array_equal(one.values, other.values)
