@@ -74,6 +74,21 @@ def refused(*arguments: object) -> str:
     return result.err
 
 
+def test_a_place_that_cannot_be_written_is_named(monkeypatch):
+    def full(*arguments, **options):
+        raise PermissionError(13, "Permission denied", "results/.writing-0123.mp4")
+
+    monkeypatch.setattr(cli, "app", full)
+    place = Path("results")
+    assert refused("stabilize").startswith(f"glissile: {place}: Permission denied; check that place, or")
+
+    def folder(*arguments, **options):
+        raise IsADirectoryError(21, "Is a directory", "results/.writing-0123.mp4", None, "results/a.mp4")
+
+    monkeypatch.setattr(cli, "app", folder)
+    assert refused("stabilize").startswith(f"glissile: {place / 'a.mp4'}: Is a directory; check")
+
+
 def true_mask(truth: TemVideo, number: int) -> np.ndarray:
     """Dislocations as simulated and, so early in the test, a stacking fault drawn by hand."""
     mask = truth.mask(number).copy()

@@ -15,6 +15,11 @@ _WRITING = ".writing-"
 _REPLACED = ".replaced-"
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a file is the beginning of another one, and will have its name once it is whole."""
+    return path.name.startswith(_WRITING)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 import warnings
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from glissile import __version__, console
+from glissile.atomic import is_being_written
 from glissile.errors import InputError
 from glissile.options import (
     DEFAULT_CLASS_NAMES,
@@ -385,11 +387,24 @@ def main() -> None:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # a missing or impossible option
         code = _refused(error.format_message().replace("Value error, ", ""))
-    except (InputError, OSError) as error:
+    except InputError as error:
         code = _refused(str(error))
+    except OSError as error:
+        code = _refused(_told(error))
     if code == EXIT_INTERRUPTED:
         print("glissile: stopped; what was done is kept", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _told(error: OSError) -> str:
+    """Say which file or folder the system refused, and why."""
+    named = error.filename2 or error.filename
+    if named is None:
+        return str(error)
+    place = Path(os.fsdecode(named))
+    if is_being_written(place):  # a file that nobody has asked for
+        place = place.parent
+    return f"{place}: {error.strerror}; check that place, or choose another one"
 
 
 def _refused(sentence: str) -> int:
