@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -95,3 +96,12 @@ def test_no_table_and_no_text(tmp_path):
 def test_motion_of_unequal_lengths_is_refused():
     with pytest.raises(ValueError, match="3 frames"):
         Motion(np.zeros((2, 2)), np.zeros(3), ("",) * 3, np.arange(3))
+
+
+def test_a_motion_that_was_nowhere_found_is_not_told_as_no_drift():
+    still = Motion.still(np.arange(3))
+    assert still.sentence.startswith("Drift up to 0.0 px")
+    lost = replace(still, flags=("few features", "interpolated", "few features"))
+    assert lost.sentence.startswith("No motion was found")
+    one_known = replace(still, flags=("few features", "", "few features"))
+    assert one_known.sentence == "Drift up to 0.0 px; 2 of 3 frames need a look"
