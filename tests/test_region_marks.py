@@ -196,6 +196,15 @@ def test_what_was_changed_and_changed_back_is_as_it_was(study):
     np.testing.assert_array_equal(drawn_regions(study).values, values)
 
 
+def test_the_frame_of_an_anchor_that_is_gone_is_of_no_matter(study):
+    values = np.zeros(SHAPE, np.uint8)
+    values[20:30] = LEFT_OUT
+    workflow.keep_regions(study, Regions(values, 0))
+    finish(workflow.stabilize(study))
+    workflow.keep_regions(study, Regions(values, 7))
+    assert workflow.is_stabilized(study, workflow.trimmed_video(study))
+
+
 def test_an_anchor_outside_the_crop_is_refused(study):
     values = np.zeros(SHAPE, np.uint8)
     values[:20, :20] = ANCHOR

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from idling import idle
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QPushButton, QToolButton
 
@@ -20,7 +21,7 @@ from glissile.widgets import _bench, _label_keeper, _study
 from glissile.widgets._runner import Runner
 from glissile.widgets._state import ViewerState
 from glissile.widgets.curves import CurvesDock
-from glissile.widgets.glissile_dock import CURVES_NAME, GlissileDock
+from glissile.widgets.glissile_dock import GlissileDock
 from glissile.widgets.motion import MotionDock
 from glissile.widgets.sections import segment as segment_section
 from glissile.widgets.sections import train as train_section
@@ -35,19 +36,6 @@ def video_path(tmp_path):
     path = tmp_path / "test 8.4μm.tif"
     tifffile.imwrite(path, frames)
     return path
-
-
-@pytest.fixture
-def dock(viewer, qtbot):
-    dock = GlissileDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Glissile", area="right")
-    qtbot.waitUntil(lambda: CURVES_NAME in viewer.window.dock_widgets)
-    yield dock
-    dock.bench.close()
-
-
-def idle(dock, qtbot):
-    qtbot.waitUntil(lambda: dock.bench.state.running is None, timeout=60_000)
 
 
 @pytest.fixture

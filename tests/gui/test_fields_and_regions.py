@@ -208,7 +208,7 @@ def test_regions_are_drawn_on_the_source_and_kept(regions, opened, viewer):
     assert "frame 7; in this frame it may lie elsewhere" in regions.anchor.text()
     layer.selected_label = 5
     assert layer.selected_label == ANCHOR
-    regions.keep.click()
+    regions.done.click()
     assert names(viewer) == LAYERS
     shown = kept(study.experiment)
     assert shown.anchor_index == 7
@@ -224,7 +224,7 @@ def test_regions_are_drawn_on_the_source_and_kept(regions, opened, viewer):
     regions.layer.undo()
     assert regions.anchor.text() == "Anchor drawn on frame 7."
     regions.clear.click()
-    regions.keep.click()
+    regions.done.click()
     assert kept(study.experiment).anchor is None
 
 
@@ -253,7 +253,7 @@ def test_a_stroke_that_is_undone_asks_for_nothing(regions, opened, viewer, qtbot
     qtbot.waitUntil(lambda: opened.bench.study.outdated)
     viewer.layers["Regions"].undo()
     qtbot.waitUntil(lambda: not opened.bench.study.outdated)
-    regions.keep.click()
+    regions.done.click()
     assert not opened.bench.study.outdated
     assert not study.experiment.regions_path.exists()
 

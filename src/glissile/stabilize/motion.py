@@ -105,8 +105,8 @@ class Motion:
         """Say for a person how far the specimen went, how sure that is, and how many frames need a look."""
         if all(flag in ("few features", "interpolated") for flag in self.flags):
             return (
-                "No motion was found: in no frame there is enough to follow; look at what is left out and "
-                "trimmed, or choose the method none"
+                "No motion was found: no frame shows enough to follow; look at what is left out and trimmed, "
+                "or choose the method none"
             )
         far = float(np.hypot(*(self.displacements_px - self.displacements_px[0]).T).max())
         known = self.sigma_px[np.isfinite(self.sigma_px)]

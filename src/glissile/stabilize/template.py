@@ -72,6 +72,13 @@ class Template:
         Frames in each sum.
     asides : ndarray, shape (n, 2)
         (dy, dx) by which each frame lies aside of the whole pixels, pixels.
+
+    Attributes
+    ----------
+    counts : ndarray of float32, shape (y, x)
+        Frames of both groups.
+    known : ndarray of float32, shape (y, x)
+        1 where frames of both groups are, 0 elsewhere.
     """
 
     def __init__(

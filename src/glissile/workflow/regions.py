@@ -105,7 +105,7 @@ def keep_regions(experiment: Experiment, drawn: Regions) -> None:
     Raises
     ------
     InputError
-        If the experiment is read-only.
+        If the experiment is read-only, or what was drawn before cannot be read.
     """
     experiment.require_writable()
     kept = experiment.settings(_STAGE, RegionSettings)
@@ -169,7 +169,9 @@ def regions_digest(experiment: Experiment) -> str:
     drawn = drawn_regions(experiment)
     if not drawn.values.any():
         return ""
-    return hashlib.sha256(drawn.values.tobytes() + str(drawn.anchor_index).encode()).hexdigest()
+    # Without an anchor its frame is of no matter.
+    frame = 0 if drawn.anchor is None else drawn.anchor_index
+    return hashlib.sha256(drawn.values.tobytes() + str(frame).encode()).hexdigest()
 
 
 def keep_found_overlay(experiment: Experiment, video: Video, overlay: NDArray[np.bool_] | None) -> None:

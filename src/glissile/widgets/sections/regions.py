@@ -61,9 +61,9 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.keys = {value: self._key(value) for value in _NAMES}
         self.clear = QPushButton("Clear anchor")
         self.clear.clicked.connect(self._clear_anchor)
-        self.keep = QPushButton("Done")
-        self.keep.setToolTip("What was drawn is saved already")
-        self.keep.clicked.connect(self._keep)
+        self.done = QPushButton("Done")
+        self.done.setToolTip("What was drawn is saved already")
+        self.done.clicked.connect(self._finish)
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Take back all that was drawn since Regions\u2026")
         self.cancel.clicked.connect(self._cancel)
@@ -95,7 +95,7 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
             legend.addWidget(key)
         legend.addWidget(self.clear, 1)
         buttons = QHBoxLayout()
-        buttons.addWidget(self.keep, 1)
+        buttons.addWidget(self.done, 1)
         buttons.addWidget(self.cancel)
         editing = QVBoxLayout(self.editor)
         editing.setContentsMargins(0, 0, 0, 0)
@@ -204,7 +204,7 @@ class RegionsPanel(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._written = drawn
         return True
 
-    def _keep(self) -> None:
+    def _finish(self) -> None:
         if self._save():
             self._leave()
 
