@@ -98,3 +98,16 @@ def test_flattening_leaves_the_frame_as_it_is():
     before = frame.copy()
     normalised(frame, Normalisation(kind="flattened"))
     np.testing.assert_array_equal(frame, before)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", ">u2"])
+@pytest.mark.parametrize("normalisation", [PERCENTILES, FULL, Normalisation(low=0, high=100)])
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), size=st.integers(1, 60), few=st.booleans())
+def test_looking_grey_values_up_gives_what_reckoning_each_pixel_gives(dtype, normalisation, seed, size, few):
+    top = 5 if few else np.iinfo(dtype).max
+    frame = np.random.default_rng(seed).integers(0, top, (size, 7), endpoint=True).astype(dtype)
+    wide = frame.astype(np.float64)
+    # The whole range is that of the pixel type, which the wide frame no longer knows.
+    expected = wide / np.iinfo(dtype).max if normalisation is FULL else normalised(wide, normalisation)
+    np.testing.assert_allclose(normalised(frame, normalisation), expected, atol=1e-6)
