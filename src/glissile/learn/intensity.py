@@ -41,7 +41,7 @@ def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.
         finite = np.isfinite(grey)
         if not finite.all():
             grey[~finite] = grey[finite].min() if finite.any() else 0
-    return _scaled(grey, None, frame.dtype, normalisation)
+    return np.asarray(_scaled(grey, None, frame.dtype, normalisation))
 
 
 def _scaled(
