@@ -5,7 +5,7 @@ import torch
 
 from glissile.io.checkpoint import Architecture
 from glissile.learn.recipes import RECIPES
-from glissile.learn.unet import build, logits_of
+from glissile.learn.unet import build, fold, logits_of, winners
 
 
 def architecture(kind="residual", **changes):
@@ -76,3 +76,28 @@ def test_the_stem_sees_every_pixel():
     frame = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     logits_of(network, frame, a.stride)[0, :, 16:18, 16:18].sum().backward()
     assert (frame.grad[0, 0, 12:22, 12:22] != 0).all()
+
+
+@pytest.mark.parametrize("kind", ["residual", "ronneberger"])
+def test_a_folded_network_gives_the_same_logits(kind):
+    a = architecture(kind)
+    network = build(a)
+    random = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for values in (module.weight.data, module.bias.data, module.running_mean, module.running_var):
+                values.copy_(torch.rand(values.shape, generator=random) + 0.5)
+    network.eval()
+    frame = torch.rand(2, 1, 48, 64, generator=random)
+    with torch.inference_mode():
+        expected = logits_of(network, frame, a.stride)
+        fold(network)
+        found = logits_of(network, frame, a.stride)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_the_winner_is_the_first_of_the_largest_logits(classes):
+    logits = torch.randint(0, 4, (classes, 20, 30), generator=torch.Generator().manual_seed(classes)).float()
+    assert (winners(logits) == logits.numpy().argmax(axis=0)).all()

@@ -81,10 +81,11 @@ def out_of_memory(problem: BaseException) -> bool:
     return isinstance(problem, RuntimeError) and any(sign in text for sign in signs)
 
 
-def memory_format(device: torch.device) -> torch.memory_format:
+def memory_format(device: torch.device, *, training: bool) -> torch.memory_format:
     """Order of the axes in memory that convolutions are quickest in, where it is safe.
 
-    Channels last on CUDA. Not on the CPU: there torch 2.13 ended the process on networks of few channels, see
-    docs/decisions/0007-contiguous-memory-on-the-cpu.md.
+    Channels last on CUDA, and on the CPU for prediction. Not for training on the CPU: there torch 2.13 ended
+    the process on networks of few channels, see docs/decisions/0007-contiguous-memory-on-the-cpu.md.
     """
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    last = device.type == "cuda" or (device.type == "cpu" and not training)
+    return torch.channels_last if last else torch.contiguous_format

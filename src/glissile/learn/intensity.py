@@ -41,7 +41,7 @@ def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.
         finite = np.isfinite(grey)
         if not finite.all():
             grey[~finite] = grey[finite].min() if finite.any() else 0
-    return np.asarray(_scaled(grey, None, frame.dtype, normalisation))
+    return _scaled(grey, None, frame.dtype, normalisation)
 
 
 def _scaled(
@@ -62,8 +62,8 @@ def _scaled(
         low, high = present.min(), present.max()
     if not high > low:
         return np.zeros(grey.shape, dtype=np.float32)
-    scaled = (grey - low) / (high - low) - 0.5
-    return np.clip(scaled, -0.5 - _FURTHEST, 0.5 + _FURTHEST).astype(np.float32)
+    scaled = np.clip((grey - low) / (high - low) - 0.5, -0.5 - _FURTHEST, 0.5 + _FURTHEST)
+    return np.asarray(scaled, dtype=np.float32)
 
 
 def _percentiles(

@@ -41,7 +41,9 @@ class Trainer:
         self._precision = quick_precision(device) if recipe.reduced_precision else torch.float32
         network = build(architecture, seed=recipe.seed)
         # Not for type checkers: `to` has no overload with a memory format alone.
-        self.network: torch.nn.Module = network.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
+        self.network: torch.nn.Module = network.to(
+            device=device, memory_format=memory_format(device, training=True)
+        )  # type: ignore[call-overload]
         self.kept = copy.deepcopy(self.network).eval() if recipe.average else self.network
         self.plateau = Plateau()
         parameters = self.network.parameters()
@@ -87,7 +89,7 @@ class Trainer:
         return float(segmentation_loss(logits[None], target[None], dice_over=self._recipe.dice_over))
 
     def _logits(self, network: torch.nn.Module, frames: NDArray[np.float32]) -> Tensor:
-        there = torch.from_numpy(frames).to(device=self.device, memory_format=memory_format(self.device))
+        there = torch.from_numpy(frames).to(device=self.device, memory_format=self._layout)
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):

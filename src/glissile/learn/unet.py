@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from glissile.io.checkpoint import Architecture
 
@@ -94,6 +97,13 @@ class _ResidualBlock(nn.Module):
         inner = self.second_norm(self.second(inner))
         return functional.relu(inner + self.beside_norm(self.beside(x)), inplace=True)
 
+    def fold(self) -> None:
+        """Put every normalisation into the convolution before it; for prediction only."""
+        for name in ("first", "second", "beside"):
+            convolution = fuse_conv_bn_eval(getattr(self, name), getattr(self, f"{name}_norm"))
+            setattr(self, name, convolution)
+            setattr(self, f"{name}_norm", nn.Identity())
+
 
 def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
@@ -128,6 +138,23 @@ def build(architecture: Architecture, *, seed: int = 0) -> nn.Module:
         return RonnebergerUNet(architecture)
 
 
+def fold(network: nn.Module) -> None:
+    """Put every batch normalisation into the convolution before it: the same logits in less time.
+
+    Parameters
+    ----------
+    network : Module
+        One that `build` made, in evaluation mode; it can be trained no more, and its state has other names.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, _ResidualBlock):
+            module.fold()
+        elif isinstance(module, nn.Sequential):
+            for i, (first, second) in enumerate(pairwise(list(module))):
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+
+
 def logits_of(network: nn.Module, frames: Tensor, stride: int) -> Tensor:
     """Logits of frames of any size: padded by repeating the edge to a multiple of `stride`, then cropped.
 
@@ -149,3 +176,23 @@ def logits_of(network: nn.Module, frames: Tensor, stride: int) -> Tensor:
     padded = functional.pad(frames, (0, -x % stride, 0, -y % stride), mode="replicate")
     logits: Tensor = network(padded)
     return logits[..., :y, :x].float()
+
+
+def winners(logits: Tensor) -> NDArray[np.uint8]:
+    """Index of the class with the largest logit at each pixel, the first of equal ones.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (classes, y, x)
+        On any device.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+    """
+    # Class by class: many times quicker than `argmax` along an axis that is not the last in memory.
+    best, index = logits[0], torch.zeros(logits.shape[1:], dtype=torch.uint8, device=logits.device)
+    for k in range(1, len(logits)):
+        index.masked_fill_(logits[k] > best, k)
+        best = torch.maximum(best, logits[k])
+    return index.cpu().numpy()

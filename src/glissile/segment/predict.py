@@ -2,22 +2,25 @@
 
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from glissile.defects import class_values
 from glissile.errors import InputError
 from glissile.io.checkpoint import ModelCard, load_model
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
-from glissile.learn.unet import build, logits_of
+from glissile.learn.unet import build, fold, logits_of, winners
 from glissile.progress import Step, Steps
 from glissile.segment.settings import SegmentSettings
-from glissile.segment.tiling import blended, tiles
+from glissile.segment.tiling import Tile, blended, tiles
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
@@ -44,7 +47,8 @@ class Predictor:
         self.device = choose(settings.device)
         self._network = _network(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
-        self._network.to(device=self.device, memory_format=memory_format(self.device))  # type: ignore[call-overload]
+        self._layout = memory_format(self.device, training=False)
+        self._network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
         self._values = np.array(class_values(self.card.classes), dtype=np.uint8)
         self._batch_size = settings.batch_size
         self._tile_px = settings.tile_px
@@ -74,7 +78,22 @@ class Predictor:
         InputError
             If memory does not suffice for one small tile.
         """
-        grey = np.stack([normalised(f, self.card.normalisation) for f in frames])
+        return [z.cpu().numpy() for z in self._logits(self.prepared(frames))]
+
+    def masks(self, frames: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
+        """Masks, in class values, of frames of one size; as `logits`."""
+        return self.masks_of(self.prepared(frames))
+
+    def prepared(self, frames: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """Bring grey values of frames (y, x) to the range of the network, as (n, y, x); in any thread."""
+        return np.stack([normalised(f, self.card.normalisation) for f in frames])
+
+    def masks_of(self, grey: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+        """Masks, in class values, of what `prepared` gives."""
+        return [self._values[winners(z)] for z in self._logits(grey)]
+
+    def _logits(self, grey: NDArray[np.float32]) -> list[Tensor]:
+        """Logits (classes, y, x) of each of the normalised frames (n, y, x)."""
         while True:
             try:
                 return self._tiled(grey) if max(grey.shape[1:]) > self._tile_px else self._whole(grey)
@@ -84,10 +103,6 @@ class Predictor:
                 self._shrink(grey.shape[1:], problem)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-
-    def masks(self, frames: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
-        """Masks, in class values, of frames of one size; as `logits`."""
-        return [self._values[z.argmax(axis=0)] for z in self.logits(frames)]
 
     def _shrink(self, shape: tuple[int, ...], problem: BaseException) -> None:
         if self._batch_size > 1:
@@ -104,35 +119,46 @@ class Predictor:
             f"; memory was short, now {self._batch_size} at once in tiles of up to {self._tile_px} px"
         )
 
-    def _whole(self, grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def _whole(self, grey: NDArray[np.float32]) -> list[Tensor]:
         size = self._batch_size
         return [z for i in range(0, len(grey), size) for z in self._forward(grey[i : i + size])]
 
-    def _tiled(self, grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def _tiled(self, grey: NDArray[np.float32]) -> list[Tensor]:
         shape = (int(grey.shape[1]), int(grey.shape[2]))
         stride = self.card.architecture.stride
         places = tiles(shape, tile_px=self._tile_px, overlap_px=self._overlap_px, stride=stride)
         return [
-            blended(
-                ((p, self._forward(frame[None, p.rows, p.columns])[0]) for p in places),
-                shape=shape,
-                channels=self.card.architecture.outputs,
-                overlap_px=self._overlap_px,
+            torch.from_numpy(
+                blended(
+                    self._each(frame, places),
+                    shape=shape,
+                    channels=self.card.architecture.outputs,
+                    overlap_px=self._overlap_px,
+                )
             )
             for frame in grey
         ]
 
+    def _each(
+        self, frame: NDArray[np.float32], places: Sequence[Tile]
+    ) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+        """Predict the tiles of a frame (y, x), those of one size together."""
+        for _, group in groupby(sorted(places, key=lambda p: p.shape), key=lambda p: p.shape):
+            alike = list(group)
+            for first in range(0, len(alike), self._batch_size):
+                several = alike[first : first + self._batch_size]
+                logits = self._forward(np.stack([frame[p.rows, p.columns] for p in several]))
+                yield from zip(several, logits.cpu().numpy(), strict=True)
+
     @torch.inference_mode()
-    def _forward(self, grey: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (n, classes, y, x) of normalised frames (n, y, x)."""
-        there = torch.from_numpy(np.ascontiguousarray(grey[:, None])).to(
-            device=self.device, memory_format=memory_format(self.device)
-        )
+    def _forward(self, grey: NDArray[np.float32]) -> Tensor:
+        """Logits (n, classes, y, x), on the device, of normalised frames (n, y, x)."""
+        there = torch.from_numpy(np.ascontiguousarray(grey[:, None]))
+        there = there.to(device=self.device, memory_format=self._layout)
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):
-            logits = logits_of(self._network, there, self.card.architecture.stride)
-        return logits.cpu().numpy()
+            return logits_of(self._network, there, self.card.architecture.stride)
 
 
 def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
@@ -145,7 +171,9 @@ def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) ->
             f"{folder}: the weights do not fit the network that the model card describes; copy both files "
             "of the model together or train anew"
         ) from problem
-    return network.float().eval().requires_grad_(False)
+    network.float().eval().requires_grad_(False)
+    fold(network)
+    return network
 
 
 def segment(
@@ -180,11 +208,9 @@ def segment(
     predictor = Predictor(model_folder, settings)
     done = set(skip)
     todo = [i for i in range(len(video)) if i not in done]
-    waiting = deque(todo)
     index = 0
-    while waiting:
-        batch = [waiting.popleft() for _ in range(min(predictor.batch_size, len(waiting)))]
-        for frame, mask in _predicted(predictor, video, batch):
+    for masks in _ahead(predictor, video, todo):
+        for frame, mask in masks.items():
             index += 1
             yield Step(
                 index=index,
@@ -196,14 +222,46 @@ def segment(
             )
 
 
-def _predicted(
+def _ahead(predictor: Predictor, video: Video, todo: Sequence[int]) -> Iterator[dict[int, NDArray[np.uint8]]]:
+    """Masks by index along t, batch by batch; the next batch is read while the network works on one."""
+    waiting = deque(todo)
+
+    def batch() -> list[int]:
+        return [waiting.popleft() for _ in range(min(predictor.batch_size, len(waiting)))]
+
+    with ThreadPoolExecutor(1, thread_name_prefix="frames") as reader:
+        coming = reader.submit(_read, predictor, video, batch())
+        while prepared := coming.result():
+            coming = reader.submit(_read, predictor, video, batch())
+            yield _predicted(predictor, video, prepared)
+
+
+def _read(
     predictor: Predictor, video: Video, batch: Sequence[int]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    masks = {i: np.zeros(video.shape[1:], np.uint8) for i in batch}
+) -> list[tuple[list[int], NDArray[np.float32] | None]]:
+    """Read the valid parts of the frames of a batch, as indices along t and what the network takes of them.
+
+    Valid parts differ by a row or column where the motion is not whole; each array is of one size. Frames
+    without valid part come with None.
+    """
     frames = {i: video.frame(i)[video.valid_part(i)] for i in batch}
-    # Valid parts differ by a row or column where the motion is not whole; a batch is of one size.
-    for shape in {frame.shape for frame in frames.values() if frame.size}:
-        alike = [i for i in batch if frames[i].shape == shape]
-        for i, mask in zip(alike, predictor.masks([frames[i] for i in alike]), strict=True):
-            masks[i][video.valid_part(i)] = mask
-    yield from masks.items()
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, frame in frames.items():
+        alike.setdefault(frame.shape if frame.size else (), []).append(i)
+    return [
+        (indices, predictor.prepared([frames[i] for i in indices]) if shape else None)
+        for shape, indices in alike.items()
+    ]
+
+
+def _predicted(
+    predictor: Predictor, video: Video, prepared: Sequence[tuple[Sequence[int], NDArray[np.float32] | None]]
+) -> dict[int, NDArray[np.uint8]]:
+    masks = {}
+    for indices, grey in prepared:
+        parts = [] if grey is None else predictor.masks_of(grey)
+        for i, part in zip_longest(indices, parts):
+            masks[i] = np.zeros(video.shape[1:], np.uint8)
+            if part is not None:
+                masks[i][video.valid_part(i)] = part
+    return dict(sorted(masks.items()))
