@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
-from glissile.learn.calibrate import area_offsets
+from glissile.io.checkpoint import Calibration
+from glissile.learn.calibrate import area_offsets, calibrated, thinned
 
 
 def areas(logits, offsets, classes=3):
@@ -52,3 +54,50 @@ def test_frames_count_together():
     truth[0][:10] = 1
     offsets = area_offsets(z, truth)
     assert sum(areas(f, offsets)[1] for f in z) == pytest.approx(700, rel=0.02)
+
+
+def ridges(*heights, classes=3):
+    """Logits (1, classes, y, x) with one ridge of class 1 per height, whose margin falls off over 4 px."""
+    z = np.zeros((1, classes, 20, 12 * len(heights)), np.float32)
+    for i, height in enumerate(heights):
+        x = np.arange(12 * len(heights)) - (12 * i + 6)
+        z[0, 1] = np.maximum(z[0, 1], height * (1 - np.abs(x) / 4.5))
+    z[0, 2:] = -9
+    return torch.from_numpy(z)
+
+
+def width(logits):
+    return (logits.argmax(dim=1)[0] == 1).sum(dim=1).unique().tolist()
+
+
+def test_thinning_takes_as_much_of_a_faint_line_as_of_a_plain_one():
+    whole, faint, plain = ridges(8, 0.5), ridges(0.5), ridges(8)
+    assert width(whole) == [18]
+    assert width(thinned(faint, 0.5)) == width(thinned(plain, 0.5)) == [7]
+    assert width(thinned(whole, 0.5)) == [14]
+    # A shift that makes the plain line as thin takes the faint one whole.
+    assert width(whole - torch.tensor([0, 2.5, 0])[:, None, None]) == [7]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_thinning_keeps_crests_and_adds_nothing(share):
+    z = torch.from_numpy(logits(3, (2, 3, 40, 50)))
+    before, after = z.argmax(dim=1), thinned(z, share).argmax(dim=1)
+    assert (after[before == 0] == 0).all()
+    assert ((after == before) | (after == 0)).float().mean() > 0.9
+    largest = (z[:, 1] - z[:, [0, 2]].amax(dim=1)).flatten().argmax()
+    assert after.flatten()[largest] == 1
+
+
+def test_thinning_does_not_depend_on_scale_and_zero_is_nothing():
+    z = torch.from_numpy(logits(4, (1, 4, 30, 31)))
+    torch.testing.assert_close(thinned(3 * z, 0.5), 3 * thinned(z, 0.5))
+    assert torch.equal(thinned(z, 0), z)
+
+
+def test_a_calibration_thins_first_and_then_adds_the_offsets():
+    z = torch.from_numpy(logits(5, (1, 3, 30, 31)))
+    offsets = (0.0, -0.5, 0.25)
+    found = calibrated(z, Calibration(thinning=0.5, offsets=offsets))
+    torch.testing.assert_close(found, thinned(z, 0.5) + torch.tensor(offsets)[:, None, None])
+    assert torch.equal(calibrated(z, None), z)

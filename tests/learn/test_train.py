@@ -57,7 +57,7 @@ def test_steps_tell_what_a_dock_shows(learned):
 def test_areas_are_calibrated_on_the_training_frames(tmp_path):
     job = job_of(tmp_path, epochs=3, least_epoch_steps=12, most_epoch_steps=12)
     card, _ = run(job)
-    assert max(np.abs(card.logit_offsets)) > 0.2  # there was something to calibrate
+    assert max(np.abs(card.calibration.offsets)) > 0.2  # there was something to calibrate
     predicted = np.stack(Predictor(tmp_path, SegmentSettings(device="cpu")).masks(job.frames))
     training = [i for i in range(6) if i not in job.validation]
     for value in (1, 2):
@@ -71,7 +71,7 @@ def test_the_card_tells_where_it_came_from(learned):
     assert card.frames.validation == (20, 70)
     assert card.recipe["name"] == "glissile"
     assert card.classes == DEFAULT_CLASSES
-    assert len(card.logit_offsets) == 3
+    assert len(card.calibration.offsets) == 3
     assert card.seconds > 0
     assert card.versions["torch"] == torch.__version__
     assert card.scores_note == ""
@@ -153,7 +153,7 @@ def test_no_defects_at_all_train(tmp_path):
     masks = np.zeros((6, 64, 64), np.uint8)
     card, steps = run(job_of(tmp_path, masks=masks, epochs=2))
     assert np.isfinite(steps[-1].metrics["loss"])
-    assert card.logit_offsets == (0, 0, 0)
+    assert card.calibration.offsets == (0, 0, 0)
     assert card.scores["holdout"]["dislocation"]["truth_px"] == 0
 
 
@@ -205,7 +205,7 @@ def test_the_published_recipe_runs(tmp_path):
     card, steps = run(job)
     assert len(steps) == 8  # four looks at the hold-out in each of two epochs
     assert card.normalisation.kind == "full range"
-    assert card.logit_offsets == ()
+    assert card.calibration is None
     assert [s.metrics["epoch"] for s in steps] == [1] * 4 + [2] * 4
 
 

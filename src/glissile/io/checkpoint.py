@@ -20,7 +20,7 @@ from glissile.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 _CARD_KEY = "glissile_card"
@@ -66,6 +66,17 @@ class Normalisation(BaseModel):
     high: float = Field(99, ge=50, le=100)
 
 
+class Calibration(BaseModel):
+    """What is done to the outputs of a network so that its masks cover the labelled areas."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thinning: float = Field(
+        0, ge=0, lt=1, description="Share of the neighbourhood's margin that is taken off"
+    )
+    offsets: tuple[float, ...] = Field(description="Then added to the logit of each class, background first")
+
+
 class FramesUsed(BaseModel):
     """Source frame numbers that a model was trained on, and those it was scored on."""
 
@@ -87,9 +98,10 @@ class ModelCard(BaseModel):
         By subject, class key and measure: `scores["holdout"]["dislocation"]["tolerant_f"]`; the subject
         "copy_nearest" copies the nearest training mask instead. None where a measure has no meaning. Empty
         where too few frames were labelled to hold any out, which `scores_note` then says.
+    calibration : Calibration, optional
+        Makes the areas on the training frames the labelled ones. It is no part of the weights.
     logit_offsets : tuple of float
-        Added to the outputs of the network, background first, so that the areas on the training frames are
-        the labelled ones. Already part of the weights.
+        Of models of schema version 1: offsets, background first, that are part of the weights already.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,6 +115,7 @@ class ModelCard(BaseModel):
     data_hash: str
     scores: dict[str, Scores] = {}
     scores_note: str = ""
+    calibration: Calibration | None = None
     logit_offsets: tuple[float, ...] = ()
     epochs: int = Field(ge=0)
     created: str
@@ -117,6 +130,10 @@ class ModelCard(BaseModel):
             raise ValueError(
                 f"the network has {self.architecture.outputs} outputs for {len(self.classes)} classes and "
                 "background"
+            )
+        if self.calibration is not None and len(self.calibration.offsets) != self.architecture.outputs:
+            raise ValueError(
+                f"{len(self.calibration.offsets)} offsets do not go with {self.architecture.outputs} outputs"
             )
         return self
 

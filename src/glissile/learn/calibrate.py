@@ -1,9 +1,14 @@
-"""Networks trained on overlap draw thin lines too wide; a shift of each class's logit takes that back."""
+"""Networks trained on overlap draw thin lines too wide; what takes that back, line by line and in sum."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as functional
 from numpy.typing import NDArray
+from torch import Tensor
+
+from glissile.io.checkpoint import Calibration
 
 # A class that the network cannot see must not be forced upon it.
 _LARGEST_OFFSET = 4.0
@@ -41,3 +46,65 @@ def area_offsets(
                 cut = (margin[-areas[k] :].min() + margin[-areas[k] - 1]) / 2
                 offsets[k] = np.clip(-cut, -_LARGEST_OFFSET, _LARGEST_OFFSET)
     return offsets
+
+
+def thinned(logits: Tensor, share: float) -> Tensor:
+    """Logits under which lines are thinner and yet none is lost.
+
+    The margin of a class is how far its logit lies above those of all others. Each pixel loses a share of
+    the largest margin among itself and its eight neighbours, where that is positive: the flanks of a line
+    fall below zero before its crest does, be the line plain or faint. A shift of all margins by one amount
+    takes faint lines away altogether and leaves the plain ones wide.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, classes, y, x)
+        Outputs of the network, background first.
+    share : float
+        0, which changes nothing, to less than 1.
+
+    Returns
+    -------
+    Tensor, shape (n, classes, y, x)
+    """
+    if not share:
+        return logits
+    best, second = logits[:, 0], torch.full_like(logits[:, 0], -torch.inf)
+    for k in range(1, logits.shape[1]):
+        second = torch.maximum(second, torch.minimum(best, logits[:, k]))
+        best = torch.maximum(best, logits[:, k])
+    result = logits.clone()
+    for k in range(1, logits.shape[1]):
+        margin = logits[:, k] - torch.where(logits[:, k] == best, second, best)
+        result[:, k] -= share * _largest_around(margin).clamp(min=0)
+    return result
+
+
+def _largest_around(values: Tensor) -> Tensor:
+    """Give the largest of each 3 x 3 pixels of (n, y, x); many times quicker here than `max_pool2d`."""
+    y, x = values.shape[-2:]
+    padded = functional.pad(values, (1, 1, 1, 1), value=-torch.inf)
+    above, here, below = (padded[..., i : i + y, :] for i in range(3))
+    rows = torch.maximum(torch.maximum(above, here), below)
+    left, middle, right = (rows[..., i : i + x] for i in range(3))
+    return torch.maximum(torch.maximum(left, middle), right)
+
+
+def calibrated(logits: Tensor, calibration: Calibration | None) -> Tensor:
+    """Apply what was fitted to the labelled areas.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, classes, y, x)
+        Outputs of the network, background first.
+    calibration : Calibration, optional
+        None changes nothing.
+
+    Returns
+    -------
+    Tensor, shape (n, classes, y, x)
+    """
+    if calibration is None:
+        return logits
+    offsets = torch.tensor(calibration.offsets, dtype=logits.dtype, device=logits.device)
+    return thinned(logits, calibration.thinning) + offsets[:, None, None]

@@ -205,6 +205,14 @@ class Recipe(BaseModel):
         description="Shift each class so that its area on the training frames is the labelled one",
         json_schema_extra={"advanced": True},
     )
+    thinning: float = Field(
+        0.5,
+        ge=0,
+        le=0.9,
+        title="Thinning",
+        description="Where areas are calibrated, how far lines get thinner before faint ones are left out",
+        json_schema_extra={"advanced": True},
+    )
     reduced_precision: bool = Field(
         True,
         title="Reduced precision",

@@ -41,9 +41,8 @@ class Trainer:
         self._precision = quick_precision(device) if recipe.reduced_precision else torch.float32
         network = build(architecture, seed=recipe.seed)
         # Not for type checkers: `to` has no overload with a memory format alone.
-        self.network: torch.nn.Module = network.to(
-            device=device, memory_format=memory_format(device, training=True)
-        )  # type: ignore[call-overload]
+        self._layout = memory_format(device, training=True)
+        self.network: torch.nn.Module = network.to(device=device, memory_format=self._layout)  # type: ignore[call-overload]
         self.kept = copy.deepcopy(self.network).eval() if recipe.average else self.network
         self.plateau = Plateau()
         parameters = self.network.parameters()

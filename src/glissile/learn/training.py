@@ -18,6 +18,7 @@ from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.io.checkpoint import (
     Architecture,
+    Calibration,
     FramesUsed,
     ModelCard,
     Normalisation,
@@ -26,7 +27,7 @@ from glissile.io.checkpoint import (
     write_tensors,
 )
 from glissile.learn.agreement import ClassScore, Tally
-from glissile.learn.calibrate import area_offsets
+from glissile.learn.calibrate import area_offsets, calibrated, thinned
 from glissile.learn.device import choose, describe, out_of_memory
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
@@ -36,6 +37,7 @@ from glissile.learn.recipes import Recipe
 from glissile.learn.schedule import Plan
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.trainer import Trainer
+from glissile.learn.unet import winners
 
 _PACE_FILE = "pace.safetensors"
 _NOTE_NO_HOLDOUT = (
@@ -92,6 +94,7 @@ class Training:
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
         self._best_epoch = 0
+        self._calibration: Calibration | None = None
         self._remark = ""
         self._saved_step = -1
         self._seconds_left = 0.0
@@ -270,7 +273,7 @@ class Training:
         return mask
 
     def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
-        return np.asarray(self._data.values[logits.argmax(dim=0).cpu().numpy()])
+        return np.asarray(self._data.values[winners(calibrated(logits[None], self._calibration)[0])])
 
     def message(self) -> str:
         """Where the training stands, for a person."""
@@ -345,9 +348,8 @@ class Training:
     def end(self) -> ModelCard:
         """Calibrate and score the best weights, write the model, remove the checkpoint."""
         self._trainer.use_weights(self._best)
-        offsets: tuple[float, ...] = ()
         if self._recipe.calibrate_area:
-            offsets = self._calibrated()
+            self._calibration = self._calibrated()
         scores: dict[str, dict[str, ClassScore]] = {}
         if self._data.validation:
             scores = {
@@ -369,7 +371,7 @@ class Training:
                 for subject, by_class in scores.items()
             },
             scores_note="" if scores else _NOTE_NO_HOLDOUT,
-            logit_offsets=offsets,
+            calibration=self._calibration,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=self._watch.elapsed_s,
@@ -384,19 +386,18 @@ class Training:
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
 
-    def _calibrated(self) -> tuple[float, ...]:
-        """Fit the area offsets on the training frames, put them into the weights, and return them."""
+    def _calibrated(self) -> Calibration:
+        """Fit the areas of the training frames."""
         offsets = self._area_offsets(self._calibration_frames())
-        weights = self._trainer.kept_weights()
-        # The head of the network gives `stem` x `stem` pixels of one class after the other.
-        weights["head.bias"] += torch.from_numpy(np.repeat(offsets, self._trainer.architecture.stem**2))
-        self._trainer.use_weights(weights)
-        return tuple(float(v) for v in offsets)
+        return Calibration(thinning=self._recipe.thinning, offsets=tuple(float(v) for v in offsets))
 
     def _calibration_frames(self) -> tuple[int, ...]:
         most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
         return self._data.training[:: -(-len(self._data.training) // most)]
 
     def _area_offsets(self, used: Sequence[int]) -> NDArray[np.float32]:
-        logits = [self._trainer.logits(self._data.frame(i)).cpu().numpy() for i in used]
+        share = self._recipe.thinning
+        logits = [
+            thinned(self._trainer.logits(self._data.frame(i))[None], share)[0].cpu().numpy() for i in used
+        ]
         return area_offsets(logits, [self._data.truth(i) for i in used])

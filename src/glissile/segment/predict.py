@@ -15,6 +15,7 @@ from torch import Tensor
 from glissile.defects import class_values
 from glissile.errors import InputError
 from glissile.io.checkpoint import ModelCard, load_model
+from glissile.learn.calibrate import calibrated
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.unet import build, fold, logits_of, winners
@@ -71,7 +72,7 @@ class Predictor:
         Returns
         -------
         list of ndarray of float32, each of shape (classes, y, x)
-            Background first.
+            Background first; calibrated, where the model is.
 
         Raises
         ------
@@ -158,7 +159,8 @@ class Predictor:
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):
-            return logits_of(self._network, there, self.card.architecture.stride)
+            logits = logits_of(self._network, there, self.card.architecture.stride)
+        return calibrated(logits, self.card.calibration)
 
 
 def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
