@@ -38,6 +38,12 @@ class Architecture(BaseModel):
     outputs: int = Field(ge=2, le=256, description="Classes, background included")
     widths: tuple[int, ...] = Field(min_length=2, max_length=7, description="Channels, finest level first")
     stem: int = Field(1, ge=1, le=4, description="Pixels along y and x folded into channels at the entrance")
+    local_contrast_px: float = Field(
+        0,
+        ge=0,
+        le=256,
+        description="See `glissile.learn.local_contrast`; 0 for no such channel",
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

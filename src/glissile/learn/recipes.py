@@ -108,7 +108,7 @@ class Recipe(BaseModel):
         json_schema_extra={"advanced": True},
     )
     widths: tuple[int, ...] = Field(
-        (32, 48, 64, 96, 128),
+        (16, 32, 64, 96, 128),
         min_length=2,
         max_length=7,
         title="Channels",
@@ -121,6 +121,15 @@ class Recipe(BaseModel):
         le=4,
         title="Stem",
         description="Pixels along y and x that the residual network folds into channels at its entrance",
+        json_schema_extra={"advanced": True},
+    )
+    local_contrast_px: float = Field(
+        8,
+        ge=0,
+        le=256,
+        title="Local contrast (px)",
+        description="The residual network also sees how grey values lie within neighbourhoods of this size; "
+        "0 for not",
         json_schema_extra={"advanced": True},
     )
     grey: Literal["percentiles", "flattened", "full range"] = Field(
@@ -239,6 +248,7 @@ TANAKA2025 = Recipe(
     network="ronneberger",
     widths=(64, 128, 256, 512, 1024),
     stem=1,
+    local_contrast_px=0,
     grey="full range",
     optimizer="rmsprop",
     schedule="plateau",

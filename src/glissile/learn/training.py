@@ -87,7 +87,11 @@ class Training:
         self._folder = folder
         self._device = choose(recipe.device)
         architecture = Architecture(
-            kind=recipe.network, outputs=len(classes) + 1, widths=recipe.widths, stem=recipe.stem
+            kind=recipe.network,
+            outputs=len(classes) + 1,
+            widths=recipe.widths,
+            stem=recipe.stem,
+            local_contrast_px=recipe.local_contrast_px,
         )
         self._trainer = Trainer(architecture, recipe, self._device)
         self._batch_size = min(recipe.batch_size, max(len(self._data.training), 1))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from glissile.io.checkpoint import Architecture
+from glissile.learn.local_contrast import LocalContrast
 
 
 class RonnebergerUNet(nn.Module):
@@ -49,7 +50,8 @@ class ResidualUNet(nn.Module):
     """A small U-Net of residual blocks (He et al., 2016) that works at a fraction of the frame's resolution.
 
     `stem` x `stem` pixels become channels at the entrance and logits are unfolded again at the exit (Shi et
-    al., 2016): lines 3 to 4 px wide keep their place, at a quarter of the work for a stem of 2.
+    al., 2016): lines 3 to 4 px wide keep their place, at a quarter of the work for a stem of 2. Where the
+    architecture says so, the network sees the local contrast of the first channel, too.
 
     Parameters
     ----------
@@ -61,7 +63,9 @@ class ResidualUNet(nn.Module):
         super().__init__()
         widths, fold = architecture.widths, architecture.stem
         self.fold = fold
-        self.entry = _ResidualBlock(architecture.inputs * fold**2, widths[0])
+        self.local = LocalContrast(architecture.local_contrast_px) if architecture.local_contrast_px else None
+        channels = architecture.inputs + (self.local is not None)
+        self.entry = _ResidualBlock(channels * fold**2, widths[0])
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(_ResidualBlock(a, b, stride=2) for a, b in pairs)
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in reversed(pairs))
@@ -70,6 +74,8 @@ class ResidualUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n, classes, y, x) of frames (n, channels, y, x) whose sizes are multiples of the stride."""
+        if self.local is not None:
+            x = torch.cat([x, self.local(x[:, :1])], dim=1)
         levels = [self.entry(functional.pixel_unshuffle(x, self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
