@@ -1,4 +1,4 @@
-from math import isnan
+from math import isnan, sqrt
 
 import numpy as np
 import pytest
@@ -126,3 +126,46 @@ def test_scores_are_bounded_and_symmetric(pair):
         assert isnan(s.f) or s.f == back[key].f
         assert isnan(s.precision) or s.precision == back[key].recall
         assert isnan(s.f) or s.tolerant_f >= s.f - 1e-12
+
+
+def test_a_line_twice_as_long_has_a_length_error_of_1():
+    long, short = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
+    long[5, 2:23], short[5, 2:13] = 1, 1
+    s = scores((long, short), (np.eye(40, dtype=np.uint8) * 2, np.eye(40, dtype=np.uint8) * 2))
+    assert (s["dislocation"].predicted_length_px, s["dislocation"].truth_length_px) == (20, 10)
+    assert s["dislocation"].length_error == 1
+    assert s["stacking_fault"].length_error == 0
+    assert s["stacking_fault"].truth_length_px == pytest.approx(39 * sqrt(2))
+
+
+def test_a_line_drawn_too_wide_is_hardly_longer():
+    wide, thin = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
+    wide[18:23, 2:38], thin[20, 2:38] = 1, 1
+    s = scores((wide, thin))["dislocation"]
+    assert s.area_error == 4
+    assert abs(s.length_error) < 0.15
+
+
+def test_lengths_are_pooled_before_they_are_compared():
+    long, short = line(5), line(5)
+    short[11:] = 0
+    s = scores((long, short), (short, long), (long, long))["dislocation"]
+    assert s.length_error == 0
+    assert s.truth_length_px == 10 + 19 + 19
+
+
+def test_without_a_line_there_is_no_length_error():
+    nothing = np.zeros((20, 20), np.uint8)
+    s = scores((line(5), nothing))
+    assert isnan(s["dislocation"].length_error)
+    assert s["dislocation"].predicted_length_px == 19
+    assert isnan(s["stacking_fault"].length_error)
+
+
+def test_lengths_that_are_not_measured_are_no_numbers():
+    tally = Tally(DEFAULT_CLASSES, lengths=False)
+    tally.add(line(5), line(5))
+    s = tally.scores()["dislocation"]
+    assert s.f == 1
+    assert s.as_numbers()["length_error"] is None
+    assert s.as_numbers()["truth_length_px"] is None

@@ -61,9 +61,9 @@ def test_copying_takes_the_nearest_training_frame():
     masks = np.zeros((4, 20, 24), np.uint8)
     masks[0, :5], masks[1, :5], masks[2:, 10:12] = 1, 1, 1
     data = gather(masks=masks, frame_numbers=(0, 4, 10, 20), validation=(1,))
-    assert data.copy_nearest()["dislocation"].f == 1
+    assert data.copy_nearest().pooled()["dislocation"].f == 1
     data = gather(masks=masks, frame_numbers=(0, 6, 10, 20), validation=(1,))
-    assert data.copy_nearest()["dislocation"].f == 0
+    assert data.copy_nearest().pooled()["dislocation"].f == 0
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_nothing_is_learned_from_what_is_not_valid():
     )
     np.testing.assert_array_equal(one.frames, other.frames)
     np.testing.assert_array_equal(one.truths, other.truths)
-    assert one.copy_nearest() == other.copy_nearest()
+    assert one.copy_nearest().pooled() == other.copy_nearest().pooled()
 
 
 def test_copying_gives_background_where_the_nearest_frame_is_not_valid():
     masks = np.ones((2, 20, 24), np.uint8)
     parts = ((slice(0, 20), slice(0, 16)), (slice(0, 20), slice(4, 24)))
-    score = gather(2, masks=masks, validation=(1,), valid=parts).copy_nearest()["dislocation"]
+    score = gather(2, masks=masks, validation=(1,), valid=parts).copy_nearest().pooled()["dislocation"]
     assert (score.predicted_px, score.truth_px) == (20 * 12, 20 * 20)
 
 

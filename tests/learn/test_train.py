@@ -1,6 +1,8 @@
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from drawings import drawings, job_of
@@ -8,6 +10,7 @@ from drawings import drawings, job_of
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.io.checkpoint import load_model, read_card
+from glissile.learn.identity import trained_identity
 from glissile.learn.recipes import recipe_named
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.train import Preview, Stop, TrainingJob, train
@@ -74,7 +77,47 @@ def test_the_card_tells_where_it_came_from(learned):
     assert len(card.calibration.offsets) == 3
     assert card.seconds > 0
     assert card.versions["torch"] == torch.__version__
-    assert card.scores_note == ""
+    assert card.scores_note.startswith("Scores between the labels: on 2 frames held out")
+    assert card.held_out == "between"
+
+
+def test_the_frames_are_scored_one_by_one_in_a_table_beside_the_model(tmp_path):
+    card, _ = run(job_of(tmp_path, validation=(2, 4), epochs=2))
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert list(table["frame"]) == [20, 20, 40, 40]
+    for key in ("dislocation", "stacking_fault"):
+        rows = table[table["class"] == key]
+        for start, subject in (("", "holdout"), ("copy_", "copy_nearest")):
+            score = card.scores[subject][key]
+            assert rows[f"{start}predicted_px"].sum() == score["predicted_px"]
+            lengths = rows[f"{start}predicted_length_px"].sum(), rows["truth_length_px"].sum()
+            assert lengths[0] / lengths[1] - 1 == pytest.approx(score["length_error"])
+    assert 0 < card.mean_dice["copy_nearest"] < 1
+    assert 0 < card.mean_dice["holdout"] < 1
+    run(job_of(tmp_path, validation=(), epochs=1))
+    assert not (tmp_path / "scores.csv").exists()  # it would be of another model
+
+
+def test_held_out_beyond_is_said(tmp_path):
+    card, _ = run(job_of(tmp_path, validation=(4, 5), epochs=1, held_out="beyond"))
+    assert card.held_out == "beyond"
+    assert card.scores_note.startswith("Scores beyond the labels: on 2 frames from number 40 on")
+    assert read_card(tmp_path) == card
+
+
+def test_a_card_from_before_there_was_a_choice_is_that_of_scores_between(tmp_path):
+    card, _ = run(job_of(tmp_path, epochs=1))
+    wanted = trained_identity(card)
+    text = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    del text["recipe"]["held_out"], text["mean_dice"]
+    for by_class in text["scores"].values():
+        for numbers in by_class.values():
+            for name in ("length_error", "predicted_length_px", "truth_length_px"):
+                del numbers[name]
+    (tmp_path / "model.json").write_text(json.dumps(text), encoding="utf-8")
+    old = read_card(tmp_path)
+    assert (old.held_out, old.mean_dice) == ("between", {})
+    assert trained_identity(old) == wanted  # so it is not trained again
 
 
 def test_the_same_seed_gives_the_same_network(tmp_path):
@@ -179,7 +222,7 @@ def test_large_frames_are_learned_from_crops(tmp_path):
 
 def test_minutes_bound_the_length(tmp_path):
     run(job_of(tmp_path, minutes=0.02))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors", "scores.csv"]
 
 
 def test_what_is_timed_first_leaves_no_trace_in_the_network(tmp_path, monkeypatch):

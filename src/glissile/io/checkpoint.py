@@ -103,7 +103,12 @@ class ModelCard(BaseModel):
     scores : dict
         By subject, class key and measure: `scores["holdout"]["dislocation"]["tolerant_f"]`; the subject
         "copy_nearest" copies the nearest training mask instead. None where a measure has no meaning. Empty
-        where too few frames were labelled to hold any out, which `scores_note` then says.
+        where too few frames were labelled to hold any out.
+    mean_dice : dict
+        By subject, the Dice overlap in the mean over classes with background and over frames, as Tanaka et
+        al. (2025) score.
+    scores_note : str
+        What the scores are scores of (`held_out`), or why there are none, for a person.
     calibration : Calibration, optional
         Makes the areas on the training frames the labelled ones. It is no part of the weights.
     logit_offsets : tuple of float
@@ -120,6 +125,7 @@ class ModelCard(BaseModel):
     frames: FramesUsed
     data_hash: str
     scores: dict[str, Scores] = {}
+    mean_dice: dict[str, float | None] = {}
     scores_note: str = ""
     calibration: Calibration | None = None
     logit_offsets: tuple[float, ...] = ()
@@ -129,6 +135,11 @@ class ModelCard(BaseModel):
     device: str
     versions: dict[str, str] = {}
     weights_sha256: str = ""
+
+    @property
+    def held_out(self) -> str:
+        """What the scores tell: how good masks are "between" labelled frames, or "beyond" the last."""
+        return str(self.recipe.get("held_out", "between"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

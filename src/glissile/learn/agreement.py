@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
+from glissile.learn.length import line_length_px
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,13 @@ class ClassScore:
         harmonic mean, which is the Dice overlap.
     tolerant_precision, tolerant_recall, tolerant_f : float
         The same where a pixel counts that lies within the tolerance of one of the other mask.
-    area_error : float
-        (predicted - true) / true area.
+    area_error, length_error : float
+        (predicted - true) / true area, and the same of the lengths. The length is NaN where it was not
+        measured.
     predicted_px, truth_px : int
         Areas in pixels.
+    predicted_length_px, truth_length_px : float
+        Lengths in pixels, as of `glissile.learn.length.line_length_px`.
     """
 
     precision: float
@@ -39,8 +43,11 @@ class ClassScore:
     tolerant_recall: float
     tolerant_f: float
     area_error: float
+    length_error: float
     predicted_px: int
     truth_px: int
+    predicted_length_px: float
+    truth_length_px: float
 
     def as_numbers(self) -> dict[str, float | None]:
         """By name, with None for NaN, as a model card or a JSON file holds them."""
@@ -56,15 +63,27 @@ class Tally:
         Classes to score.
     tolerance_px : float
         Distance between pixel centres up to which a pixel counts as met, in pixels.
+    lengths : bool
+        Whether to measure lengths, too, which takes longer than all the rest.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (classes, 5)
+        Pixels predicted, true, both, predicted near true, true near predicted.
+    lengths_px : ndarray of float, shape (classes, 2)
+        Lengths predicted and true, in pixels; NaN where they are not measured.
     """
 
-    def __init__(self, classes: Sequence[DefectClass], tolerance_px: float = 2) -> None:
+    def __init__(
+        self, classes: Sequence[DefectClass], tolerance_px: float = 2, *, lengths: bool = True
+    ) -> None:
         if not 0 <= tolerance_px <= 64:
             raise InputError(f"A tolerance of {tolerance_px} px is not possible; choose one from 0 to 64 px")
         self._classes = tuple(classes)
         self._tolerance_px = tolerance_px
-        # Columns: predicted, true, both, predicted near true, true near predicted.
-        self._counts = np.zeros((len(self._classes), 5), dtype=np.int64)
+        self._lengths = lengths
+        self.counts = np.zeros((len(self._classes), 5), dtype=np.int64)
+        self.lengths_px = np.full((len(self._classes), 2), 0.0 if lengths else nan)
 
     def add(self, predicted: NDArray[np.integer], truth: NDArray[np.integer]) -> None:
         """Count one frame.
@@ -84,16 +103,25 @@ class Tally:
                 f"A predicted mask of size {predicted.shape} cannot be compared with a true one of size "
                 f"{truth.shape}; score masks of the same frames"
             )
-        for row, defect in zip(self._counts, self._classes, strict=True):
+        for row, defect in enumerate(self._classes):
             p, t = predicted == defect.value, truth == defect.value
             near_t, near_p = grown(t, self._tolerance_px), grown(p, self._tolerance_px)
-            row += [np.count_nonzero(m) for m in (p, t, p & t, p & near_t, t & near_p)]
+            self.counts[row] += [np.count_nonzero(m) for m in (p, t, p & t, p & near_t, t & near_p)]
+            if self._lengths:
+                self.lengths_px[row] += line_length_px(p), line_length_px(t)
+
+    def add_counts(self, other: "Tally") -> None:
+        """Take over what `other` counted, of the same classes and with the same tolerance."""
+        self.counts += other.counts
+        self.lengths_px += other.lengths_px
 
     def scores(self) -> dict[str, ClassScore]:
         """Scores by class key, over all frames so far."""
         return {
-            defect.key: _score(*(int(n) for n in row))
-            for defect, row in zip(self._classes, self._counts, strict=True)
+            defect.key: _score(*counts, *lengths_px)
+            for defect, counts, lengths_px in zip(
+                self._classes, self.counts.tolist(), self.lengths_px.tolist(), strict=True
+            )
         }
 
 
@@ -115,7 +143,15 @@ def grown(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
     return result
 
 
-def _score(predicted: int, truth: int, both: int, near_truth: int, near_predicted: int) -> ClassScore:
+def _score(
+    predicted: int,
+    truth: int,
+    both: int,
+    near_truth: int,
+    near_predicted: int,
+    predicted_length_px: float,
+    truth_length_px: float,
+) -> ClassScore:
     precision, recall = _ratio(both, predicted), _ratio(both, truth)
     tolerant_precision, tolerant_recall = _ratio(near_truth, predicted), _ratio(near_predicted, truth)
     return ClassScore(
@@ -126,12 +162,15 @@ def _score(predicted: int, truth: int, both: int, near_truth: int, near_predicte
         tolerant_recall=tolerant_recall,
         tolerant_f=_harmonic_mean(tolerant_precision, tolerant_recall, predicted + truth),
         area_error=_ratio(predicted - truth, truth),
+        length_error=_ratio(predicted_length_px - truth_length_px, truth_length_px),
         predicted_px=predicted,
         truth_px=truth,
+        predicted_length_px=predicted_length_px,
+        truth_length_px=truth_length_px,
     )
 
 
-def _ratio(part: int, whole: int) -> float:
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else nan
 
 

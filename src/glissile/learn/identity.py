@@ -9,6 +9,8 @@ from glissile.io.checkpoint import ModelCard, read_texts
 from glissile.learn.recipes import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+# Settings that came later, as all went before: a network that was trained then is not trained again for them.
+_SINCE_ADDED = {"held_out": "between"}
 
 
 def identity(data_hash: str, recipe: Recipe) -> dict[str, Any]:
@@ -41,4 +43,5 @@ def interrupted(folder: Path) -> dict[str, Any] | None:
 
 def trained_identity(card: ModelCard) -> dict[str, Any]:
     """Give the `identity` of the training that the model of `card` came from."""
-    return {"data": card.data_hash, "recipe": {k: v for k, v in card.recipe.items() if k != "device"}}
+    recipe = _SINCE_ADDED | card.recipe
+    return {"data": card.data_hash, "recipe": {k: v for k, v in recipe.items() if k != "device"}}

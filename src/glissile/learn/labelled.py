@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
 from glissile.io.checkpoint import Normalisation
-from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.intensity import normalised
+from glissile.learn.scoring import FrameScores
 
 # Rows and columns of a frame.
 Part = tuple[slice, slice]
@@ -68,21 +68,55 @@ class Labelled:
         """Mask (y, x) of the valid part of one frame, in class values."""
         return np.asarray(self.values[self.truth(index)])
 
-    def copy_nearest(self) -> dict[str, ClassScore]:
-        """Scores, on the hold-out, of copying the mask of the training frame nearest in time.
+    def copy_nearest(self) -> FrameScores:
+        """Scores, on the hold-out, of copying the nearest training mask, as `copied_nearest`."""
+        masks = [self.values[truth] for truth in self.truths]
+        return copied_nearest(
+            masks,
+            self.frame_numbers,
+            self.valid,
+            self.classes,
+            training=self.training,
+            held_out=self.validation,
+        )
 
-        What a network must beat to be worth its while. Where the nearest frame is not valid, a copy is
-        background.
-        """
-        tally = Tally(self.classes)
-        for i in self.validation:
-            nearest = min(
-                self.training, key=lambda j: (abs(self.frame_numbers[j] - self.frame_numbers[i]), j)
-            )
-            copied = np.zeros(self.truths.shape[1:], np.uint8)
-            copied[self.valid[nearest]] = self.mask(nearest)
-            tally.add(copied[self.valid[i]], self.mask(i))
-        return tally.scores()
+
+def copied_nearest(
+    masks: Sequence[NDArray[np.integer]],
+    frame_numbers: Sequence[int],
+    valid: Sequence[Part],
+    classes: Sequence[DefectClass],
+    *,
+    training: Sequence[int],
+    held_out: Sequence[int],
+) -> FrameScores:
+    """Score copying the mask of the training frame nearest in time: what a network must beat.
+
+    Parameters
+    ----------
+    masks : sequence of ndarray of int, each of shape (y, x)
+        Class values of the labelled frames.
+    frame_numbers : sequence of int
+        Number of each frame in the source.
+    valid : sequence of tuple of slice
+        Rows and columns of each frame that were recorded, on which alone is scored; where the nearest frame
+        is not valid, a copy is background.
+    classes : sequence of DefectClass
+        Classes to score.
+    training, held_out : sequence of int
+        Indices of the frames that may be copied and of those that are scored.
+
+    Returns
+    -------
+    FrameScores
+    """
+    found = FrameScores(classes)
+    for i in held_out:
+        nearest = min(training, key=lambda j: (abs(frame_numbers[j] - frame_numbers[i]), j))
+        copied = np.zeros_like(masks[nearest])
+        copied[valid[nearest]] = masks[nearest][valid[nearest]]
+        found.add(frame_numbers[i], copied[valid[i]], masks[i][valid[i]])
+    return found
 
 
 def gathered(

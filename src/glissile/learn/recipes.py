@@ -77,6 +77,13 @@ class Recipe(BaseModel):
         description="One labelled frame in so many is kept from training and used to score",
         json_schema_extra={"advanced": True},
     )
+    held_out: Literal["between", "beyond"] = Field(
+        "between",
+        title="Held out",
+        description="What the scores tell: how good masks are between labelled frames, or beyond the last "
+        "of them (for which the last labelled frames are kept from training)",
+        json_schema_extra={"advanced": True},
+    )
     batch_size: int = Field(
         2,
         ge=1,

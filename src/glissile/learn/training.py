@@ -35,6 +35,7 @@ from glissile.learn.labelled import Part, gathered
 from glissile.learn.patches import Batch, draw_batch
 from glissile.learn.recipes import Recipe
 from glissile.learn.schedule import Plan
+from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.trainer import Trainer
 from glissile.learn.unet import winners
@@ -136,7 +137,10 @@ class Training:
         frame_s = seconds(lambda: self._validate([looked_at]), times=2)
         write_s = seconds(lambda: write_tensors(self._folder / _PACE_FILE, self._trainer.state()[0], {}))
         (self._folder / _PACE_FILE).unlink()
-        look_s = end_s = len(self._data.validation) * frame_s + write_s
+        score_s = seconds(lambda: self._scored([looked_at]), times=2)
+        held_out = len(self._data.validation)
+        look_s = held_out * frame_s + write_s
+        end_s = 2 * held_out * score_s + write_s  # the network, and copying
         if self._recipe.calibrate_area:
             used = self._calibration_frames()
             end_s += len(used) * seconds(lambda: self._area_offsets(used[:1]), times=2)
@@ -250,7 +254,7 @@ class Training:
         return metrics
 
     def _validate(self, indices: Sequence[int]) -> tuple[dict[str, ClassScore], float]:
-        tally, losses = Tally(self._data.classes), []
+        tally, losses = Tally(self._data.classes, lengths=False), []
         for i in indices:
             logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frame(i)))  # type: ignore[misc]
             losses.append(self._trainer.loss(logits, self._data.truth(i)))
@@ -354,27 +358,26 @@ class Training:
         self._trainer.use_weights(self._best)
         if self._recipe.calibrate_area:
             self._calibration = self._calibrated()
-        scores: dict[str, dict[str, ClassScore]] = {}
-        if self._data.validation:
-            scores = {
-                "holdout": self._validate(self._data.validation)[0],
-                "copy_nearest": self._data.copy_nearest(),
-            }
+        frames = FramesUsed(
+            training=tuple(self._data.frame_numbers[i] for i in self._data.training),
+            validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
+        )
+        scores: dict[str, FrameScores] = {}
+        if held_out := self._data.validation:
+            scores = {"holdout": self._scored(held_out), "copy_nearest": self._data.copy_nearest()}
         card = ModelCard(
             classes=self._data.classes,
             architecture=self._trainer.architecture,
             normalisation=self._normalisation,
             recipe=self._recipe.model_dump(mode="json"),
-            frames=FramesUsed(
-                training=tuple(self._data.frame_numbers[i] for i in self._data.training),
-                validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
-            ),
+            frames=frames,
             data_hash=self._data.data_hash,
             scores={
-                subject: {key: score.as_numbers() for key, score in by_class.items()}
-                for subject, by_class in scores.items()
+                subject: {key: score.as_numbers() for key, score in found.pooled().items()}
+                for subject, found in scores.items()
             },
-            scores_note="" if scores else _NOTE_NO_HOLDOUT,
+            mean_dice={subject: found.mean_dice() for subject, found in scores.items()},
+            scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._calibration,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -386,9 +389,21 @@ class Training:
                 "python": platform.python_version(),
             },
         )
+        # Never beside another model than theirs.
+        (self._folder / SCORES_FILE).unlink(missing_ok=True)
         card = save_model(self._folder, self._trainer.kept_weights(), card)
+        if scores:
+            write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
+
+    def _scored(self, indices: Sequence[int]) -> FrameScores:
+        """Score the kept weights in every way, which takes longer than a look."""
+        found = FrameScores(self._data.classes)
+        for i in indices:
+            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frame(i)))  # type: ignore[misc]
+            found.add(self._data.frame_numbers[i], self._masked(logits), self._data.mask(i))
+        return found
 
     def _calibrated(self) -> Calibration:
         """Fit the areas of the training frames."""

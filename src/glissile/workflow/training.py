@@ -63,7 +63,9 @@ def training_job(
         classes=experiment.document.classes,
         recipe=recipe,
         folder=model_folder(experiment),
-        validation=split(frame_numbers, masks, every=recipe.holdout_every).validation,
+        validation=split(
+            frame_numbers, masks, every=recipe.holdout_every, held_out=recipe.held_out
+        ).validation,
         valid=None if video.valid_px is None else tuple(video.valid_part(i) for i in labelled),
         preview=None
         if preview_index is None
