@@ -1,112 +1,162 @@
-"""Train on some labelled frames of the real videos, score on the others, beside copying the nearest label.
+"""Train on some labelled frames, score on the others, beside copying the nearest label.
 
-Every k-th labelled frame is kept from training altogether (the last network is scored, not the one that did
-best on them), near-duplicates on one side. F is pooled over frames; F2 tolerates 2 px; the area
-bias is (predicted - labelled) / labelled area. Minutes are wall time; CPU minutes are those of all threads.
+The frames held out are kept from training altogether (the last network is scored, not the one that did best
+on them), near-duplicates on one side: between labelled frames every k-th of them, beyond them the last ones.
+Scores are pooled over frames. F2 tolerates 2 px; length error and area bias are (predicted - labelled) /
+labelled; the score of the paper is the mean Dice overlap over classes with background and over frames. With
+several seeds: mean ± standard deviation. Minutes are wall time; CPU minutes are those of all threads.
 
     python benchmarks/segmentation.py --videos twip-2um --epochs 50
+    python benchmarks/segmentation.py --videos twip-8.4um sample --held-out beyond --seeds 0 1 2 --minutes 5
+    python benchmarks/segmentation.py --compare tanaka2025 --minutes 10
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.io.annotations import frame_number, read_mask_folder
-from glissile.io.checkpoint import Normalisation
 from glissile.io.video_files import read_video
-from glissile.label.split import Split, split
-from glissile.learn.agreement import ClassScore, Tally
-from glissile.learn.labelled import gathered
+from glissile.label.split import split
 from glissile.learn.recipes import RECIPES, Recipe, recipe_named
+from glissile.learn.scoring import FrameScores, Spread, spread, spread_of
 from glissile.learn.train import TrainingJob, train
 from glissile.progress import Step, finish
+from glissile.segment.cross_validation import copied, scored, without
 from glissile.segment.predict import Predictor
 from glissile.segment.settings import SegmentSettings
+from glissile.synthetic import sample
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
-VALUES = np.array([0, *(c.value for c in DEFAULT_CLASSES)], dtype=np.uint8)
+SAMPLE = "sample"
+COLUMNS = {
+    "f": ("F", ".3f"),
+    "tolerant_f": ("F2", ".3f"),
+    "precision": ("precision", ".3f"),
+    "recall": ("recall", ".3f"),
+    "length_error": ("length error", "+.1%"),
+    "area_error": ("area bias", "+.1%"),
+}
+HEADER = ["", "class", *(title for title, _ in COLUMNS.values()), "score of the paper"]
 
 
-def read(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[int, ...]]:
-    """Frames (n, y, x), masks (n, y, x) and frame numbers of a folder with `images` and `masks`."""
+def labelled_folder(folder: Path, recipe: Recipe) -> TrainingJob:
+    """All labelled frames of a folder with `images` and `masks`."""
     by_stem = read_mask_folder(folder / "masks", DEFAULT_CLASSES)
-    numbers = tuple(frame_number(stem) for stem in by_stem)
-    video = read_video(folder / "images")
-    return np.asarray(video.frames), np.stack(list(by_stem.values())), numbers
-
-
-def thinned(parts: Split, labels: int | None) -> Split:
-    """`parts` with at most `labels` training frames, spread evenly."""
-    if labels is None or labels >= len(parts.training):
-        return parts
-    kept = np.linspace(0, len(parts.training) - 1, labels).round().astype(int)
-    return Split(tuple(parts.training[i] for i in kept), parts.validation)
-
-
-def row(name: str, scores: Mapping[str, ClassScore]) -> str:
-    """One line of the table: F, F2 and area bias of each class."""
-    cells = (
-        f"{s.f:6.3f} {s.tolerant_f:6.3f} {100 * s.area_error:+6.1f} %" for s in scores.values() if s.truth_px
+    return job_of(
+        np.asarray(read_video(folder / "images").frames),
+        np.stack(list(by_stem.values())),
+        tuple(frame_number(stem) for stem in by_stem),
+        recipe,
     )
-    return f"{name:<28}" + " | ".join(cells)
 
 
-def bench(folder: Path, recipe: Recipe, *, every: int, labels: int | None) -> None:
-    """Train and score on one video, and print its table."""
-    frames, masks, numbers = read(folder)
-    parts = thinned(split(numbers, masks, every=every), labels)
-    training, held = list(parts.training), list(parts.validation)
-    print(
-        f"\n{folder.name}: {len(training)} frames to learn from, {len(held)} held out: "
-        f"{', '.join(str(numbers[i]) for i in held)}"
+def labelled_sample(recipe: Recipe) -> TrainingJob:
+    """All frames of the bundled sample whose masks come with it, the true drift taken out by whole pixels."""
+    folder = sample.sample_folder()
+    found = {
+        frame_number(stem): mask
+        for masks in (folder / "labels", folder / "truth" / "masks")
+        for stem, mask in read_mask_folder(masks, DEFAULT_CLASSES).items()
+    }
+    numbers = tuple(sorted(found))
+    video = read_video(folder / "video.mp4")
+    displacements = pd.read_csv(folder / "truth" / "motion.csv")[["dy_px", "dx_px"]].to_numpy()
+    field = sample.common_field(displacements, sample.SAMPLE_TRIM)
+    parts = {}
+    for n in numbers:
+        dy, dx = displacements[n].round().astype(int)
+        parts[n] = slice(field.top + dy, field.bottom + dy), slice(field.left + dx, field.right + dx)
+    return job_of(
+        np.stack([video.frame(n)[parts[n]] for n in numbers]),
+        np.stack([found[n][parts[n]] for n in numbers]),
+        numbers,
+        recipe,
     )
+
+
+def job_of(frames: np.ndarray, masks: np.ndarray, numbers: tuple[int, ...], recipe: Recipe) -> TrainingJob:
+    return TrainingJob(frames, masks, numbers, DEFAULT_CLASSES, recipe, folder=Path(), validation=())
+
+
+def thinned(job: TrainingJob, held: Sequence[int], labels: int | None) -> tuple[TrainingJob, list[int]]:
+    """Leave at most `labels` frames to train on, spread evenly; the frames held out, by their new indices."""
+    training = [i for i in range(len(job.frames)) if i not in set(held)]
+    if labels is not None and labels < len(training):
+        training = [training[i] for i in np.linspace(0, len(training) - 1, labels).round().astype(int)]
+    used = sorted({*training, *held})
+    kept = replace(
+        job,
+        frames=job.frames[used],
+        masks=job.masks[used],
+        frame_numbers=tuple(job.frame_numbers[i] for i in used),
+    )
+    return kept, [used.index(i) for i in held]
+
+
+def trained(job: TrainingJob, held: Sequence[int], name: str) -> dict[str, FrameScores]:
+    """Scores by the name of the row: of the network as it learned, and with its areas calibrated."""
 
     def report(step: Step) -> None:
         if step.index % max(1, step.total // 10) == 0:
-            print(f"  {step.message}, loss {step.metrics['loss']:.3f}", flush=True)
+            print(f"  {name}: {step.message}, loss {step.metrics['loss']:.3f}", flush=True)
 
     with tempfile.TemporaryDirectory() as model:
         began, began_cpu = time.perf_counter(), time.process_time()
-        job = TrainingJob(
-            frames=frames[training],
-            masks=masks[training],
-            frame_numbers=tuple(numbers[i] for i in training),
-            classes=DEFAULT_CLASSES,
-            recipe=recipe,
-            folder=Path(model),
-            validation=(),
-        )
-        card = finish(train(job), report)
+        card = finish(train(without(job, held, Path(model))), report)
         minutes, cpu = (time.perf_counter() - began) / 60, (time.process_time() - began_cpu) / 60
-        predictor = Predictor(Path(model), SegmentSettings(device=recipe.device))
-    plain, calibrated = Tally(DEFAULT_CLASSES), Tally(DEFAULT_CLASSES)
-    offsets = np.array(card.logit_offsets or (0.0,) * len(VALUES), dtype=np.float32)[:, None, None]
-    for i in held:
-        (logits,) = predictor.logits([frames[i]])
-        calibrated.add(VALUES[logits.argmax(axis=0)], masks[i])
-        plain.add(VALUES[(logits - offsets).argmax(axis=0)], masks[i])
-    used = sorted(training + held)
-    copy = gathered(
-        frames[used],
-        masks[used],
-        [numbers[i] for i in used],
-        DEFAULT_CLASSES,
-        [used.index(i) for i in held],
-        Normalisation(),
-    ).copy_nearest()
-    names = [key for key, s in copy.items() if s.truth_px]
-    print(f"{'F, F2, area bias':<28}" + " | ".join(f"{n:<22}" for n in names))
-    print(row("copy the nearest label", copy))
-    print(row(recipe.name, plain.scores()))
-    if card.logit_offsets:
-        print(row(f"{recipe.name}, areas calibrated", calibrated.scores()))
-    print(f"{minutes:.1f} min, {cpu:.1f} CPU min on {card.device}, {card.epochs} epochs")
+        predictor = Predictor(Path(model), SegmentSettings(device=job.recipe.device))
+        print(f"  {name}: {minutes:.1f} min, {cpu:.1f} CPU min on {card.device}, {card.epochs} epochs")
+        rows = {name: scored(predictor, job, held, calibrated=False)}
+        if card.logit_offsets:
+            rows[f"{name}, areas calibrated"] = scored(predictor, job, held)
+    return rows
+
+
+def lines(name: str, runs: Sequence[FrameScores]) -> list[str]:
+    """Rows of the table, one for each class that is labelled."""
+    over = spread([run.pooled() for run in runs])
+    dice = cell(spread_of([run.mean_dice() for run in runs]), ".3f")
+    return [
+        table_row([name, key, *(cell(measures[m], form) for m, (_, form) in COLUMNS.items()), dice])
+        for key, measures in over.items()
+        if measures["truth_px"].mean
+    ]
+
+
+def cell(value: Spread, form: str) -> str:
+    deviation = "" if np.isnan(value.deviation) else f" ± {value.deviation:{form.removeprefix('+')}}"
+    return f"{value.mean:{form}}{deviation}"
+
+
+def table_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def bench(video: str, job: TrainingJob, recipes: Mapping[str, Recipe], chosen: argparse.Namespace) -> None:
+    """Train and score on one video, and print its table."""
+    parts = split(job.frame_numbers, job.masks, every=chosen.every, held_out=chosen.held_out)
+    job, held = thinned(job, parts.validation, chosen.labels)
+    print(
+        f"\n{video}: {len(job.frames) - len(held)} frames to learn from, {len(held)} held out "
+        f"{chosen.held_out} them: {', '.join(str(job.frame_numbers[i]) for i in held)}"
+    )
+    rows: dict[str, list[FrameScores]] = {"copy the nearest label": [copied(job, held)]}
+    for name, recipe in recipes.items():
+        for seed in chosen.seeds:
+            seeded = replace(job, recipe=recipe.model_copy(update={"seed": seed}))
+            for row, scores in trained(seeded, held, name).items():
+                rows.setdefault(row, []).append(scores)
+    print("\n" + table_row(HEADER) + "\n" + table_row(["---"] * len(HEADER)))
+    for name, runs in rows.items():
+        print("\n".join(lines(name, runs)))
 
 
 def main() -> None:
@@ -114,27 +164,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the videos")
-    parser.add_argument("--videos", nargs="+", default=["twip-2um", "twip-8.4um"])
+    parser.add_argument(
+        "--videos",
+        nargs="+",
+        default=["twip-2um", "twip-8.4um"],
+        help=f"folders in DATA; {SAMPLE} is the sample",
+    )
     parser.add_argument("--recipe", choices=list(RECIPES), default="glissile")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--minutes", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compare", nargs="+", choices=list(RECIPES), default=[], help="train these, too")
+    parser.add_argument("--held-out", choices=["between", "beyond"], default="between")
     parser.add_argument("--every", type=int, default=5, help="one labelled frame in so many is held out")
     parser.add_argument("--labels", type=int, help="train on so many labelled frames only")
+    parser.add_argument("--epochs", type=int, help="of every training; the recipe's own if absent")
+    parser.add_argument("--minutes", type=float, help="of every training, instead of epochs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--device", default="auto")
     chosen = parser.parse_args()
-    if not chosen.data.is_dir():
-        parser.error(f"{chosen.data} is not there; say where the labelled videos are with --data")
-    changes = {"seed": chosen.seed, "device": chosen.device, "minutes": chosen.minutes}
+    changes = {"device": chosen.device, "minutes": chosen.minutes}
     if chosen.epochs is not None:
         changes["epochs"] = chosen.epochs
-    for name in chosen.videos:
-        bench(
-            chosen.data / name,
-            recipe_named(chosen.recipe, **changes),
-            every=chosen.every,
-            labels=chosen.labels,
-        )
+    recipes = {name: recipe_named(name, **changes) for name in (chosen.recipe, *chosen.compare)}
+    for video in chosen.videos:
+        folder, recipe = chosen.data / video, recipes[chosen.recipe]
+        if video != SAMPLE and not folder.is_dir():
+            parser.error(f"{folder} is not there; say where the labelled videos are with --data")
+        job = labelled_sample(recipe) if video == SAMPLE else labelled_folder(folder, recipe)
+        bench(video, job, recipes, chosen)
 
 
 if __name__ == "__main__":

@@ -283,6 +283,7 @@ def test_a_tiff_of_something_else_is_no_mask(tmp_path):
 def test_scores_leave_out_predictions_without_truth(tmp_path):
     predicted = masks_folder(tmp_path / "predicted", (1, 2, 3))
     truth = masks_folder(tmp_path / "truth", (2, 3))
-    scores = batch.score_folders(predicted, truth)
+    found = batch.score_folders(predicted, truth)
+    scores = found.pooled()
     assert scores["dislocation"].f == scores["stacking_fault"].tolerant_f == 1
     assert scores["dislocation"].truth_px == (2 + 3) * 16

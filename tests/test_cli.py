@@ -188,6 +188,10 @@ def test_the_version_is_printed():
         (("train", "frames", "masks", "--output", "m", "--epochs", "0"), "--epochs"),
         (("train", "frames", "masks", "--output", "m", "--epochs", "200000"), "--epochs 200000: "),
         (("train", "frames", "masks", "--output", "m", "--resume"), "no interrupted training"),
+        (("train", "frames", "masks", "--output", "m", "--folds", "4"), "choose from 2 to 3"),
+        (("train", "frames", "masks", "--output", "m", "--folds", "1"), "--folds"),
+        (("train", "frames", "masks", "--output", "m", "--folds", "2", "--resume"), "give one of them"),
+        (("train", "frames", "masks", "--output", "m", "--held-out", "after"), "--held-out"),
         (("segment", "empty", "video.mkv", "--output", "out"), "empty"),
         (("measure", "absent", "--output", "a.csv"), "absent: is not a folder"),
         (("measure", "empty", "--output", "a.csv"), "empty: has neither label images"),
@@ -219,6 +223,7 @@ def test_the_version_is_printed():
         (("score", "one_mask", "masks"), "2 of 3 true masks have no prediction"),
         (("score", "masks", "masks", "--tolerance", "-1"), "--tolerance"),
         (("score", "whole", "masks"), "score masks of one size"),
+        (("score", "masks", "masks", "--table", "a.txt"), "a.txt: this is written as a .csv file"),
         (("new", "absent.mkv", "e"), "absent.mkv: there is no such file"),
         (("new", "video.mkv", "e", "--crop", "1,2,3"), "--crop 1,2,3: give 4 whole numbers"),
         (("new", "video.mkv", "e", "--crop", "a,b,c,d"), "--crop a,b,c,d: "),
@@ -392,6 +397,46 @@ def test_train_keeps_what_it_was_given(model):
     assert sorted(card.frames.training + card.frames.validation) == list(LABELLED)
 
 
+@pytest.mark.parametrize(("which", "held"), [("between", (4,)), ("beyond", (9,))])
+def test_train_says_in_words_what_its_scores_are_of(which, held, files, tmp_path):
+    text = done(
+        "train", files / "frames", files / "masks", "--output", tmp_path / "m", "--epochs", 1,
+        "--device", "cpu", "--held-out", which,
+    )  # fmt: skip
+    card = read_card(tmp_path / "m")
+    assert (card.held_out, card.frames.validation) == (which, held)
+    assert f"Network, on 1 frame held out {which} those it learned from:" in text
+    assert f"Scores {which} the labels: on 1 frame" in text
+    assert list(pd.read_csv(tmp_path / "m" / "scores.csv")["frame"]) == [*held, *held]
+    assert "Label some of frames" not in text  # labels reach the last frame
+
+
+def test_train_says_which_frames_are_far_from_labels(files, tmp_path):
+    shutil.copytree(files / "masks", tmp_path / "masks")
+    (tmp_path / "masks" / f"img_{LABELLED[-1]:04d}.png").unlink()
+    text = done(
+        "train", files / "frames", tmp_path / "masks", "--output", tmp_path / "m", "--epochs", 1,
+        "--device", "cpu",
+    )  # fmt: skip
+    assert "Label some of frames 5 to 9 (after the last labelled frame)" in text
+
+
+def test_train_scores_every_labelled_frame_in_folds_and_then_trains(files, tmp_path):
+    train = (
+        "train", files / "frames", files / "masks", "--output", tmp_path / "m", "--epochs", 1,
+        "--device", "cpu",
+    )  # fmt: skip
+    text = done(*train, "--folds", 3)
+    assert "3 networks, on 3 frames that each has not seen:" in text
+    assert text.index("3 networks") < text.index("trained on 2 frames")
+    assert re.search(r"dislocation +\d\.\d{3} ± \d\.\d{3} +\d\.\d{3} ± \d\.\d{3} +-?[\d.]+% ± [\d.]+%", text)
+    assert max(len(line) for line in text.splitlines() if "±" in line) <= 80
+    table = pd.read_csv(tmp_path / "m" / "cross_validation.csv")
+    assert sorted(set(zip(table["fold"], table["frame"], strict=True))) == [(1, 0), (2, 4), (3, 9)]
+    done(*train)
+    assert not (tmp_path / "m" / "cross_validation.csv").exists()  # it could be of other labels
+
+
 def test_segment_writes_the_same_masks_into_folder_tiff_and_zarr(model, files, tmp_path):
     outputs = [tmp_path / name for name in ("folder", "F.tif", "F.zarr")]
     for output in outputs:
@@ -513,6 +558,19 @@ def test_score_pools_the_pixels_of_all_pairs(pair, tmp_path, tolerance, tolerant
     assert block["area_error"] == pytest.approx(-0.2)
     assert re.search(rf"dislocation +0\.500 +0\.500 +0\.500 +{tolerant_f:.3f} +\+0\.0%", text)
     assert re.search(r"stacking fault +1\.000 +0\.800 +0\.889 .*-20\.0%", text)
+
+
+def test_score_writes_the_scores_of_each_mask(pair, tmp_path):
+    text = done("score", *pair, "--table", tmp_path / "scores.csv", "--json", tmp_path / "scores.json")
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert list(table["frame"]) == ["a_1", "a_1", "a_2", "a_2"]
+    assert list(table["f"]) == [0, pytest.approx(2 * 0.6 / 1.6), 1, 1]
+    assert list(table["truth_length_px"][::2]) == [9, 9]
+    # Of 144 px: 124 and 128 of background with 114 in common, a line missed, a block found in part.
+    first = (2 * 114 / (124 + 128) + 0 + 2 * 0.6 / 1.6) / 3
+    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert found["mean_dice"] == pytest.approx((first + 1) / 2)
+    assert f"mean Dice with background: {found['mean_dice']:.3f}" in text
 
 
 def test_score_says_nothing_of_a_class_that_is_nowhere(tmp_path):

@@ -19,9 +19,10 @@ from glissile.io.annotations import frame_number, read_mask_folder, write_mask
 from glissile.io.outputs import refuse_file, refuse_same
 from glissile.io.video_files import read_video
 from glissile.io.video_writer import VIDEO_SUFFIXES
-from glissile.label.split import split
-from glissile.learn.agreement import ClassScore, Tally
+from glissile.label.coverage import where_to_label
+from glissile.label.split import folds, split
 from glissile.learn.recipes import Recipe
+from glissile.learn.scoring import FOLDS_FILE, FrameScores, write_scores
 from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, image_files
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import measure_frame, write_table
@@ -31,6 +32,8 @@ from glissile.video import Video
 
 if TYPE_CHECKING:
     from glissile.io.checkpoint import ModelCard
+    from glissile.learn.train import TrainingJob
+    from glissile.segment.cross_validation import CrossValidation
 
 
 _CLASSES = "classes"
@@ -46,6 +49,7 @@ def train_on_folders(
     *,
     classes: Sequence[DefectClass] = DEFAULT_CLASSES,
     resume: bool = False,
+    keep_folds: bool = False,
 ) -> Steps["ModelCard"]:
     """Train on a folder of images and a folder of masks, paired by stem.
 
@@ -63,6 +67,9 @@ def train_on_folders(
         What the mask values mean.
     resume : bool
         Go on from the last checkpoint in `model_folder`.
+    keep_folds : bool
+        Leave the table of `cross_validate_folders` in `model_folder`; otherwise it goes, as it would be of
+        other labels.
 
     Yields
     ------
@@ -78,7 +85,75 @@ def train_on_folders(
     InputError
         If no image has a mask, sizes differ, or the model would go among images or masks.
     """
-    from glissile.learn.train import TrainingJob, train
+    from glissile.learn.train import train
+
+    job = _labelled_job(images, masks, model_folder, recipe, classes, resume=resume)
+    card = yield from train(job)
+    if not (resume or keep_folds):
+        (model_folder / FOLDS_FILE).unlink(missing_ok=True)
+    return card
+
+
+def cross_validate_folders(
+    images: Path,
+    masks: Path,
+    model_folder: Path,
+    recipe: Recipe,
+    count: int,
+    *,
+    classes: Sequence[DefectClass] = DEFAULT_CLASSES,
+) -> Steps["CrossValidation"]:
+    """Score a recipe on every labelled frame, each by a network that has not seen it.
+
+    Writes `cross_validation.csv` into `model_folder`, one row per frame and class, and keeps no network.
+
+    Parameters
+    ----------
+    images, masks, model_folder, recipe, classes
+        As of `train_on_folders`.
+    count : int
+        Number of folds, at least 2; as many networks are trained.
+
+    Yields
+    ------
+    Step
+        See `glissile.segment.cross_validation.cross_validated`.
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    InputError
+        As `train_on_folders`, or if fewer than `count` labelled frames differ.
+    """
+    from glissile.segment.cross_validation import cross_validated
+
+    job = _labelled_job(images, masks, model_folder, recipe, classes)
+    parts = folds(job.frame_numbers, job.masks, count)
+    found = yield from cross_validated(job, [part.validation for part in parts])
+    write_scores(model_folder / FOLDS_FILE, found.table)
+    return found
+
+
+def images_to_label(images: Path, card: "ModelCard") -> str:
+    """Say which of a folder of frames, or of a video, lie far from the labels of a model; empty for none."""
+    named_by_number = [name for name in frame_names(images, len(read_video(images))) if name[-1:].isdecimal()]
+    labelled = card.frames.training + card.frames.validation
+    return where_to_label(labelled, [frame_number(name) for name in named_by_number])
+
+
+def _labelled_job(
+    images: Path,
+    masks: Path,
+    model_folder: Path,
+    recipe: Recipe,
+    classes: Sequence[DefectClass],
+    *,
+    resume: bool = False,
+) -> "TrainingJob":
+    from glissile.learn.train import TrainingJob
 
     truth = read_mask_folder(masks, classes)
     video = read_video(images)
@@ -97,17 +172,16 @@ def train_on_folders(
             )
     numbers = tuple(frame_number(stem) for _, stem in paired)
     stack = np.stack([truth[stem] for _, stem in paired])
-    job = TrainingJob(
+    return TrainingJob(
         frames=np.stack([video.frame(i) for i, _ in paired]),
         masks=stack,
         frame_numbers=numbers,
         classes=tuple(classes),
         recipe=recipe,
         folder=model_folder,
-        validation=split(numbers, stack, every=recipe.holdout_every).validation,
+        validation=split(numbers, stack, every=recipe.holdout_every, held_out=recipe.held_out).validation,
         resume=resume,
     )
-    return (yield from train(job))
 
 
 def segment_to_files(model_folder: Path, source: Path, output: Path, settings: SegmentSettings) -> Steps[int]:
@@ -324,7 +398,7 @@ def score_folders(
     *,
     tolerance_px: float = 2.0,
     classes: Sequence[DefectClass] = DEFAULT_CLASSES,
-) -> dict[str, ClassScore]:
+) -> FrameScores:
     """Compare two folders of masks, paired by stem.
 
     Parameters
@@ -339,8 +413,8 @@ def score_folders(
 
     Returns
     -------
-    dict of str to ClassScore
-        By class key, pooled over all pairs.
+    FrameScores
+        Of all pairs, by stem.
 
     Raises
     ------
@@ -355,12 +429,12 @@ def score_folders(
             f"{predicted}: {len(missing)} of {len(wanted)} true masks have no prediction of their name, "
             f"first {missing[0]}; segment those frames, or name the masks alike"
         )
-    tally = Tally(classes, tolerance_px)
+    scores = FrameScores(classes, tolerance_px)
     for stem, mask in wanted.items():
         if found[stem].shape != mask.shape:
             raise InputError(
                 f"{predicted}: mask {stem} is {found[stem].shape} px (y, x), its truth {mask.shape}; "
                 "score masks of one size"
             )
-        tally.add(found[stem], mask)
-    return tally.scores()
+        scores.add(stem, found[stem], mask)
+    return scores

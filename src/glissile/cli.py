@@ -24,7 +24,10 @@ from glissile.options import (
     ExperimentPath,
     FieldOfViewKind,
     FieldOfViewOption,
+    Folds,
     Fps,
+    HeldOut,
+    HeldOutOption,
     InitialStrain,
     MaskClasses,
     MaskFps,
@@ -146,6 +149,8 @@ def train(
     epochs: Epochs = None,
     minutes: Minutes = None,
     seed: Seed = 0,
+    held_out: HeldOutOption = HeldOut.between,
+    folds: Folds = None,
     device: DeviceOption = Device.auto,
     classes: Classes = DEFAULT_CLASS_NAMES,
     resume: Annotated[
@@ -153,13 +158,22 @@ def train(
     ] = False,
 ) -> None:
     """Train a U-Net on labelled frames."""
-    from glissile.batch import train_on_folders
+    from glissile.batch import cross_validate_folders, images_to_label, train_on_folders
 
-    settings = recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device)
-    steps = train_on_folders(images, masks, output, settings, classes=classes_of(classes), resume=resume)
+    if resume and folds is not None:
+        raise InputError("--folds starts anew and --resume goes on; give one of them")
+    settings = recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device, held_out=held_out)
+    defects = classes_of(classes)
+    if folds is not None:
+        found = cross_validate_folders(images, masks, output, settings, folds, classes=defects)
+        console.print_cross_validation(console.show("Cross-validate", found))
+    steps = train_on_folders(
+        images, masks, output, settings, classes=defects, resume=resume, keep_folds=folds is not None
+    )
     card = console.show("Train", steps)
     console.print_card(card)
     print(f"model in {output}")
+    console.print_if_any(images_to_label(images, card))
 
 
 @app.command()
@@ -230,19 +244,29 @@ def score(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="F", help="Also write the scores here.")
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Also write the scores of each frame here.")
+    ] = None,
 ) -> None:
     """Compare masks with the truth, class by class, over all frames."""
     from glissile.atomic import write_text
     from glissile.batch import score_folders
     from glissile.io.outputs import refuse_file
+    from glissile.learn.scoring import write_scores
 
     if json_file is not None:
         refuse_file(json_file, ".json", predicted, truth)
+    if table is not None:
+        refuse_file(table, ".csv", predicted, truth)
     scores = score_folders(predicted, truth, tolerance_px=tolerance, classes=classes_of(classes))
-    numbers = {key: found.as_numbers() for key, found in scores.items()}
-    console.print_scores(numbers, tolerance)
+    numbers = {key: found.as_numbers() for key, found in scores.pooled().items()}
+    dice = scores.mean_dice()
+    console.print_scores(numbers, tolerance, dice)
     if json_file is not None:
-        write_text(json_file, json.dumps({"tolerance_px": tolerance, "classes": numbers}, indent=2) + "\n")
+        written = {"tolerance_px": tolerance, "classes": numbers, "mean_dice": dice}
+        write_text(json_file, json.dumps(written, indent=2) + "\n")
+    if table is not None:
+        write_scores(table, scores.table())
 
 
 @app.command()
@@ -269,6 +293,7 @@ def new(
     epochs: Epochs = None,
     minutes: Minutes = None,
     seed: Seed = 0,
+    held_out: HeldOutOption = HeldOut.between,
     device: DeviceOption = Device.auto,
     fps: Fps = None,
     initial_strain: InitialStrain = None,
@@ -291,7 +316,9 @@ def new(
         "trim": trim_of(crop, frames),
         "stabilize": StabilizeSettings(method=method.value),
         "field_of_view": FieldOfViewSettings(kind=field_of_view.value),
-        "train": recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device),
+        "train": recipe_of(
+            recipe, epochs=epochs, minutes=minutes, seed=seed, device=device, held_out=held_out
+        ),
         "segment": SegmentSettings(device=device.value),
     }
     calibration = calibration_of(
@@ -358,6 +385,7 @@ def run(experiment: ExperimentPath) -> None:
         card = workflow.model_card(opened)
         if card is not None:
             console.print_card(card)
+            console.print_if_any(workflow.where_to_label(opened))
         print(f"results in {opened.folder}")
 
 

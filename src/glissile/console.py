@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glissile.progress import Step, Steps, finish
@@ -12,12 +12,30 @@ if TYPE_CHECKING:
 
     from glissile.experiment import Experiment
     from glissile.io.checkpoint import ModelCard
+    from glissile.learn.scoring import FrameScores, Spread
+    from glissile.segment.cross_validation import CrossValidation
     from glissile.workflow import ImportedLabels
 
 T = TypeVar("T")
 
 _LINE_EVERY_S = 5.0
-_SCORES = ("precision", "recall", "f", "tolerant_f", "area_error")
+# What is printed of a class: the measure, the width of its column, and how a number is written.
+_SCORES = {
+    "precision": (10, ".3f"),
+    "recall": (7, ".3f"),
+    "f": (7, ".3f"),
+    "tolerant_f": (11, ".3f"),
+    "area_error": (11, "+.1%"),
+    "length_error": (13, "+.1%"),
+}
+# The same of several networks, with the title of the column in front.
+_SPREADS = {
+    "f": ("F", 14, ".3f"),
+    "tolerant_f": ("F (2 px)", 14, ".3f"),
+    "area_error": ("area error", 15, ".1%"),
+    "length_error": ("length error", 16, ".1%"),
+}
+_HELD_OUT = {"between": "between those it learned from", "beyond": "beyond those it learned from"}
 
 
 def show(title: str, steps: Steps[T]) -> T:
@@ -81,30 +99,66 @@ def duration(seconds: float) -> str:
 def print_card(card: "ModelCard") -> None:
     """Print what a network was trained on and how well it agrees with the frames held out."""
     print(f"trained on {len(card.frames.training)} frames, {duration(card.seconds)} on {card.device}")
-    if not card.scores:
-        print(card.scores_note)
+    n = len(card.frames.validation)
+    frames = f"{n} frame{'s' if n > 1 else ''} held out {_HELD_OUT.get(card.held_out, card.held_out)}"
     titles = {
-        "holdout": f"Network, on the {len(card.frames.validation)} frames held out:",
+        "holdout": f"Network, on {frames}:",
         "copy_nearest": "For comparison, the label of the nearest training frame copied:",
     }
     for subject, scores in card.scores.items():
         print(titles.get(subject, f"{subject}:"))
-        print_scores(scores, tolerance_px=2)
+        print_scores(scores, tolerance_px=2, mean_dice=card.mean_dice.get(subject))
+    print_if_any(card.scores_note)
 
 
-def print_scores(scores: Mapping[str, Mapping[str, float | None]], tolerance_px: float) -> None:
+def print_scores(
+    scores: Mapping[str, Mapping[str, float | None]], tolerance_px: float, mean_dice: float | None = None
+) -> None:
     """Print one line of scores for each class; "-" where there is nothing to score."""
-    titles = ("precision", "recall", "F", f"F ({tolerance_px:g} px)", "area error")
-    print("  " + f"{'':18}" + "".join(f"{title:>11}" for title in titles))
+    titles = ("precision", "recall", "F", f"F ({tolerance_px:g} px)", "area error", "length error")
+    columns = [width for width, _ in _SCORES.values()]
+    print(_line("", [f"{title:>{width}}" for title, width in zip(titles, columns, strict=True)]))
     for key, found in scores.items():
-        precision, recall, f, tolerant_f, area_error = (found[name] for name in _SCORES)
-        cells = [_cell(value, ".3f") for value in (precision, recall, f, tolerant_f)]
-        cells.append(_cell(area_error, "+.1%"))
-        print("  " + f"{key.replace('_', ' '):18}" + "".join(f"{cell:>11}" for cell in cells))
+        cells = [f"{_cell(found.get(name), form):>{width}}" for name, (width, form) in _SCORES.items()]
+        print(_line(key, cells))
+    if mean_dice is not None:
+        print(f"  mean Dice with background: {_cell(mean_dice, '.3f')}")
+
+
+def print_cross_validation(found: "CrossValidation") -> None:
+    """Print the scores over all folds, and how much the folds differ."""
+    frames = len(found.network.frames)
+    print(f"{len(found.by_fold)} networks, on {frames} frames that each has not seen:")
+    print_scores(_numbers(found.network), tolerance_px=2, mean_dice=found.network.mean_dice())
+    print("Mean and standard deviation over the folds:")
+    print(_line("", [f"{title:>{width}}" for title, width, _ in _SPREADS.values()]))
+    for key, measures in found.spread().items():
+        cells = [f"{_spread(measures[name], form):>{width}}" for name, (_, width, form) in _SPREADS.items()]
+        print(_line(key, cells))
+    print("For comparison, the label of the nearest frame outside the fold copied:")
+    print_scores(_numbers(found.copied), tolerance_px=2, mean_dice=found.copied.mean_dice())
+
+
+def print_if_any(sentence: str) -> None:
+    """Print a sentence, if there is one."""
+    if sentence:
+        print(sentence)
+
+
+def _numbers(scores: "FrameScores") -> dict[str, dict[str, float | None]]:
+    return {key: score.as_numbers() for key, score in scores.pooled().items()}
+
+
+def _line(key: str, cells: Sequence[str]) -> str:
+    return f"  {key.replace('_', ' '):17}" + "".join(cells)
+
+
+def _spread(value: "Spread", form: str) -> str:
+    return f"{_cell(value.mean, form)} ± {_cell(value.deviation, form)}"
 
 
 def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return "-" if value is None or value != value else format(value, form)
 
 
 def print_import(taken: "ImportedLabels") -> None:

@@ -24,6 +24,13 @@ class RecipeName(StrEnum):
     tanaka2025 = "tanaka2025"
 
 
+class HeldOut(StrEnum):
+    """Which labelled frames are kept from training."""
+
+    between = "between"
+    beyond = "beyond"
+
+
 class Device(StrEnum):
     """Where networks run."""
 
@@ -106,6 +113,25 @@ Minutes = Annotated[
         min=0.05,
         max=10_080,
         help="Wall time for the whole training, instead of epochs.",
+        rich_help_panel=_TRAINING,
+    ),
+]
+HeldOutOption = Annotated[
+    HeldOut,
+    typer.Option(
+        metavar="WHICH",
+        help="Labelled frames that are kept from training to score on: between (spread over time) or beyond "
+        "(the last of them: how good masks are where the specimen goes on changing).",
+        rich_help_panel=_TRAINING,
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        min=2,
+        help="First score on all labelled frames, in turn: K networks, each of which has not seen a K-th of "
+        "them. Takes K times as long again.",
         rich_help_panel=_TRAINING,
     ),
 ]
@@ -238,12 +264,24 @@ def trim_of(crop: str | None, frames: str | None) -> "Trim":
 
 
 def recipe_of(
-    name: RecipeName, *, epochs: int | None, minutes: float | None, seed: int, device: Device
+    name: RecipeName,
+    *,
+    epochs: int | None,
+    minutes: float | None,
+    seed: int,
+    device: Device,
+    held_out: HeldOut = HeldOut.between,
 ) -> "Recipe":
     """Take the recipe `name` with the settings that were given; InputError naming an impossible one."""
     from glissile.learn.recipes import recipe_named
 
-    given = {"epochs": epochs, "minutes": minutes, "seed": seed, "device": device.value}
+    given = {
+        "epochs": epochs,
+        "minutes": minutes,
+        "seed": seed,
+        "device": device.value,
+        "held_out": held_out.value,
+    }
     with _options_checked():
         return recipe_named(name.value, **{key: value for key, value in given.items() if value is not None})
 

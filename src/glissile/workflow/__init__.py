@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.workflow.labelling import ImportedLabels, import_labels
+from glissile.workflow.labelling import ImportedLabels, import_labels, where_to_label
 from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
@@ -91,6 +91,7 @@ __all__ = [
     "train",
     "training_job",
     "trimmed_video",
+    "where_to_label",
     "working_video",
 ]
 

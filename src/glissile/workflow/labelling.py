@@ -1,4 +1,4 @@
-"""Labels that were drawn elsewhere, taken over into an experiment."""
+"""Labels that were drawn elsewhere, taken over into an experiment; and where labels are missing."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.annotations import frame_number, read_mask_folder
-from glissile.label import annotations
+from glissile.label import annotations, coverage
 from glissile.workflow.stabilization import working_video
 
 if TYPE_CHECKING:
@@ -101,3 +101,12 @@ def import_labels(
     outside += [nearest[number][1] for number in sorted(left - present)]
     between = sum(nearest[number][0] > _ON_A_FRAME for number in taken)
     return ImportedLabels(taken, between, tuple(farther), tuple(outside), len(left & present))
+
+
+def where_to_label(experiment: Experiment) -> str:
+    """Say in one sentence which frames of the working video lie far from labels; empty for none."""
+    video = working_video(experiment)
+    store = experiment.labels_or_none()
+    labelled = annotations.labelled_indices(store, video) if store is not None else ()
+    numbers = video.frame_numbers.tolist()
+    return coverage.where_to_label([numbers[i] for i in labelled], numbers)
