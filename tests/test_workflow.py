@@ -137,6 +137,29 @@ def test_a_training_that_was_cut_short_is_resumed_on_the_same_labels_only(fresh,
     assert not workflow.resumable(fresh)
 
 
+def test_the_last_labels_are_held_out_where_that_is_asked_for(fresh, files):
+    workflow.import_labels(fresh, files / "masks")
+    assert workflow.training_job(fresh).validation == (2,)
+    fresh.save_settings("train", QUICK.model_copy(update={"held_out": "beyond"}))
+    assert workflow.training_job(fresh).validation == (4,)
+
+
+def test_what_a_network_scored_on_each_frame_lies_beside_it(done):
+    card = workflow.model_card(done)
+    table = pd.read_csv(workflow.model_folder(done) / "scores.csv")
+    assert set(table["frame"]) == set(card.frames.validation)
+    assert card.scores_note.startswith("Scores between the labels")
+
+
+def test_frames_far_from_labels_are_told(fresh, files):
+    assert workflow.where_to_label(fresh) == ""
+    workflow.import_labels(fresh, files / "masks")
+    assert workflow.where_to_label(fresh) == ""
+    fresh.labels().remove(LABELLED[-1])
+    fresh.labels().remove(LABELLED[-2])
+    assert "frames 12 to 23 (after the last labelled frame)" in workflow.where_to_label(fresh)
+
+
 def test_a_new_model_replaces_the_segmentation_of_the_old_one(done):
     done.save_settings("train", QUICK.model_copy(update={"seed": 1}))
     before = done.segmentation_or_none().attributes["model"]
