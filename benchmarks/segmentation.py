@@ -112,11 +112,11 @@ def trained(job: TrainingJob, held: Sequence[int], name: str) -> dict[str, Frame
         began, began_cpu = time.perf_counter(), time.process_time()
         card = finish(train(without(job, held, Path(model))), report)
         minutes, cpu = (time.perf_counter() - began) / 60, (time.process_time() - began_cpu) / 60
-        predictor = Predictor(Path(model), SegmentSettings(device=job.recipe.device))
+        settings = SegmentSettings(device=job.recipe.device)
         print(f"  {name}: {minutes:.1f} min, {cpu:.1f} CPU min on {card.device}, {card.epochs} epochs")
-        rows = {name: scored(predictor, job, held, calibrated=False)}
-        if card.logit_offsets:
-            rows[f"{name}, areas calibrated"] = scored(predictor, job, held)
+        rows = {name: scored(Predictor(Path(model), settings, calibrated=False), job, held)}
+        if card.calibration is not None:
+            rows[f"{name}, areas calibrated"] = scored(Predictor(Path(model), settings), job, held)
     return rows
 
 

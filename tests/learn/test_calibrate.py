@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from glissile.io.checkpoint import Calibration
-from glissile.learn.calibrate import area_offsets, calibrated, thinned
+from glissile.learn.calibrate import area_offsets, thinned, with_calibration
 
 
 def areas(logits, offsets, classes=3):
@@ -98,6 +98,6 @@ def test_thinning_does_not_depend_on_scale_and_zero_is_nothing():
 def test_a_calibration_thins_first_and_then_adds_the_offsets():
     z = torch.from_numpy(logits(5, (1, 3, 30, 31)))
     offsets = (0.0, -0.5, 0.25)
-    found = calibrated(z, Calibration(thinning=0.5, offsets=offsets))
+    found = with_calibration(z, Calibration(thinning=0.5, offsets=offsets))
     torch.testing.assert_close(found, thinned(z, 0.5) + torch.tensor(offsets)[:, None, None])
-    assert torch.equal(calibrated(z, None), z)
+    assert torch.equal(with_calibration(z, None), z)

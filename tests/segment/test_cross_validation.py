@@ -103,11 +103,12 @@ def test_what_was_not_recorded_is_not_scored(tmp_path):
 def test_the_calibration_of_areas_can_be_taken_back(tmp_path):
     job = job_of(tmp_path, epochs=3, least_epoch_steps=12, most_epoch_steps=12)
     card = finish(train(without(job, (2,), tmp_path / "calibrated")))
-    assert any(card.logit_offsets)
+    assert any(card.calibration.offsets)
     changed = replace(job, recipe=job.recipe.model_copy(update={"calibrate_area": False}))
     finish(train(without(changed, (2,), tmp_path / "plain")))
-    one, other = (Predictor(tmp_path / n, SegmentSettings(device="cpu")) for n in ("calibrated", "plain"))
-    taken_back = scored(one, job, (2,), calibrated=False).pooled()
+    cpu = SegmentSettings(device="cpu")
+    one, other = (Predictor(tmp_path / n, cpu) for n in ("calibrated", "plain"))
+    taken_back = scored(Predictor(tmp_path / "calibrated", cpu, calibrated=False), job, (2,)).pooled()
     for key, score in scored(other, job, (2,)).pooled().items():
         assert taken_back[key].predicted_px == pytest.approx(score.predicted_px, abs=2)
     assert str(scored(one, job, (2,)).pooled()) != str(taken_back)

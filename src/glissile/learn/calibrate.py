@@ -90,7 +90,7 @@ def _largest_around(values: Tensor) -> Tensor:
     return torch.maximum(torch.maximum(left, middle), right)
 
 
-def calibrated(logits: Tensor, calibration: Calibration | None) -> Tensor:
+def with_calibration(logits: Tensor, calibration: Calibration | None) -> Tensor:
     """Apply what was fitted to the labelled areas.
 
     Parameters

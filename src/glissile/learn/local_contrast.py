@@ -1,5 +1,7 @@
 """Grey values as seen from their own neighbourhood: faint lines in dark corners become as plain as others."""
 
+from math import exp
+
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -40,8 +42,8 @@ class LocalContrast(nn.Module):
 
 def _kernel(sigma: float) -> list[float]:
     reach = max(1, round(3 * sigma))
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2)
-    return [float(w) for w in weights / weights.sum()]
+    weights = [exp(-0.5 * (place / sigma) ** 2) for place in range(-reach, reach + 1)]
+    return [weight / sum(weights) for weight in weights]
 
 
 def _smooth(values: Tensor, kernel: list[float]) -> Tensor:

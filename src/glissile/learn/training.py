@@ -27,7 +27,7 @@ from glissile.io.checkpoint import (
     write_tensors,
 )
 from glissile.learn.agreement import ClassScore, Tally
-from glissile.learn.calibrate import area_offsets, calibrated, thinned
+from glissile.learn.calibrate import area_offsets, thinned, with_calibration
 from glissile.learn.device import choose, describe, out_of_memory
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
@@ -281,7 +281,7 @@ class Training:
         return mask
 
     def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
-        return np.asarray(self._data.values[winners(calibrated(logits[None], self._calibration)[0])])
+        return np.asarray(self._data.values[winners(with_calibration(logits[None], self._calibration)[0])])
 
     def message(self) -> str:
         """Where the training stands, for a person."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pandas as pd
 
-from glissile.defects import class_values
 from glissile.errors import InputError
 from glissile.learn.labelled import Part, copied_nearest
 from glissile.learn.scoring import FrameScores, Spread, beside_copy, spread, spread_of
@@ -80,9 +78,7 @@ def without(job: TrainingJob, held_out: Sequence[int], folder: Path) -> Training
     )
 
 
-def scored(
-    predictor: Predictor, job: TrainingJob, held_out: Sequence[int], *, calibrated: bool = True
-) -> FrameScores:
+def scored(predictor: Predictor, job: TrainingJob, held_out: Sequence[int]) -> FrameScores:
     """Score a network on some frames of a job.
 
     Parameters
@@ -93,22 +89,15 @@ def scored(
         Whose frames these are.
     held_out : sequence of int
         Indices along n.
-    calibrated : bool
-        False takes the calibration of the areas back.
 
     Returns
     -------
     FrameScores
     """
-    values = np.array(class_values(job.classes), dtype=np.uint8)
-    offsets = np.zeros(len(values), np.float32)
-    if not calibrated and predictor.card.logit_offsets:
-        offsets -= np.array(predictor.card.logit_offsets, dtype=np.float32)
     found = FrameScores(job.classes)
     for i in held_out:
         valid = _valid(job)[i]
-        (logits,) = predictor.logits([job.frames[i][valid]])
-        mask = values[(logits + offsets[:, None, None]).argmax(axis=0)]
+        (mask,) = predictor.masks([job.frames[i][valid]])
         found.add(job.frame_numbers[i], mask, job.masks[i][valid])
     return found
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from glissile.defects import class_values
 from glissile.errors import InputError
 from glissile.io.checkpoint import ModelCard, load_model
-from glissile.learn.calibrate import calibrated
+from glissile.learn.calibrate import with_calibration
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.unet import build, fold, logits_of, winners
@@ -36,6 +36,8 @@ class Predictor:
         Model folder.
     settings : SegmentSettings
         Device, batch and tiles.
+    calibrated : bool
+        False leaves the outputs of the network as it learned to give them.
 
     Raises
     ------
@@ -43,13 +45,14 @@ class Predictor:
         If the model is missing or broken, or the device does not work.
     """
 
-    def __init__(self, folder: Path, settings: SegmentSettings) -> None:
+    def __init__(self, folder: Path, settings: SegmentSettings, *, calibrated: bool = True) -> None:
         tensors, self.card = load_model(folder)
         self.device = choose(settings.device)
         self._network = _network(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
         self._layout = memory_format(self.device, training=False)
         self._network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
+        self._calibration = self.card.calibration if calibrated else None
         self._values = np.array(class_values(self.card.classes), dtype=np.uint8)
         self._batch_size = settings.batch_size
         self._tile_px = settings.tile_px
@@ -160,7 +163,7 @@ class Predictor:
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):
             logits = logits_of(self._network, there, self.card.architecture.stride)
-        return calibrated(logits, self.card.calibration)
+        return with_calibration(logits, self._calibration)
 
 
 def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
