@@ -20,6 +20,7 @@ from glissile.io.outputs import refuse_file, refuse_same
 from glissile.io.video_files import read_video
 from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.label.split import split
+from glissile.label.split_again import split_again
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.recipes import Recipe
 from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, image_files
@@ -46,6 +47,7 @@ def train_on_folders(
     *,
     classes: Sequence[DefectClass] = DEFAULT_CLASSES,
     resume: bool = False,
+    start: Path | None = None,
 ) -> Steps["ModelCard"]:
     """Train on a folder of images and a folder of masks, paired by stem.
 
@@ -63,6 +65,9 @@ def train_on_folders(
         What the mask values mean.
     resume : bool
         Go on from the last checkpoint in `model_folder`.
+    start : Path, optional
+        Model to begin from. Frames that it has learned from are not scored, those that were held out from it
+        stay held out; frames are told apart by the numbers in their names.
 
     Yields
     ------
@@ -76,13 +81,15 @@ def train_on_folders(
     Raises
     ------
     InputError
-        If no image has a mask, sizes differ, or the model would go among images or masks.
+        If no image has a mask, sizes differ, there is no model to begin from, or the model would go among
+        images or masks or in the place of the one that it begins from.
     """
+    from glissile.io.checkpoint import read_card
     from glissile.learn.train import TrainingJob, train
 
     truth = read_mask_folder(masks, classes)
     video = read_video(images)
-    for read in (images, masks):
+    for read in (images, masks, *([] if start is None else [start])):
         refuse_same(model_folder, read)
     paired = [(i, stem) for i, stem in enumerate(frame_names(images, len(video))) if stem in truth]
     if not paired:
@@ -97,6 +104,17 @@ def train_on_folders(
             )
     numbers = tuple(frame_number(stem) for _, stem in paired)
     stack = np.stack([truth[stem] for _, stem in paired])
+    if start is None:
+        chosen = split(numbers, stack, every=recipe.holdout_every)
+    else:
+        earlier = read_card(start)
+        chosen = split_again(
+            numbers,
+            stack,
+            learned=earlier.learned,
+            held_out=earlier.frames.validation,
+            every=recipe.holdout_every,
+        )
     job = TrainingJob(
         frames=np.stack([video.frame(i) for i, _ in paired]),
         masks=stack,
@@ -104,8 +122,9 @@ def train_on_folders(
         classes=tuple(classes),
         recipe=recipe,
         folder=model_folder,
-        validation=split(numbers, stack, every=recipe.holdout_every).validation,
+        validation=chosen.validation,
         resume=resume,
+        start=start,
     )
     return (yield from train(job))
 

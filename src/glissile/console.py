@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glissile.progress import Step, Steps, finish
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     from glissile.experiment import Experiment
     from glissile.io.checkpoint import ModelCard
-    from glissile.workflow import ImportedLabels
+    from glissile.workflow import ComparedModel, ImportedLabels
 
 T = TypeVar("T")
 
 _LINE_EVERY_S = 5.0
+_COMPARED = (("F", "f", ".3f"), ("F (2 px)", "tolerant_f", ".3f"), ("area error", "area_error", "+.1%"))
 _SCORES = ("precision", "recall", "f", "tolerant_f", "area_error")
 
 
@@ -50,12 +51,15 @@ def _plain_lines(title: str) -> Callable[[Step], None]:
     return on_step
 
 
-def run_stages(experiment: "Experiment") -> None:
-    """Run every stage that is not done yet; say what is shown, what was written, and how long it took."""
+def run_stages(experiment: "Experiment", *, retrain: bool = False) -> None:
+    """Run every stage that is not done yet; say what is shown, what was written, and how long it took.
+
+    With `retrain`, a training begins from the model in use.
+    """
     from glissile import workflow
 
     all_done, told = True, False
-    for title, start in workflow.pipeline(experiment):
+    for title, start in workflow.pipeline(experiment, retrain=retrain):
         all_done = False
         if title != "Stabilize" and not told:
             told = True
@@ -81,6 +85,8 @@ def duration(seconds: float) -> str:
 def print_card(card: "ModelCard") -> None:
     """Print what a network was trained on and how well it agrees with the frames held out."""
     print(f"trained on {len(card.frames.training)} frames, {duration(card.seconds)} on {card.device}")
+    if card.parent is not None:
+        print(f"begun from the model {card.parent.name}")
     if not card.scores:
         print(card.scores_note)
     titles = {
@@ -101,6 +107,40 @@ def print_scores(scores: Mapping[str, Mapping[str, float | None]], tolerance_px:
         cells = [_cell(value, ".3f") for value in (precision, recall, f, tolerant_f)]
         cells.append(_cell(area_error, "+.1%"))
         print("  " + f"{key.replace('_', ' '):18}" + "".join(f"{cell:>11}" for cell in cells))
+
+
+def print_models(models: "Sequence[ComparedModel]") -> None:
+    """Print the models of an experiment with their scores on the frames held out; * marks the one in use."""
+    if not models:
+        print("no model is trained yet")
+    for model in models:
+        print(f"{'*' if model.used else ' '} {model.name}: {_history(model)}")
+        for key, found in model.scores.items():
+            copied = model.copied.get(key, {})
+            cells = (
+                f"{title} {_cell(found.get(name), form)} (copied {_cell(copied.get(name), form)})"
+                for title, name, form in _COMPARED
+            )
+            print(f"    {key.replace('_', ' ')}: {', '.join(cells)}")
+
+
+def _history(model: "ComparedModel") -> str:
+    """Say how a model came about, and what speaks against comparing it."""
+    card = model.card
+    if card is None:
+        return model.problem
+    said = [
+        f"trained {model.trained_at} in {duration(card.seconds)}",
+        f"recipe {card.recipe.get('name', 'unknown')}",
+        f"{len(card.frames.training)} frames learned and {len(card.frames.validation)} held out",
+    ]
+    if card.parent is not None:
+        said.append(f"begun from {card.parent.name}")
+    if model.labels_changed:
+        said.append("labels have changed since")
+    if not model.comparable:
+        said.append("scored on other frames or labels than the one in use")
+    return ", ".join(said)
 
 
 def _cell(value: float | None, form: str) -> str:

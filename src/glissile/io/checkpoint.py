@@ -8,6 +8,7 @@ because the power failed between the two writes, the card in the weights file is
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -75,6 +76,26 @@ class FramesUsed(BaseModel):
     validation: tuple[int, ...] = ()
 
 
+class Parent(BaseModel):
+    """The model that a training went on from.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder, at that time.
+    weights_sha256 : str
+        What it is known by, whatever it is called.
+    learned : tuple of int
+        Source frame numbers that it was trained on, and those before it that it went on from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weights_sha256: str
+    learned: tuple[int, ...]
+
+
 Scores = dict[str, dict[str, float | None]]
 
 
@@ -90,6 +111,8 @@ class ModelCard(BaseModel):
     logit_offsets : tuple of float
         Added to the outputs of the network, background first, so that the areas on the training frames are
         the labelled ones. Already part of the weights.
+    parent : Parent, optional
+        The model that the training went on from; None where it began from random weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,12 +127,18 @@ class ModelCard(BaseModel):
     scores: dict[str, Scores] = {}
     scores_note: str = ""
     logit_offsets: tuple[float, ...] = ()
+    parent: Parent | None = None
     epochs: int = Field(ge=0)
     created: str
     seconds: float = Field(ge=0)
     device: str
     versions: dict[str, str] = {}
     weights_sha256: str = ""
+
+    @property
+    def learned(self) -> frozenset[int]:
+        """Source frame numbers that the weights have ever been trained on."""
+        return frozenset(self.frames.training) | frozenset(self.parent.learned if self.parent else ())
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -243,6 +272,13 @@ def _broken(path: Path) -> InputError:
 
 
 def _sha256(path: Path) -> str:
+    found = path.stat()
+    return _digest(path, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, *written: int) -> str:
+    """SHA-256 of a file, computed once for what was `written` there: every model is asked for it often."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -11,9 +11,20 @@ from glissile.learn.recipes import Recipe
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
-def identity(data_hash: str, recipe: Recipe) -> dict[str, Any]:
-    """Give what must be the same for a training to go on; the device may differ."""
-    return {"data": data_hash, "recipe": recipe.model_dump(mode="json", exclude={"device"})}
+def identity(data_hash: str, recipe: Recipe, start: str = "") -> dict[str, Any]:
+    """Give what must be the same for a training to go on; the device may differ.
+
+    Parameters
+    ----------
+    data_hash : str
+        Of the labelled frames, as `glissile.learn.labelled.data_hash` gives it.
+    recipe : Recipe
+        The settings.
+    start : str
+        SHA-256 of the weights that the training begins from; empty where they are random.
+    """
+    known = {"data": data_hash, "recipe": recipe.model_dump(mode="json", exclude={"device"})}
+    return {**known, "start": start} if start else known
 
 
 def interrupted(folder: Path) -> dict[str, Any] | None:
@@ -41,4 +52,5 @@ def interrupted(folder: Path) -> dict[str, Any] | None:
 
 def trained_identity(card: ModelCard) -> dict[str, Any]:
     """Give the `identity` of the training that the model of `card` came from."""
-    return {"data": card.data_hash, "recipe": {k: v for k, v in card.recipe.items() if k != "device"}}
+    known = {"data": card.data_hash, "recipe": {k: v for k, v in card.recipe.items() if k != "device"}}
+    return known if card.parent is None else {**known, "start": card.parent.weights_sha256}
