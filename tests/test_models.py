@@ -1,5 +1,6 @@
 """Several models in one experiment: kept, chosen, compared, gone on from."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from glissile import workflow
+from glissile import console, workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.checkpoint import WEIGHTS_FILE, read_card
@@ -252,6 +253,7 @@ def test_models_are_compared(study):
         assert row.trained_at[:2] == "20"
     held, *_ = two.card.frames.validation
     change(study, held)
+    assert not any(row.labels_changed for row in workflow.compared_models(study, known=(one, two)))
     assert all(row.labels_changed for row in workflow.compared_models(study))
     train(study, seed=2)
     rows = workflow.compared_models(study)
@@ -296,7 +298,13 @@ def test_a_model_is_renamed_and_stays_in_use(study):
 
 @pytest.mark.parametrize(
     ("new", "why"),
-    [("a:b", '"a-b" can'), ("..", "cannot be"), ("CON", "cannot be"), ("", "cannot be"), ("GLISSILE", "already")],
+    [
+        ("a:b", '"a-b" can'),
+        ("..", "cannot be"),
+        ("CON", "cannot be"),
+        ("", "cannot be"),
+        ("GLISSILE", "already"),
+    ],
 )
 def test_names_that_cannot_be_are_refused(study, new, why):
     train(study, seed=1)
@@ -340,3 +348,24 @@ def test_a_read_only_experiment_keeps_its_models(study):
 def test_names_are_possible_on_every_system(text, name):
     assert possible_name(text) == name
     assert possible_name(name) == name
+
+
+def test_the_comparison_is_printed_with_what_copying_scores(study, capsys):
+    train(study, seed=1)
+    console.print_models(workflow.compared_models(study))
+    printed = capsys.readouterr().out
+    assert re.search(r"^\* glissile-2: trained 20[-\d]+ [:\d]+ in \d+ s, recipe glissile, 4 ", printed, re.M)
+    number = r"(?:\d\.\d{3}|-)"
+    scores = rf"F {number} \(copied {number}\), F \(2 px\) {number} \(copied {number}\), area error "
+    assert len(re.findall(rf"^    stacking fault: {scores}", printed, re.M)) == 2
+
+
+def test_trainings_wait_in_the_experiment(study):
+    recipes = (QUICK.model_copy(update={"seed": 1}), QUICK.model_copy(update={"minutes": 2.5, "crop_px": 64}))
+    for recipe in recipes:
+        workflow.queue_training(study, recipe)
+    study.close()
+    with Experiment.open(study.folder) as again:
+        assert workflow.waiting_trainings(again) == recipes
+        workflow.unqueue_training(again, 0)
+        assert workflow.waiting_trainings(again) == recipes[1:]

@@ -64,6 +64,7 @@ from glissile.workflow.videos import (
     source_video,
     trimmed_video,
 )
+from glissile.workflow.waiting import queue_training, unqueue_training, waiting_trainings
 
 __all__ = [
     "SETTINGS",
@@ -102,6 +103,7 @@ __all__ = [
     "pipeline",
     "predicted",
     "prepare_retraining",
+    "queue_training",
     "rename_model",
     "resumable",
     "segment",
@@ -116,7 +118,9 @@ __all__ = [
     "trained_models",
     "training_job",
     "trimmed_video",
+    "unqueue_training",
     "used_model",
+    "waiting_trainings",
     "working_video",
 ]
 

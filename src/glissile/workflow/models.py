@@ -1,7 +1,7 @@
 """The models of an experiment: which there are, which is used, and how they compare."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -311,15 +311,18 @@ def labels_changed(card: ModelCard, labelled: LabelledFrames | None) -> bool:
     return labelled is None or labelled.data_hash(card.frames.validation) != card.data_hash
 
 
-def compared_models(experiment: Experiment) -> tuple[ComparedModel, ...]:
+def compared_models(
+    experiment: Experiment, known: Collection[ComparedModel] = ()
+) -> tuple[ComparedModel, ...]:
     """Compare the models of an experiment.
-
-    Reads all labelled frames, to see whether they have changed.
 
     Parameters
     ----------
     experiment : Experiment
         The study.
+    known : collection of ComparedModel
+        Models as they compared before. Where all are among them, the labelled frames are not read again to
+        see whether they have changed.
 
     Returns
     -------
@@ -332,29 +335,26 @@ def compared_models(experiment: Experiment) -> tuple[ComparedModel, ...]:
         If the working video cannot be read.
     """
     trained = trained_models(experiment)
+    used = None
     with contextlib.suppress(InputError):  # a damaged one that was chosen is in the list, with its problem
         used = used_model(experiment)
-        return _compared(experiment, trained, used)
-    return _compared(experiment, trained, None)
-
-
-def _compared(
-    experiment: Experiment, trained: tuple[TrainedModel, ...], used: TrainedModel | None
-) -> tuple[ComparedModel, ...]:
-    labelled = _labelled_or_none(experiment) if trained else None
+    changed = {row.card.weights_sha256: row.labels_changed for row in known if row.card is not None}
+    if not {model.card.weights_sha256 for model in trained} <= changed.keys():
+        labelled = _labelled_or_none(experiment)
+        changed = {model.card.weights_sha256: labels_changed(model.card, labelled) for model in trained}
     rows = [
         ComparedModel(
             name=model.name,
             used=used is not None and model.folder == used.folder,
             card=model.card,
-            labels_changed=labels_changed(model.card, labelled),
+            labels_changed=changed[model.card.weights_sha256],
             comparable=used is None or scored_alike(model.card, used.card),
         )
         for model in trained
     ]
-    known = {row.name for row in rows}
+    names = {row.name for row in rows}
     for folder in _folders(experiment):
-        problem = "" if folder.name in known else _problem(folder)
+        problem = "" if folder.name in names else _problem(folder)
         if problem:
             rows.append(ComparedModel(folder.name, False, None, False, False, problem))
     return tuple(rows)
