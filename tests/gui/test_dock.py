@@ -724,7 +724,7 @@ def test_what_cannot_be_shown_is_given_back(dock, video_path, viewer, qtbot, sai
 def test_previews_of_a_training_that_was_cancelled_go(opened, qtbot, monkeypatch):
     shown = threading.Event()
 
-    def training(function, folder, index, resume):
+    def training(function, folder, index, resume, start):
         yield Step(1, 3, "Epoch 1", preview=np.full((Y, X), 2, np.uint8), frame=index)
         shown.wait(30)
         yield Step(2, 3, "Epoch 2")

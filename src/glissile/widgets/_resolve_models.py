@@ -28,11 +28,9 @@ class ModelRow:
     name : str
         Of the model.
     history : str
-        When it was trained and for how long, and what has changed since.
+        When it was trained and for how long, what has changed since, and whether its scores compare.
     cells : tuple of str
         Score and, below, that of copying; one per item of `COLUMNS`.
-    held_out : str
-        Number of frames that were held out, with a mark where they are not those of the model in use.
     tooltip : str
         What the row does not say.
     used : bool
@@ -44,7 +42,6 @@ class ModelRow:
     name: str
     history: str
     cells: tuple[str, ...]
-    held_out: str
     tooltip: str
     used: bool
     usable: bool
@@ -70,23 +67,23 @@ def model_row(model: ComparedModel, key: str, *, touched: bool = False) -> Model
     if card is None:
         cells = ("–",) * len(COLUMNS)
         shown = "cut short" if "cut short" in model.problem else "damaged"
-        return ModelRow(model.name, shown, cells, "–", model.problem, used=model.used, usable=False)
+        return ModelRow(model.name, shown, cells, model.problem, used=model.used, usable=False)
     scores, copied = model.scores.get(key, {}), model.copied.get(key, {})
     cells = tuple(
         f"{_number(scores.get(measure), form)}\n({_number(copied.get(measure), form)})"
         for _, measure, form in COLUMNS
     )
-    history = [f"{_day(model.trained_at)}, {_duration(card.seconds)}"]
+    history = [f"{model.trained_at}, {_duration(card.seconds)}"]
     if card.parent is not None:
         history.append(f"from {card.parent.name}")
     if model.labels_changed or touched:
         history.append("labels changed since")
-    mark = "" if model.comparable else f" {_NOT_ALIKE}"
+    if not model.comparable:
+        history.append(f"{_NOT_ALIKE} other frames held out")
     return ModelRow(
         name=model.name,
         history="\n".join(history),
         cells=cells,
-        held_out=f"{len(card.frames.validation)}{mark}",
         tooltip=_tooltip(model),
         used=model.used,
         usable=True,
@@ -99,7 +96,7 @@ def _tooltip(model: ComparedModel) -> str:
     lines = [
         f"{model.name}: recipe {card.recipe.get('name', 'unknown')}, {card.epochs} epochs, "
         f"{len(card.frames.training)} frames learned",
-        f"held out: {numbers(card.frames.validation) or 'no frame'}",
+        f"{len(card.frames.validation)} held out: {numbers(card.frames.validation) or 'none'}",
     ]
     if not model.comparable:
         lines.append(FOOTNOTE)
@@ -183,11 +180,6 @@ def training_text(recipe: Recipe) -> str:
     if recipe.augmentation != usual.augmentation:
         said.append("other augmentation")
     return ", ".join(said)
-
-
-def _day(when: str) -> str:
-    """Shorten "2025-11-27 14:03" to what tells the models of a study apart."""
-    return when[5:] if len(when) == 16 else when
 
 
 def _duration(seconds: float) -> str:

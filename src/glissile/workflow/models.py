@@ -133,9 +133,9 @@ def used_model(experiment: Experiment) -> TrainedModel | None:
         If the model that was chosen is damaged.
     """
     chosen = experiment.settings(_USED, UsedModel).name
-    folder = experiment.models_folder / chosen
-    if chosen and has_model(folder):
-        return TrainedModel(folder, read_card(folder))
+    for folder in _folders(experiment):
+        if folder.name == chosen and has_model(folder):
+            return TrainedModel(folder, read_card(folder))
     trained = trained_models(experiment)
     return trained[-1] if trained else None
 
@@ -218,12 +218,8 @@ def rename_model(experiment: Experiment, name: str, new: str) -> None:
         )
     if new.casefold() != name.casefold() and new.casefold() in _taken(experiment):
         raise InputError(f'There is a model "{new}" already; choose another name')
-    used = used_model(experiment)
-    # What is used stays what it is, whatever happens between the two writes.
-    if used is not None:
-        experiment.save_settings(_USED, UsedModel(name=used.name))
     _at_rest(name, lambda: atomic.replace(folder, folder.with_name(new)))
-    if used is not None and used.name == name:
+    if experiment.settings(_USED, UsedModel).name == name:
         experiment.save_settings(_USED, UsedModel(name=new))
 
 

@@ -1,9 +1,8 @@
 """The models of a study: their scores side by side, and which of them is used."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -68,8 +67,8 @@ class ModelTable(Fold):
         self.kind.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.kind.installEventFilter(WheelGuard(self))
         self.kind.activated.connect(lambda: self._fill())
-        self.table = QTableWidget(0, _SCORES + len(COLUMNS) + 1)
-        self.table.setHorizontalHeaderLabels(["use", "model", *(title for title, *_ in COLUMNS), "held out"])
+        self.table = QTableWidget(0, _SCORES + len(COLUMNS))
+        self.table.setHorizontalHeaderLabels(["use", "model", *(title for title, *_ in COLUMNS)])
         self.table.horizontalHeader().setToolTip(COLUMNS_EXPLAINED)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
@@ -77,6 +76,11 @@ class ModelTable(Fold):
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)
+        # Rows wrap by the width that the columns get, which is known only after all else has its place.
+        self._refit = QTimer(self)
+        self._refit.setSingleShot(True)
+        self._refit.timeout.connect(self._fit)
+        header.sectionResized.connect(lambda *_: self._refit.start(0))
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -92,7 +96,7 @@ class ModelTable(Fold):
         self.card.setToolTip("All that is known of the selected model")
         self._editable, self._reason = True, ""
         self._arrange()
-        self.toggled.connect(lambda shown: self._fit())  # rows wrap once they have a width
+        self.toggled.connect(lambda shown: self._refit.start(0))
         self.set_value(())
 
     def _arrange(self) -> None:
@@ -153,7 +157,7 @@ class ModelTable(Fold):
         elif used is not None:
             self.table.selectRow(used)
         self.set_editable(self._reason)
-        self._fit()
+        self._refit.start(0)
 
     def _fill_row(self, row: int, said: ModelRow) -> None:
         radio = QRadioButton()
@@ -168,23 +172,13 @@ class ModelTable(Fold):
         layout.addWidget(radio)
         self.table.setItem(row, _USE, QTableWidgetItem())
         self.table.setCellWidget(row, _USE, holder)
-        texts = (f"{said.name}\n{said.history}", *said.cells, said.held_out)
+        texts = (f"{said.name}\n{said.history}", *said.cells)
         for column, text in enumerate(texts, start=_NAME):
             item = QTableWidgetItem(text)
             item.setToolTip(said.tooltip)
             if column > _NAME:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
             self.table.setItem(row, column, item)
-
-    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Fit the table to napari's font, which reaches a widget when it is shown."""
-        super().showEvent(event)
-        self._fit()
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Wrap what the width leaves no room for."""
-        super().resizeEvent(event)
-        self._fit()
 
     def _fit(self) -> None:
         self.table.resizeRowsToContents()

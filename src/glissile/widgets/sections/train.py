@@ -86,6 +86,7 @@ class TrainSection(Section):
         bench.study_changed.connect(self.study_changed)
         bench.facts_changed.connect(self._show_scores)
         bench.facts_changed.connect(self._show_models)
+        bench.runner.ended.connect(self._on_ended)
         bench.frame_changed.connect(lambda index: self._preview_timer.start())
         viewer.events.theme.connect(self._follow_theme)
         self._follow_theme()
@@ -204,8 +205,18 @@ class TrainSection(Section):
         assert study is not None
         experiment = study.experiment
         self._told(lambda: change(experiment))
-        models = workflow.compared_models(experiment, known=study.models)
-        self._bench.set_models(models, labels_read=False)
+        self._list_models()
+
+    def _list_models(self) -> None:
+        """See which models there are now; what is known of the labels stays known."""
+        study = self._bench.study
+        if study is not None:
+            models = workflow.compared_models(study.experiment, known=study.models)
+            self._bench.set_models(models, labels_read=False)
+
+    def _on_ended(self, stage: str, finished: bool) -> None:
+        if stage == "train" and not finished:
+            self._list_models()  # one that was cut short is among them
 
     def _show_models(self) -> None:
         study = self._bench.study
