@@ -1,6 +1,7 @@
 """Several models in the Train section: trained, compared, chosen, corrected; and trainings that wait."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_correct_and_retrain(opened, qtbot):
     paint(opened, 5)
     qtbot.waitUntil(section.retrain.isEnabled)
     assert "Labels have changed since" in section.state_line.text()
-    assert "labels changed since" in section.models.table.item(0, 1).text()
+    assert "labels changed" in section.models.table.item(0, 1).text()
     assert section.retrain.toolTip().startswith("Goes on from glissile with")
     section.retrain.click()
     idle(opened, qtbot)
@@ -284,9 +285,12 @@ def test_what_rows_and_cards_say(opened, qtbot):
     paint(opened, 5)
     (one,) = workflow.compared_models(opened.bench.study.experiment)
     row = model_row(one, "dislocation")
-    assert row.history.endswith("labels changed since")
+    assert row.history.splitlines()[0] == one.trained_at
+    assert row.history.endswith("labels changed")
     assert all("\n(" in cell for cell in row.cells)
-    assert not row.history.endswith("held out")
+    other = model_row(replace(one, comparable=False), "dislocation")
+    assert other.history.endswith("≠ other hold-out")
+    assert "no fair comparison" in other.tooltip
     assert "recipe glissile, 1 epochs, 4 frames learned" in row.tooltip
     text = card_text(one)
     assert "Held out 1 frames: " in text

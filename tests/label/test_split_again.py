@@ -34,10 +34,10 @@ def test_what_was_learned_is_never_held_out_and_what_was_held_out_stays_so(data)
 
 
 def test_a_copy_of_what_is_held_out_is_not_learned():
-    masks = masks_of([1, 2, 3, 2])
-    found = split_again([10, 20, 30, 40], masks, learned={10}, held_out={20})
+    masks = masks_of([1, 2, 3, 2, 2])
+    found = split_again([10, 20, 30, 40, 50], masks, learned={10, 50}, held_out={20})
     assert found.validation == (1, 3)
-    assert found.training == (0, 2)
+    assert found.training == (0, 2, 4)  # the last one was learned already
 
 
 def test_where_nothing_held_out_is_left_new_frames_are():

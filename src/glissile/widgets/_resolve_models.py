@@ -73,13 +73,13 @@ def model_row(model: ComparedModel, key: str, *, touched: bool = False) -> Model
         f"{_number(scores.get(measure), form)}\n({_number(copied.get(measure), form)})"
         for _, measure, form in COLUMNS
     )
-    history = [f"{model.trained_at}, {_duration(card.seconds)}"]
-    if card.parent is not None:
-        history.append(f"from {card.parent.name}")
+    # Short lines: in a narrow dock with a large font they must not wrap.
+    begun = "" if card.parent is None else f", from {card.parent.name}"
+    history = [model.trained_at, f"{_duration(card.seconds)}{begun}"]
     if model.labels_changed or touched:
-        history.append("labels changed since")
+        history.append("labels changed")
     if not model.comparable:
-        history.append(f"{_NOT_ALIKE} other frames held out")
+        history.append(f"{_NOT_ALIKE} other hold-out")
     return ModelRow(
         name=model.name,
         history="\n".join(history),
