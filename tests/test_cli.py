@@ -34,7 +34,9 @@ from glissile.synthetic.tem import TemSettings, TemVideo, simulate
 SETTINGS = TemSettings(height=144, width=128, frames=10, drift_px=3, jumps=0)
 FIELD = (SETTINGS.height - SETTINGS.strip_px, SETTINGS.width)
 LABELLED = (0, 4, 9)
-COMMANDS = ("info", "stabilize", "train", "segment", "measure", "score", "new", "relocate", "run", "demo")
+COMMANDS = (
+    "info", "stabilize", "train", "segment", "measure", "score", "new", "relocate", "run", "models", "demo",
+)  # fmt: skip
 
 
 class Done(NamedTuple):
@@ -796,3 +798,41 @@ def test_stabilize_takes_regions_and_says_how_far_the_specimen_went(tmp_path):
         "stabilize", tmp_path / "clip.mkv", "--output", tmp_path / "out.tif",
         "--regions", tmp_path / "small.png",
     )  # fmt: skip
+
+
+# -- several models -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(finished, tmp_path) -> Path:
+    """The finished experiment with a label corrected, and a second model that was trained on it."""
+    folder = Path(shutil.copytree(finished[0], tmp_path / "study.glissile"))
+    with Experiment.open(folder) as opened:
+        store = opened.labels_or_none()
+        mask = store.read(LABELLED[0])
+        mask[60:64, 20:80] = 1
+        store.write(LABELLED[0], mask)
+    text = done("run", folder, "--retrain")
+    assert re.findall(r"^(\w+): done in", text, re.M) == ["Train", "Segment", "Measure"]
+    assert "begun from the model glissile" in text
+    return folder
+
+
+def test_models_are_kept_compared_and_chosen(several):
+    text = done("models", several)
+    assert re.search(r"^  glissile: trained 20\d\d-.*, labels have changed since", text, re.M)
+    assert re.search(r"^\* glissile-2: trained .*, begun from glissile$", text, re.M)
+    assert re.search(r"^\* glissile: ", done("models", several, "--use", "glissile"), re.M)
+    assert 'there is no model "best"; there are glissile' in refused("models", several, "--use", "best")
+    done("run", several)  # chosen again, as it fits the labels
+    assert not (several / "models" / "glissile-3").exists()
+
+
+def test_train_goes_on_from_a_model_but_not_in_its_place(files, model, tmp_path):
+    train = ("train", files / "frames", files / "masks", "--device", "cpu", "--epochs", 4, "--start", model)
+    assert "begun from the model model" in done(*train, "--output", tmp_path / "second")
+    card = read_card(tmp_path / "second")
+    assert card.parent.weights_sha256 == read_card(model).weights_sha256
+    assert card.frames.validation == read_card(model).frames.validation
+    assert "model: " in refused(*train, "--output", model)
+    assert "no trained model here" in refused(*train[:-1], tmp_path, "--output", tmp_path / "third")

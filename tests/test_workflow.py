@@ -129,7 +129,7 @@ def test_a_training_that_was_cut_short_is_resumed_on_the_same_labels_only(fresh,
     workflow.import_labels(fresh, files / "masks")
     assert not workflow.resumable(fresh)
     steps = workflow.train(fresh)
-    while not (workflow.model_folder(fresh) / "checkpoint.safetensors").exists():
+    while not workflow.cut_short(fresh):
         next(steps)
     steps.close()
     assert workflow.resumable(fresh)
@@ -729,7 +729,7 @@ def test_a_training_killed_at_any_time_is_resumed_by_the_next_run(fresh, files):
     fresh.save_settings("stabilize", StabilizeSettings(method="none"))
     finish(workflow.stabilize(fresh))
     workflow.import_labels(fresh, files / "masks")
-    folder = workflow.model_folder(fresh)
+    folder = fresh.models_folder / "glissile"
     fresh.close()
     child = subprocess.Popen([sys.executable, "-m", "glissile", "run", str(fresh.folder)])
     try:

@@ -119,6 +119,19 @@ def recover_folder(path: Path) -> None:
         replace(aside, path)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all it holds; it is gone from its place at once, or stays whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be moved away, because a program holds it open.
+    """
+    aside = _beside(path)
+    replace(path, aside)
+    shutil.rmtree(aside, ignore_errors=True)  # what is left is tidied up later
+
+
 def tidy(folder: Path) -> None:
     """Recover or remove what a killed process left half done in `folder`; nothing where it is missing.
 

@@ -21,6 +21,7 @@ from glissile.io.video_files import read_video
 from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.label.coverage import where_to_label
 from glissile.label.split import folds, split
+from glissile.label.split_again import split_again
 from glissile.learn.recipes import Recipe
 from glissile.learn.scoring import FOLDS_FILE, FrameScores, write_scores
 from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, image_files
@@ -50,6 +51,7 @@ def train_on_folders(
     classes: Sequence[DefectClass] = DEFAULT_CLASSES,
     resume: bool = False,
     keep_folds: bool = False,
+    start: Path | None = None,
 ) -> Steps["ModelCard"]:
     """Train on a folder of images and a folder of masks, paired by stem.
 
@@ -70,6 +72,9 @@ def train_on_folders(
     keep_folds : bool
         Leave the table of `cross_validate_folders` in `model_folder`; otherwise it goes, as it would be of
         other labels.
+    start : Path, optional
+        Model to begin from. Frames that it has learned from are not scored, those that were held out from it
+        stay held out; frames are told apart by the numbers in their names.
 
     Yields
     ------
@@ -83,11 +88,12 @@ def train_on_folders(
     Raises
     ------
     InputError
-        If no image has a mask, sizes differ, or the model would go among images or masks.
+        If no image has a mask, sizes differ, there is no model to begin from, or the model would go among
+        images or masks or in the place of the one that it begins from.
     """
     from glissile.learn.train import train
 
-    job = _labelled_job(images, masks, model_folder, recipe, classes, resume=resume)
+    job = _labelled_job(images, masks, model_folder, recipe, classes, resume=resume, start=start)
     card = yield from train(job)
     if not (resume or keep_folds):
         (model_folder / FOLDS_FILE).unlink(missing_ok=True)
@@ -152,12 +158,14 @@ def _labelled_job(
     classes: Sequence[DefectClass],
     *,
     resume: bool = False,
+    start: Path | None = None,
 ) -> "TrainingJob":
+    from glissile.io.checkpoint import read_card
     from glissile.learn.train import TrainingJob
 
     truth = read_mask_folder(masks, classes)
     video = read_video(images)
-    for read in (images, masks):
+    for read in (images, masks, *([] if start is None else [start])):
         refuse_same(model_folder, read)
     paired = [(i, stem) for i, stem in enumerate(frame_names(images, len(video))) if stem in truth]
     if not paired:
@@ -172,6 +180,17 @@ def _labelled_job(
             )
     numbers = tuple(frame_number(stem) for _, stem in paired)
     stack = np.stack([truth[stem] for _, stem in paired])
+    if start is None:
+        chosen = split(numbers, stack, every=recipe.holdout_every, held_out=recipe.held_out)
+    else:
+        earlier = read_card(start)
+        chosen = split_again(
+            numbers,
+            stack,
+            learned=earlier.learned,
+            held_out=earlier.frames.validation,
+            every=recipe.holdout_every,
+        )
     return TrainingJob(
         frames=np.stack([video.frame(i) for i, _ in paired]),
         masks=stack,
@@ -179,8 +198,9 @@ def _labelled_job(
         classes=tuple(classes),
         recipe=recipe,
         folder=model_folder,
-        validation=split(numbers, stack, every=recipe.holdout_every, held_out=recipe.held_out).validation,
+        validation=chosen.validation,
         resume=resume,
+        start=start,
     )
 
 

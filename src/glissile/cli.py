@@ -156,6 +156,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.", rich_help_panel="Training")
     ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL_DIR",
+            help="Begin from this model, for a quarter of the time: for labels that were corrected or added.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
 ) -> None:
     """Train a U-Net on labelled frames."""
     from glissile.batch import cross_validate_folders, images_to_label, train_on_folders
@@ -168,7 +176,14 @@ def train(
         found = cross_validate_folders(images, masks, output, settings, folds, classes=defects)
         console.print_cross_validation(console.show("Cross-validate", found))
     steps = train_on_folders(
-        images, masks, output, settings, classes=defects, resume=resume, keep_folds=folds is not None
+        images,
+        masks,
+        output,
+        settings,
+        classes=defects,
+        resume=resume,
+        keep_folds=folds is not None,
+        start=start,
     )
     card = console.show("Train", steps)
     console.print_card(card)
@@ -371,7 +386,16 @@ def relocate(experiment: ExperimentPath, video: VideoPath) -> None:
 
 
 @app.command()
-def run(experiment: ExperimentPath) -> None:
+def run(
+    experiment: ExperimentPath,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Where labels have changed, begin from the model in use, for a quarter of the time.",
+        ),
+    ] = False,
+) -> None:
     """Run every stage that is not done yet, or whose input has changed."""
     from glissile import workflow
     from glissile.experiment import Experiment
@@ -381,12 +405,29 @@ def run(experiment: ExperimentPath) -> None:
         changed = opened.source_changed()
         if changed:
             print(changed, file=sys.stderr)
-        console.run_stages(opened)
+        console.run_stages(opened, retrain=retrain)
         card = workflow.model_card(opened)
         if card is not None:
             console.print_card(card)
             console.print_if_any(workflow.where_to_label(opened))
         print(f"results in {opened.folder}")
+
+
+@app.command()
+def models(
+    experiment: ExperimentPath,
+    use: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Segment with this one from now on.")
+    ] = None,
+) -> None:
+    """Compare the models of an experiment; choose the one that segments."""
+    from glissile import workflow
+    from glissile.experiment import Experiment
+
+    with Experiment.open(experiment, read_only=use is None) as opened:
+        if use is not None:
+            workflow.choose_model(opened, use)
+        console.print_models(workflow.compared_models(opened))
 
 
 @app.command()

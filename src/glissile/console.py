@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glissile.io.checkpoint import ModelCard
     from glissile.learn.scoring import FrameScores, Spread
     from glissile.segment.cross_validation import CrossValidation
-    from glissile.workflow import ImportedLabels
+    from glissile.workflow import ComparedModel, ImportedLabels
 
 T = TypeVar("T")
 
@@ -36,6 +36,8 @@ _SPREADS = {
     "length_error": ("length error", 16, ".1%"),
 }
 _HELD_OUT = {"between": "between those it learned from", "beyond": "beyond those it learned from"}
+# The same of several models side by side.
+_COMPARED = (("F", "f", ".3f"), ("F (2 px)", "tolerant_f", ".3f"), ("area error", "area_error", "+.1%"))
 
 
 def show(title: str, steps: Steps[T]) -> T:
@@ -68,12 +70,15 @@ def _plain_lines(title: str) -> Callable[[Step], None]:
     return on_step
 
 
-def run_stages(experiment: "Experiment") -> None:
-    """Run every stage that is not done yet; say what is shown, what was written, and how long it took."""
+def run_stages(experiment: "Experiment", *, retrain: bool = False) -> None:
+    """Run every stage that is not done yet; say what is shown, what was written, and how long it took.
+
+    With `retrain`, a training begins from the model in use.
+    """
     from glissile import workflow
 
     all_done, told = True, False
-    for title, start in workflow.pipeline(experiment):
+    for title, start in workflow.pipeline(experiment, retrain=retrain):
         all_done = False
         if title != "Stabilize" and not told:
             told = True
@@ -99,6 +104,8 @@ def duration(seconds: float) -> str:
 def print_card(card: "ModelCard") -> None:
     """Print what a network was trained on and how well it agrees with the frames held out."""
     print(f"trained on {len(card.frames.training)} frames, {duration(card.seconds)} on {card.device}")
+    if card.parent is not None:
+        print(f"begun from the model {card.parent.name}")
     n = len(card.frames.validation)
     frames = f"{n} frame{'s' if n > 1 else ''} held out {_HELD_OUT.get(card.held_out, card.held_out)}"
     titles = {
@@ -155,6 +162,40 @@ def _line(key: str, cells: Sequence[str]) -> str:
 
 def _spread(value: "Spread", form: str) -> str:
     return f"{_cell(value.mean, form)} ± {_cell(value.deviation, form)}"
+
+
+def print_models(models: "Sequence[ComparedModel]") -> None:
+    """Print the models of an experiment with their scores on the frames held out; * marks the one in use."""
+    if not models:
+        print("no model is trained yet")
+    for model in models:
+        print(f"{'*' if model.used else ' '} {model.name}: {_history(model)}")
+        for key, found in model.scores.items():
+            copied = model.copied.get(key, {})
+            cells = (
+                f"{title} {_cell(found.get(name), form)} (copied {_cell(copied.get(name), form)})"
+                for title, name, form in _COMPARED
+            )
+            print(f"    {key.replace('_', ' ')}: {', '.join(cells)}")
+
+
+def _history(model: "ComparedModel") -> str:
+    """Say how a model came about, and what speaks against comparing it."""
+    card = model.card
+    if card is None:
+        return model.problem
+    said = [
+        f"trained {model.trained_at} in {duration(card.seconds)}",
+        f"recipe {card.recipe.get('name', 'unknown')}",
+        f"{len(card.frames.training)} frames learned and {len(card.frames.validation)} held out",
+    ]
+    if card.parent is not None:
+        said.append(f"begun from {card.parent.name}")
+    if model.labels_changed:
+        said.append("labels have changed since")
+    if not model.comparable:
+        said.append("scored on other frames or labels than the one in use")
+    return ", ".join(said)
 
 
 def _cell(value: float | None, form: str) -> str:

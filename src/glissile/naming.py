@@ -1,4 +1,4 @@
-"""What experiment folders and images are called."""
+"""What experiment folders, models and images are called."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,12 @@ EXPERIMENT_SUFFIX = ".glissile"
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 LOSSLESS_SUFFIXES = TIFF_SUFFIXES | {".png"}
 IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | {".jpg", ".jpeg"}
+# What Windows takes for a device, whatever follows after a dot.
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10)}
+)
+_IMPOSSIBLE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
+_LONGEST = 60
 
 
 def names_experiment(path: Path) -> bool:
@@ -40,3 +46,22 @@ def image_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
     return sorted(found, key=lambda path: natural_order(path.name))
+
+
+def possible_name(text: str) -> str:
+    """Turn a text into the name of a folder that every system can have.
+
+    Parameters
+    ----------
+    text : str
+        As someone calls it.
+
+    Returns
+    -------
+    str
+        `text` itself where that is possible, else without what is not; never empty.
+    """
+    name = _IMPOSSIBLE.sub("-", text)[:_LONGEST].strip(" .")
+    if not name or name.partition(".")[0].strip().casefold() in _DEVICES:
+        return f"model {name}".strip()
+    return name

@@ -17,7 +17,7 @@ from glissile.experiment import Calibration, Experiment, StrainLogSettings
 from glissile.io.annotations import write_mask
 from glissile.progress import Step
 from glissile.video import Trim
-from glissile.widgets import _bench, _label_keeper, _study
+from glissile.widgets import _bench, _jobs, _label_keeper, _study
 from glissile.widgets._runner import Runner
 from glissile.widgets._state import ViewerState
 from glissile.widgets.curves import CurvesDock
@@ -473,9 +473,9 @@ def fake_card(scores):
 def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     for index in range(5):
         paint(opened, index)
-    sent = []
+    sent, chosen = [], []
 
-    def training(function, folder, shown, resume):
+    def training(function, folder, shown, resume, start):
         for epoch in range(1, 4):
             metrics = {
                 "epoch": epoch,
@@ -488,11 +488,12 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
             )
             if wish is not None:
                 sent.append(wish)
-        return None
+        return "glissile"
 
     value = {"precision": 0.5, "recall": 0.6, "f": 0.55, "tolerant_f": 0.7}
     card = fake_card({"holdout": {"dislocation": value}, "copy_nearest": {"dislocation": value}})
     monkeypatch.setattr(train_section, "in_child_process", training)
+    monkeypatch.setattr(_jobs.workflow, "choose_model", lambda experiment, name: chosen.append(name))
     opened.bench.display.go_to(4)
     section = opened.sections["train"]
     qtbot.waitUntil(section.primary.isEnabled)
@@ -510,6 +511,7 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     assert section.scores.rowCount() == 2
     assert section.scores.item(1, 0).text() == "dislocation (copied)"
     assert "dislocation 0.70" in section.state_line.text()
+    assert chosen == ["glissile"]
     assert opened.sections["segment"].primary.property("next")
 
 
@@ -529,7 +531,7 @@ def segmenting(steps):
 def pretended_network(dock, monkeypatch):
     monkeypatch.setattr(segmentation, "_model_hash", lambda experiment: "abc")
     monkeypatch.setattr(_study, "trained_card", lambda experiment: fake_card({}))
-    dock.bench.set_trained()
+    dock.bench.set_models((), labels_read=True)
     yield
 
 
@@ -579,7 +581,7 @@ def test_masks_are_shown_as_they_come_also_of_another_crop(opened, qtbot, monkey
         opened.sections["segment"].primary.click()
         idle(opened, qtbot)
         apply_trim(opened, qtbot, Trim(top=5, height=height))
-        opened.bench.set_trained()
+        opened.bench.set_models((), labels_read=True)
         opened.bench.show_prediction(0, np.full((height, X), 2, np.uint8))
         monkeypatch.setattr(segment_section, "in_child_process", child)
         opened.sections["segment"].primary.click()
@@ -722,7 +724,7 @@ def test_what_cannot_be_shown_is_given_back(dock, video_path, viewer, qtbot, sai
 def test_previews_of_a_training_that_was_cancelled_go(opened, qtbot, monkeypatch):
     shown = threading.Event()
 
-    def training(function, folder, index, resume):
+    def training(function, folder, index, resume, start):
         yield Step(1, 3, "Epoch 1", preview=np.full((Y, X), 2, np.uint8), frame=index)
         shown.wait(30)
         yield Step(2, 3, "Epoch 2")

@@ -76,10 +76,15 @@ def test_next_section(facts, following):
         ),
         (replace(LABELLED, labelled=1, saved_at=""), "label", "1 labelled frame"),
         (TRAINED, "train", "Trained. F within 2 px: dislocation 0.61, stacking fault 0.90"),
+        (
+            replace(TRAINED, labels_changed=True),
+            "train",
+            "Trained. F within 2 px: dislocation 0.61, stacking fault 0.90. Labels have changed since",
+        ),
         (replace(TRAINED, scores=()), "train", "Trained, on too few frames to score it"),
         (PARTLY, "segment", "100 of 326 frames segmented"),
         (SEGMENTED, "segment", "All 326 frames segmented"),
-        (replace(SEGMENTED, outdated=True), "segment", "326 frames segmented by an earlier network"),
+        (replace(SEGMENTED, outdated=True), "segment", "326 frames segmented by another network"),
         (MEASURED, "measure", "Table and figures written"),
     ],
 )

@@ -7,6 +7,8 @@ from qtpy.QtCore import QObject
 
 from glissile import workflow
 from glissile.experiment import Experiment
+from glissile.learn.identity import identity
+from glissile.learn.recipes import Recipe
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets._resolve import resolve
@@ -33,7 +35,8 @@ def test_only_a_training_that_is_not_running_elsewhere_can_be_resumed(
     tifffile.imwrite(video, np.random.default_rng(0).integers(0, 255, (5, 30, 40), dtype=np.uint8))
     with workflow.create(video, tmp_path / "test") as experiment:
         experiment.labels().write(3, np.ones((30, 40), np.uint8))
-    monkeypatch.setattr(_study, "interrupted", lambda folder: {"data": "abc"})
+    cut_short = ((tmp_path, identity("abc", Recipe())),)
+    monkeypatch.setattr(_study.workflow, "cut_short", lambda experiment: cut_short)
     other = Experiment.open(experiment.folder, read_only=not open_elsewhere)
     bench = section._bench
     bench.open_folder(experiment.folder)

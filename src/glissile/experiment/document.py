@@ -208,7 +208,7 @@ def plain(settings: BaseModel) -> dict[str, Any]:
     """
     values = settings.model_dump(mode="json")
     return {
-        name: plain(value) if isinstance(value := getattr(settings, name), BaseModel) else _storable(stored)
+        name: _storable(getattr(settings, name), stored)
         for name, stored in values.items()
         if stored is not None or type(settings).model_fields[name].default is not None
     }
@@ -257,8 +257,13 @@ def _read_raw(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _storable(value: Any) -> Any:
-    return _NONE if value is None else value
+def _storable(value: Any, stored: Any) -> Any:
+    """Give what TOML can hold of a `value`, which JSON would hold as `stored`."""
+    if isinstance(value, BaseModel):
+        return plain(value)
+    if isinstance(value, tuple) and any(isinstance(one, BaseModel) for one in value):
+        return [_storable(*both) for both in zip(value, stored, strict=True)]
+    return _NONE if stored is None else stored
 
 
 def _unstored(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,6 +275,8 @@ def _unstored(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, An
             found[name] = None
         elif inner is not None and isinstance(value, dict):
             found[name] = _unstored(inner, value)
+        elif inner is not None and isinstance(value, list):
+            found[name] = [_unstored(inner, one) if isinstance(one, dict) else one for one in value]
         else:
             found[name] = value
     return found

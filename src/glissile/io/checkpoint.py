@@ -8,6 +8,7 @@ because the power failed between the two writes, the card in the weights file is
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -92,6 +93,26 @@ class FramesUsed(BaseModel):
     validation: tuple[int, ...] = ()
 
 
+class Parent(BaseModel):
+    """The model that a training went on from.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder, at that time.
+    weights_sha256 : str
+        What it is known by, whatever it is called.
+    learned : tuple of int
+        Source frame numbers that it was trained on, and those before it that it went on from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weights_sha256: str
+    learned: tuple[int, ...]
+
+
 Scores = dict[str, dict[str, float | None]]
 
 
@@ -113,6 +134,8 @@ class ModelCard(BaseModel):
         Makes the areas on the training frames the labelled ones. It is no part of the weights.
     logit_offsets : tuple of float
         Of models of schema version 1: offsets, background first, that are part of the weights already.
+    parent : Parent, optional
+        The model that the training went on from; None where it began from random weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +152,7 @@ class ModelCard(BaseModel):
     scores_note: str = ""
     calibration: Calibration | None = None
     logit_offsets: tuple[float, ...] = ()
+    parent: Parent | None = None
     epochs: int = Field(ge=0)
     created: str
     seconds: float = Field(ge=0)
@@ -140,6 +164,11 @@ class ModelCard(BaseModel):
     def held_out(self) -> str:
         """What the scores tell: how good masks are "between" labelled frames, or "beyond" the last."""
         return str(self.recipe.get("held_out", "between"))
+
+    @property
+    def learned(self) -> frozenset[int]:
+        """Source frame numbers that the weights have ever been trained on."""
+        return frozenset(self.frames.training) | frozenset(self.parent.learned if self.parent else ())
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -277,6 +306,13 @@ def _broken(path: Path) -> InputError:
 
 
 def _sha256(path: Path) -> str:
+    found = path.stat()
+    return _digest(path, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, *written: int) -> str:
+    """SHA-256 of a file, computed once for what was `written` there: every model is asked for it often."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -126,14 +126,14 @@ def _groups(frame_numbers: Sequence[int], masks: NDArray[np.integer]) -> list[li
     groups = [[order[0]]]
     for i in order[1:]:
         # Compared with the first of the group, so that slow change ends a group at last.
-        if _difference(masks[groups[-1][0]], masks[i]) < NEARLY_EQUAL:
+        if difference(masks[groups[-1][0]], masks[i]) < NEARLY_EQUAL:
             groups[-1].append(i)
         else:
             groups.append([i])
     return groups
 
 
-def _difference(a: NDArray[np.integer], b: NDArray[np.integer]) -> float:
+def difference(a: NDArray[np.integer], b: NDArray[np.integer]) -> float:
     """Share of the pixels with a defect in either mask that differ; 0 for two empty masks."""
     union = np.count_nonzero((a != 0) | (b != 0))
     return np.count_nonzero(a != b) / union if union else 0.0

@@ -10,12 +10,23 @@ from glissile.learn.recipes import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 # Settings that came later, as all went before: a network that was trained then is not trained again for them.
-_SINCE_ADDED = {"held_out": "between"}
+_SINCE_ADDED = {"held_out": "between", "thinning": 0, "local_contrast_px": 0}
 
 
-def identity(data_hash: str, recipe: Recipe) -> dict[str, Any]:
-    """Give what must be the same for a training to go on; the device may differ."""
-    return {"data": data_hash, "recipe": recipe.model_dump(mode="json", exclude={"device"})}
+def identity(data_hash: str, recipe: Recipe, start: str = "") -> dict[str, Any]:
+    """Give what must be the same for a training to go on; the device may differ.
+
+    Parameters
+    ----------
+    data_hash : str
+        Of the labelled frames, as `glissile.learn.labelled.data_hash` gives it.
+    recipe : Recipe
+        The settings.
+    start : str
+        SHA-256 of the weights that the training begins from; empty where they are random.
+    """
+    known = {"data": data_hash, "recipe": recipe.model_dump(mode="json", exclude={"device"})}
+    return {**known, "start": start} if start else known
 
 
 def interrupted(folder: Path) -> dict[str, Any] | None:
@@ -44,4 +55,5 @@ def interrupted(folder: Path) -> dict[str, Any] | None:
 def trained_identity(card: ModelCard) -> dict[str, Any]:
     """Give the `identity` of the training that the model of `card` came from."""
     recipe = _SINCE_ADDED | card.recipe
-    return {"data": card.data_hash, "recipe": {k: v for k, v in recipe.items() if k != "device"}}
+    known = {"data": card.data_hash, "recipe": {k: v for k, v in recipe.items() if k != "device"}}
+    return known if card.parent is None else {**known, "start": card.parent.weights_sha256}

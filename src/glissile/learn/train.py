@@ -67,6 +67,9 @@ class TrainingJob:
         A frame whose predicted mask is shown as the training goes on.
     resume : bool
         Go on from the checkpoint in `folder`.
+    start : Path, optional
+        Folder of a model whose weights the training begins from, for a quarter of the epochs or minutes of
+        the recipe and at a third of its learning rate. None: random weights.
     """
 
     frames: NDArray[Any]
@@ -79,6 +82,7 @@ class TrainingJob:
     valid: tuple[Part, ...] | None = None
     preview: Preview | None = None
     resume: bool = False
+    start: Path | None = None
 
 
 def train(job: TrainingJob) -> Steps[ModelCard]:
@@ -110,8 +114,8 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
     Raises
     ------
     InputError
-        If the labels cannot be learned from, memory does not suffice for one frame, or there is nothing
-        that fits to resume.
+        If the labels cannot be learned from, memory does not suffice for one frame, there is nothing that
+        fits to resume, or the model to begin from is missing or has another network.
     """
     training = Training(
         job.frames,
@@ -122,6 +126,7 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         job.folder,
         job.validation,
         job.valid,
+        job.start,
     )
     if job.resume:
         training.resume()

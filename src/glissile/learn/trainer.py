@@ -110,6 +110,11 @@ class Trainer:
         """Copy to the CPU the weights that would be kept now."""
         return {name: t.detach().to("cpu", copy=True) for name, t in self.kept.state_dict().items()}
 
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin from `weights`, in place of random ones."""
+        self.network.load_state_dict(dict(weights))
+        self.kept.load_state_dict(dict(weights))
+
     def use_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Replace the kept weights, for scoring them once more."""
         self.kept.load_state_dict(dict(weights))

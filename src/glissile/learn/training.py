@@ -22,6 +22,7 @@ from glissile.io.checkpoint import (
     FramesUsed,
     ModelCard,
     Normalisation,
+    Parent,
     read_tensors,
     save_model,
     write_tensors,
@@ -29,6 +30,7 @@ from glissile.io.checkpoint import (
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import area_offsets, thinned, with_calibration
 from glissile.learn.device import choose, describe, out_of_memory
+from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Part, gathered
@@ -47,6 +49,12 @@ _NOTE_NO_HOLDOUT = (
 # Pixels on which areas are calibrated; about 100 frames of 400 x 330.
 _CALIBRATION_PX = 12_000_000
 _STREAM_ORDER, _STREAM_SAMPLE = 1, 2
+# What may be other than it was when a training was cut short, by its name in the identity of a training.
+_CHANGES = {
+    "data": "the labelled frames",
+    "recipe": "the training settings",
+    "start": "the model that the training begins from",
+}
 
 T = TypeVar("T")
 
@@ -59,7 +67,7 @@ class Training:
 
     Parameters
     ----------
-    frames, masks, frame_numbers, classes, recipe, folder, validation, valid
+    frames, masks, frame_numbers, classes, recipe, folder, validation, valid, start
         As in `glissile.learn.train.TrainingJob`.
 
     Attributes
@@ -80,7 +88,11 @@ class Training:
         folder: Path,
         validation: Sequence[int],
         valid: Sequence[Part] | None = None,
+        start: Path | None = None,
     ) -> None:
+        self._asked = recipe
+        if start is not None:
+            recipe = shortened(recipe)
         self._watch = Stopwatch(recipe.minutes)
         self._normalisation = Normalisation(kind=recipe.grey)
         self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation, valid)
@@ -95,6 +107,12 @@ class Training:
             local_contrast_px=recipe.local_contrast_px,
         )
         self._trainer = Trainer(architecture, recipe, self._device)
+        self._parent: Parent | None = None
+        if start is not None:
+            weights, self._parent = begun_from(
+                start, architecture, self._normalisation, classes, seed=recipe.seed
+            )
+            self._trainer.start_from(weights)
         self._batch_size = min(recipe.batch_size, max(len(self._data.training), 1))
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
@@ -299,7 +317,7 @@ class Training:
         tensors, numbers = self._trainer.state()
         tensors |= {f"best.{name}": t for name, t in self._best.items()}
         position = {
-            "identity": identity(self._data.data_hash, self._recipe),
+            "identity": self._identity(),
             "trainer": numbers,
             "step": self.step,
             "steps": self.plan.steps,
@@ -311,6 +329,10 @@ class Training:
         }
         write_tensors(self._folder / CHECKPOINT_FILE, tensors, {"position": json.dumps(position)})
         self._saved_step = self.step
+
+    def _identity(self) -> dict[str, Any]:
+        start = "" if self._parent is None else self._parent.weights_sha256
+        return identity(self._data.data_hash, self._asked, start)
 
     def resume(self) -> None:
         """Go back to where the checkpoint was written.
@@ -327,14 +349,14 @@ class Training:
         unusable = f"{path}: this checkpoint does not fit this program; start a new training"
         try:
             position = json.loads(texts["position"])
-            found, own = position["identity"], identity(self._data.data_hash, self._recipe)
-            changed = next((key for key in own if found[key] != own[key]), None)
-        except (KeyError, TypeError, ValueError) as problem:
+            found, own = position["identity"], self._identity()
+            changed = next((key for key in _CHANGES if found.get(key) != own.get(key)), None)
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise InputError(unusable) from problem
         if changed is not None:
-            subject = {"data": "the labelled frames", "recipe": "the training settings"}[changed]
             raise InputError(
-                f"{self._folder}: {subject} changed since the training was interrupted; start a new training"
+                f"{self._folder}: {_CHANGES[changed]} changed since the training was interrupted; start a "
+                "new training"
             )
         try:
             self._trainer.restore(tensors, position["trainer"])
@@ -369,7 +391,7 @@ class Training:
             classes=self._data.classes,
             architecture=self._trainer.architecture,
             normalisation=self._normalisation,
-            recipe=self._recipe.model_dump(mode="json"),
+            recipe=self._asked.model_dump(mode="json"),
             frames=frames,
             data_hash=self._data.data_hash,
             scores={
@@ -379,6 +401,7 @@ class Training:
             mean_dice={subject: found.mean_dice() for subject, found in scores.items()},
             scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._calibration,
+            parent=self._parent,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=self._watch.elapsed_s,

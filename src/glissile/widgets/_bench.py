@@ -70,6 +70,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._viewer = viewer
         self._segmented: set[int] = set()
         self._current = True
+        self._touched = False
         self._measured = False
         self._table_outdated = False
         self._closed = False
@@ -131,6 +132,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.keeper.saved.connect(self._on_saved)
         self._segmented, self._current = set(study.segmented), study.current
         self._measured = study.measured
+        self._touched = False
         self.display.show(study, self.keeper.layer, frame_number)
         self.keeper.show_frame(self.display.index())
         self.state.experiment = study.experiment
@@ -209,6 +211,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             labelled=len(keeper.labelled),
             saved_at=keeper.saved_at,
             scores=study.scores,
+            labels_changed=study.card is not None and (study.labels_changed or self._touched),
             resumable=_study.resumable(study.experiment),
             segmented=len(self._segmented),
             outdated=bool(self._segmented) and not self._current,
@@ -223,6 +226,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.display.set_classes(classes)
         self.state.experiment_changed.emit()
         self._measured = workflow.measurements_current(self.study.experiment)
+        self._touched = True
         self.facts_changed.emit()
         self._table_outdated = True
         self._read_outdated_table()
@@ -269,11 +273,28 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.study = replace(self.study, outdated=outdated)
         self.facts_changed.emit()
 
-    def set_trained(self) -> None:
-        """Take over the network that was just trained."""
+    @property
+    def labels_touched(self) -> bool:
+        """Whether labels or classes were changed since the models were compared."""
+        return self._touched
+
+    def set_models(self, models: tuple[workflow.ComparedModel, ...], *, labels_read: bool) -> None:
+        """Take over the models after one was trained, chosen, renamed or deleted.
+
+        Parameters
+        ----------
+        models : tuple of ComparedModel
+            All there are.
+        labels_read : bool
+            Whether they were compared with the labels as they are now.
+        """
         assert self.study is not None
-        self.study = replace(self.study, card=_study.trained_card(self.study.experiment))
-        self._current = False
+        experiment = self.study.experiment
+        card = _study.trained_card(experiment)
+        self.study = replace(self.study, card=card, models=models)
+        self._current = _study.segmented_by(experiment, card)
+        if labels_read:
+            self._touched = False
         self.facts_changed.emit()
 
     def show_prediction(self, index: int, mask: Any) -> None:
@@ -354,6 +375,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.facts_changed.emit()
 
     def _on_saved(self, index: int) -> None:
+        self._touched = True
         self.state.labels_changed.emit()
         self.facts_changed.emit()
 

@@ -7,12 +7,11 @@ import numpy as np
 
 from glissile import workflow
 from glissile.experiment import Experiment
-from glissile.io.checkpoint import ModelCard
 from glissile.progress import Steps
 from glissile.video import Video
 
 
-def trained(folder: Path, preview_index: int, resume: bool) -> Steps[ModelCard]:
+def trained(folder: Path, preview_index: int, resume: bool | None, start: str | None) -> Steps[str]:
     """Train the chosen recipe of the experiment in `folder`; runs in a child process.
 
     Nothing but plain values is sent to it, so that the program that sends them need not load torch.
@@ -23,8 +22,10 @@ def trained(folder: Path, preview_index: int, resume: bool) -> Steps[ModelCard]:
         Experiment folder, which may be open elsewhere.
     preview_index : int
         Index along t of the working video whose prediction is shown after each epoch.
-    resume : bool
-        Go on from the last checkpoint.
+    resume : bool, optional
+        Go on from the last checkpoint; None: where there is one that fits.
+    start : str, optional
+        Name of the model to begin from.
 
     Yields
     ------
@@ -34,18 +35,21 @@ def trained(folder: Path, preview_index: int, resume: bool) -> Steps[ModelCard]:
 
     Returns
     -------
-    ModelCard
+    str
+        Name of the model.
 
     Raises
     ------
     InputError
-        If too few frames are labelled.
+        As `workflow.training_job` and `glissile.learn.train.train`.
     """
     from glissile.learn.train import Preview, Stop, train
 
     with Experiment.open(folder, read_only=True) as experiment:
         video = workflow.working_video(experiment)
-        job = workflow.training_job(experiment, preview_index=preview_index, resume=resume)
+        if resume is None:
+            resume = workflow.resumable(experiment)
+        job = workflow.training_job(experiment, preview_index=preview_index, resume=resume, start=start)
         steps = train(job)
         try:
             step = next(steps)
@@ -57,11 +61,37 @@ def trained(folder: Path, preview_index: int, resume: bool) -> Steps[ModelCard]:
                     step = steps.send(Preview(video.frame(wish), wish, video.valid_part(wish)))
                 else:
                     step = next(steps)
-        except StopIteration as finished:
-            card: ModelCard = finished.value
-            return card
+        except StopIteration:
+            return job.folder.name
         finally:
             steps.close()
+
+
+def used_once_trained(
+    experiment: Experiment, training: Steps[str]
+) -> Steps[tuple[workflow.ComparedModel, ...]]:
+    """Use the model that comes out of a training.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study, open for writing.
+    training : Steps
+        As `trained` yields them; returns the name of the model.
+
+    Yields
+    ------
+    Step
+        Those of `training`.
+
+    Returns
+    -------
+    tuple of ComparedModel
+        All models of the study, compared.
+    """
+    name = yield from training
+    workflow.choose_model(experiment, name)
+    return workflow.compared_models(experiment)
 
 
 def measured_while_stored(experiment: Experiment, video: Video, masks: Steps[None]) -> Steps[int]:

@@ -59,6 +59,8 @@ class Facts:
     scores : tuple of (str, float), optional
         Class name and tolerant F-score of the trained network, empty where too few frames were labelled to
         score it; None before it is trained.
+    labels_changed : bool
+        Labels, classes or video are others than those that the network was trained on.
     resumable : bool
         A training was cut short and can go on.
     segmented : int
@@ -85,6 +87,7 @@ class Facts:
     labelled: int = 0
     saved_at: str = ""
     scores: tuple[tuple[str, float], ...] | None = None
+    labels_changed: bool = False
     resumable: bool = False
     segmented: int = 0
     outdated: bool = False
@@ -284,12 +287,13 @@ def _label_text(facts: Facts) -> str:
 def _train_text(facts: Facts) -> str:
     resumable = facts.resumable and facts.running != "train"
     offer = "; a training was cut short: resume it or start anew" if resumable else ""
+    changed = ". Labels have changed since" if facts.labels_changed else ""
     if facts.scores is None:
         ready = f"Ready: {_count(facts.labelled, 'labelled frame')}"
         return ready + offer
     scores = ", ".join(f"{name} {score:.2f}" for name, score in facts.scores)
     text = f"Trained. F within 2 px: {scores}" if scores else "Trained, on too few frames to score it"
-    return text + offer
+    return text + changed + offer
 
 
 def _segment_text(facts: Facts) -> str:
@@ -297,7 +301,7 @@ def _segment_text(facts: Facts) -> str:
     if facts.segmented == 0:
         return f"Ready: {_count(facts.shape[0], 'frame')} to segment"
     if facts.outdated:
-        return f"{_count(facts.segmented, 'frame')} segmented by an earlier network"
+        return f"{_count(facts.segmented, 'frame')} segmented by another network"
     if facts.segmented < facts.shape[0]:
         return f"{facts.segmented} of {_count(facts.shape[0], 'frame')} segmented"
     return f"All {_count(facts.shape[0], 'frame')} segmented"

@@ -26,6 +26,7 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     begun = Signal()
     stepped = Signal(str, object)  # stage, Step
+    failed = Signal(str)  # stage; the user was told why
     ended = Signal(str, bool)  # stage, whether it came to its end
 
     def __init__(self, state: ViewerState, parent: QObject) -> None:
@@ -70,6 +71,10 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
             ended(finished=True)
             on_done(result)
 
+        def failed(message: str) -> None:
+            self.failed.emit(stage)
+            ended()
+
         def stepped(step: Step) -> None:
             on_step(step)
             self.stepped.emit(stage, step)
@@ -80,7 +85,7 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
             description=description,
             on_step=stepped,
             on_done=done,
-            on_error=lambda message: ended(),
+            on_error=failed,
             on_stop=ended,
             owner=self,
         )

@@ -13,7 +13,8 @@ from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment, MaskStore
 from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
-from glissile.learn.identity import interrupted
+from glissile.learn.identity import identity
+from glissile.learn.recipes import Recipe
 from glissile.progress import Step, Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.stabilize.field_of_view import FieldOfView, FieldOfViewSettings, fields_of_view
@@ -52,7 +53,9 @@ class Study:
     outdated : bool
         The motion was found with other settings or regions than those of now.
     card : ModelCard, optional
-        The trained network of the chosen recipe.
+        The network in use.
+    models : tuple of ComparedModel
+        All networks, as they compare; those that are damaged or were cut short, too.
     store : MaskStore, optional
         Labels on the pixels of `source`; None where there are none and the experiment is read-only.
     labels : mapping of int to ndarray (y, x)
@@ -78,6 +81,7 @@ class Study:
     outdated: bool
     left_out: tuple[int, ...]
     card: ModelCard | None
+    models: tuple[workflow.ComparedModel, ...]
     store: MaskStore | None
     labels: Mapping[int, NDArray[np.uint8]]
     segmented: tuple[int, ...]
@@ -117,6 +121,11 @@ class Study:
             return ()
         flagged = zip(self.motion.frame_numbers.tolist(), self.motion.flags, strict=True)
         return tuple(number for number, flag in flagged if flag == "corrected")
+
+    @property
+    def labels_changed(self) -> bool:
+        """Whether labels, classes or video are others than those that the network in use was trained on."""
+        return any(model.used and model.labels_changed for model in self.models)
 
     @property
     def scores(self) -> tuple[tuple[str, float], ...] | None:
@@ -222,7 +231,6 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
     video = workflow.fixed(experiment, source)
     store = experiment.labels_or_none() if experiment.read_only else experiment.labels()
     card = trained_card(experiment)
-    segmentation = experiment.segmentation_or_none()
     motion = workflow.motion(experiment, cut)
     return Study(
         experiment=experiment,
@@ -236,12 +244,11 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         outdated=outdated(experiment, cut),
         left_out=workflow.corrections_left_out(experiment, cut),
         card=card,
+        models=workflow.compared_models(experiment),
         store=store,
         labels={} if store is None else read_labels(store, video),
         segmented=workflow.segmented_frames(experiment, video),
-        current=card is not None
-        and segmentation is not None
-        and segmentation.attributes.get("model") == card.weights_sha256,
+        current=segmented_by(experiment, card),
         measured=workflow.measurements_current(experiment),
     )
 
@@ -359,13 +366,24 @@ def seen_as(experiment: Experiment, settings: FieldOfViewSettings) -> Steps[Stud
 
 
 def trained_card(experiment: Experiment) -> ModelCard | None:
-    """Card of the network of the chosen recipe; None before it is trained."""
-    return workflow.model_card(experiment)
+    """Card of the network in use; None before any is trained, and where it is damaged."""
+    try:
+        return workflow.model_card(experiment)
+    except InputError:
+        return None
+
+
+def segmented_by(experiment: Experiment, card: ModelCard | None) -> bool:
+    """Whether the masks that are kept are those of the network of `card`."""
+    kept = experiment.segmentation_or_none()
+    return card is not None and kept is not None and kept.attributes.get("model") == card.weights_sha256
 
 
 def resumable(experiment: Experiment) -> bool:
-    """Whether a training of the chosen recipe was cut short and can go on here.
+    """Whether a training with the present settings was cut short and can go on here.
 
     That of an experiment which is open elsewhere may still be running there.
     """
-    return not experiment.read_only and interrupted(workflow.model_folder(experiment)) is not None
+    wanted = identity("", experiment.settings("train", Recipe))["recipe"]
+    found = (known.get("recipe") for _, known in workflow.cut_short(experiment))
+    return not experiment.read_only and wanted in found

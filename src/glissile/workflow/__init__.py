@@ -6,6 +6,20 @@ from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.workflow.labelling import ImportedLabels, import_labels, where_to_label
+from glissile.workflow.models import (
+    ComparedModel,
+    TrainedModel,
+    choose_model,
+    compared_models,
+    cut_short,
+    delete_model,
+    model_card,
+    model_folder,
+    model_named,
+    rename_model,
+    trained_models,
+    used_model,
+)
 from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
@@ -36,9 +50,9 @@ from glissile.workflow.stabilization import (
     working_video,
 )
 from glissile.workflow.training import (
+    fitting_model,
     is_trained,
-    model_card,
-    model_folder,
+    prepare_retraining,
     resumable,
     train,
     training_job,
@@ -50,19 +64,27 @@ from glissile.workflow.videos import (
     source_video,
     trimmed_video,
 )
+from glissile.workflow.waiting import queue_training, unqueue_training, waiting_trainings
 
 __all__ = [
     "SETTINGS",
+    "ComparedModel",
     "ImportedLabels",
     "Results",
+    "TrainedModel",
     "check_calibration",
+    "choose_model",
+    "compared_models",
     "correct",
     "corrections",
     "corrections_left_out",
     "create",
+    "cut_short",
+    "delete_model",
     "distortion",
     "drawn_regions",
     "field_of_view",
+    "fitting_model",
     "fixed",
     "import_labels",
     "is_segmented",
@@ -76,9 +98,13 @@ __all__ = [
     "measurements_current",
     "model_card",
     "model_folder",
+    "model_named",
     "motion",
     "pipeline",
     "predicted",
+    "prepare_retraining",
+    "queue_training",
+    "rename_model",
     "resumable",
     "segment",
     "segmentation_of",
@@ -89,17 +115,31 @@ __all__ = [
     "store",
     "strain_of",
     "train",
+    "trained_models",
     "training_job",
     "trimmed_video",
+    "unqueue_training",
+    "used_model",
+    "waiting_trainings",
     "where_to_label",
     "working_video",
 ]
 
 
-def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[object]]]]:
+def pipeline(
+    experiment: Experiment, *, retrain: bool = False
+) -> Iterator[tuple[str, Callable[[], Steps[object]]]]:
     """Name and start, in order, the stages that are not done or whose input has changed.
 
     The strain log is looked at first, so that nobody learns after an hour of training that it is of no use.
+    Where a model fits labels and recipe as they are now, it is used and none is trained.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study, open for writing.
+    retrain : bool
+        Where none fits, begin from the model in use, with its settings, and not anew.
 
     Yields
     ------
@@ -115,10 +155,19 @@ def pipeline(experiment: Experiment) -> Iterator[tuple[str, Callable[[], Steps[o
     check_strain_log(experiment.document.calibration, trimmed, folder=experiment.folder)
     if not is_stabilized(experiment, trimmed):
         yield "Stabilize", lambda: stabilize(experiment)
-    if not is_trained(experiment):
-        resume = resumable(experiment)
-        yield "Train", lambda: train(experiment, resume=resume)
+    start = prepare_retraining(experiment) if retrain else None
+    fitting = fitting_model(experiment)
+    if fitting is None:
+        resume = resumable(experiment, start=start)
+        yield "Train", lambda: train(experiment, resume=resume, start=start)
+    elif fitting != _used_name(experiment):
+        choose_model(experiment, fitting)
     if not is_segmented(experiment, working_video(experiment)):
         yield "Segment", lambda: segment(experiment)
     if not measurements_current(experiment):
         yield "Measure", lambda: measure(experiment)
+
+
+def _used_name(experiment: Experiment) -> str | None:
+    model = used_model(experiment)
+    return None if model is None else model.name

@@ -10,8 +10,8 @@ from glissile.io.checkpoint import read_card
 from glissile.progress import Steps
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
+from glissile.workflow.models import model_folder
 from glissile.workflow.stabilization import working_video
-from glissile.workflow.training import model_folder
 
 
 def _model_hash(experiment: Experiment) -> str:

@@ -1,5 +1,6 @@
-"""Section 4: a network learns from the labelled frames, in a process of its own."""
+"""Section 4: networks learn from the labelled frames, in a process of their own, one after another."""
 
+from collections.abc import Callable
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
@@ -7,22 +8,27 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHeaderView, QPushButton, QTableWidget, QTableWidgetItem
 
+from glissile import workflow
 from glissile.errors import InputError
+from glissile.experiment import Experiment
 from glissile.learn.recipes import RECIPES, Recipe
 from glissile.progress import Step
 from glissile.widgets import _jobs
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
-from glissile.widgets._resolve import SectionState
+from glissile.widgets._resolve import SectionState, refused_now
+from glissile.widgets._resolve_models import retrain_refused, retrain_tooltip
 from glissile.widgets._worker import in_child_process
+from glissile.widgets.sections.models import ModelTable
 from glissile.widgets.sections.section import Section, words
+from glissile.widgets.sections.training_queue import TrainingQueue
 
 _PREVIEW_AFTER_MS = 300
 _MEASURES = {"precision": "prec.", "recall": "recall", "f": "F", "tolerant_f": "F 2 px"}
 
 
 class TrainSection(Section):
-    """Recipe, live curves, and the scores in the end."""
+    """Recipe, live curves, the scores in the end, and all models; trainings that wait for their turn."""
 
     def __init__(self, bench: Bench, viewer: Any) -> None:
         super().__init__(
@@ -52,6 +58,7 @@ class TrainSection(Section):
         self.stop = QPushButton("Stop and keep best")
         self.stop.clicked.connect(self._stop)
         self.buttons.insertWidget(2, self.stop)
+        self._add_queue()
         self.plot = TrainingPlot()
         self.plot.hide()
         self.results.addWidget(self.plot)
@@ -70,6 +77,7 @@ class TrainSection(Section):
         self.results.addWidget(self.scores)
         self.note = words("")
         self.results.addWidget(self.note)
+        self._add_models()
         self._preview_timer = QTimer(self)
         self._preview_timer.setSingleShot(True)
         self._preview_timer.setInterval(_PREVIEW_AFTER_MS)
@@ -77,10 +85,37 @@ class TrainSection(Section):
         self.toggled.connect(lambda shown: self._show_scores())  # rows wrap once they have a width
         bench.study_changed.connect(self.study_changed)
         bench.facts_changed.connect(self._show_scores)
+        bench.facts_changed.connect(self._show_models)
+        bench.runner.ended.connect(self._on_ended)
         bench.frame_changed.connect(lambda index: self._preview_timer.start())
         viewer.events.theme.connect(self._follow_theme)
         self._follow_theme()
         self._show_scores()
+
+    def _add_queue(self) -> None:
+        """Add what lets trainings wait, and shows those that do."""
+        self.retrain = QPushButton("Correct and retrain")
+        self.retrain.clicked.connect(lambda: self._told(self._retrain))
+        self.results.addWidget(self.retrain)
+        self.another = QPushButton("Queue another training…")
+        self.another.setToolTip("Choose settings for a training that begins once this one has ended")
+        self.another.setCheckable(True)
+        self.another.toggled.connect(lambda shown: self.settings.setVisible(shown))
+        self.results.addWidget(self.another)
+        self.enqueue = QPushButton("Queue with these settings")
+        self.enqueue.clicked.connect(lambda: self._told(self._enqueue))
+        self.settings_layout.addWidget(self.enqueue)
+        self.queue = TrainingQueue(self._bench, lambda recipe: self._train(recipe, resume=None))
+        self.results.addWidget(self.queue)
+
+    def _add_models(self) -> None:
+        """Add the table of all models."""
+        self.models = ModelTable()
+        self.results.addWidget(self.models)
+        change = self._change_models
+        self.models.chosen.connect(lambda name: change(lambda e: workflow.choose_model(e, name)))
+        self.models.renamed.connect(lambda name, new: change(lambda e: workflow.rename_model(e, name, new)))
+        self.models.deleted.connect(lambda name: change(lambda e: workflow.delete_model(e, name)))
 
     def study_changed(self) -> None:
         """Show the recipe of the study."""
@@ -95,46 +130,105 @@ class TrainSection(Section):
     def set_state(self, state: SectionState) -> None:
         """Show `state`."""
         super().set_state(state)
-        self.resume.setVisible(not state.running and self._bench.facts().resumable)
+        facts = self._bench.facts()
+        self.resume.setVisible(not state.running and facts.resumable)
         self.resume.setEnabled(state.enabled)
         self.stop.setVisible(state.running)
+        self.retrain.setVisible(not state.running and facts.scores is not None)
+        refused = retrain_refused(facts)
+        self.retrain.setEnabled(not refused)
+        used = next((model.name for model in self.models.value() if model.used), "the network")
+        self.retrain.setToolTip(refused or retrain_tooltip(used))
+        self.models.set_editable(refused_now("train", facts))
+        for widget in (self.another, self.enqueue):
+            widget.setVisible(state.running)
+        if not state.running:
+            self.another.setChecked(False)
+        self.settings.setVisible(not state.running or self.another.isChecked())
+        self.settings.setEnabled(state.editable or state.running)
 
     def start(self) -> None:
         """Train anew."""
-        self._train(resume=False)
+        self._train(self.form.value(), resume=False)
 
     def _resume(self) -> None:
+        self._told(self._train_on)
+
+    def _train_on(self) -> None:
+        """Go on with the training that was cut short, as it was set then, but on the device of now."""
+        assert self._bench.study is not None
+        recipe = self._bench.study.experiment.settings("train", Recipe)
+        here = {"device": self.form.value().device}
+        self._train(recipe.model_copy(update=here), resume=True)
+
+    def _told(self, work: Callable[[], None]) -> None:
+        """Do what a button says, and tell the user where that is not possible."""
         try:
-            self._train(resume=True)
+            work()
         except InputError as error:
             show_error(str(error))
 
-    def _train(self, *, resume: bool) -> None:
+    def _retrain(self) -> None:
         study = self._bench.study
         assert study is not None
-        study.experiment.save_settings("train", self.form.value())
+        name = workflow.prepare_retraining(study.experiment)
+        self._train(study.experiment.settings("train", Recipe), resume=False, start=name)
+        show_info(f"Going on from {name} with the labels as they are now; {name} is kept")
+
+    def _train(self, recipe: Recipe, *, resume: bool | None, start: str | None = None) -> None:
+        study = self._bench.study
+        assert study is not None
+        experiment = study.experiment
+        experiment.save_settings("train", recipe)
         self._bench.save()
-        self.plot.begin(study.experiment.document.classes)
+        self.plot.begin(experiment.document.classes)
         self.plot.show()
         self.stop.setEnabled(True)
         shown = self._bench.display.working_index() or 0
         self._bench.display.show_segmentation()
+        training = in_child_process(_jobs.trained, experiment.folder, shown, resume, start)
         self._bench.runner.run(
             "train",
-            in_child_process(_jobs.trained, study.experiment.folder, shown, resume),
+            _jobs.used_once_trained(experiment, training),
             description="Training",
             on_step=self._take_step,
-            on_done=lambda card: self._take_trained(),
+            on_done=self._take_trained,
         )
         self.message.setText("Starting: loading the labelled frames and the network")
+
+    def _enqueue(self) -> None:
+        self.queue.add(self.form.value())
+        self.another.setChecked(False)
+
+    def _change_models(self, change: Callable[[Experiment], None]) -> None:
+        study = self._bench.study
+        assert study is not None
+        experiment = study.experiment
+        self._told(lambda: change(experiment))
+        self._list_models()
+
+    def _list_models(self) -> None:
+        """See which models there are now; what is known of the labels stays known."""
+        study = self._bench.study
+        if study is not None:
+            models = workflow.compared_models(study.experiment, known=study.models)
+            self._bench.set_models(models, labels_read=False)
+
+    def _on_ended(self, stage: str, finished: bool) -> None:
+        if stage == "train" and not finished:
+            self._list_models()  # one that was cut short is among them
+
+    def _show_models(self) -> None:
+        study = self._bench.study
+        self.models.set_value(() if study is None else study.models, touched=self._bench.labels_touched)
 
     def _take_step(self, step: Step) -> None:
         self.plot.add(step.metrics)
         if step.preview is not None and step.frame is not None:
             self._bench.show_prediction(step.frame, step.preview)
 
-    def _take_trained(self) -> None:
-        self._bench.set_trained()
+    def _take_trained(self, models: tuple[workflow.ComparedModel, ...]) -> None:
+        self._bench.set_models(models, labels_read=True)
         show_info("The network is trained")
 
     def _stop(self) -> None:

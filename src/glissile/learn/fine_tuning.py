@@ -1,0 +1,139 @@
+"""Going on from the weights of an earlier model: its area calibration taken off, its classes matched."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glissile.defects import DefectClass
+from glissile.errors import InputError
+from glissile.io.checkpoint import Architecture, Normalisation, Parent, load_model
+from glissile.learn.recipes import Recipe
+from glissile.learn.unet import build
+
+# A network that knows the defects needs few epochs to learn what was corrected. At the full learning rate it
+# would first forget.
+LENGTH = 1 / 4
+RATE = 1 / 3
+_HEAD = ("head.weight", "head.bias")
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    """Give the recipe of a training that goes on from an earlier model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of a training from random weights.
+
+    Returns
+    -------
+    Recipe
+        With a quarter of the epochs and minutes, and a third of the learning rate.
+    """
+    return recipe.model_copy(
+        update={
+            "epochs": max(1, round(LENGTH * recipe.epochs)),
+            "minutes": None if recipe.minutes is None else LENGTH * recipe.minutes,
+            "learning_rate": RATE * recipe.learning_rate,
+        }
+    )
+
+
+def begun_from(
+    folder: Path,
+    architecture: Architecture,
+    normalisation: Normalisation,
+    classes: Sequence[DefectClass],
+    *,
+    seed: int,
+) -> tuple[dict[str, Tensor], Parent]:
+    """Weights of an earlier model as the beginning of a training.
+
+    Parameters
+    ----------
+    folder : Path
+        The earlier model.
+    architecture : Architecture
+        Of the network to be trained; its outputs may be others than the model's.
+    normalisation : Normalisation
+        Of what it will see.
+    classes : sequence of DefectClass
+        What it will learn. A class that the model knows, by its key or else by its mask value, begins as the
+        model draws it; others begin from random weights.
+    seed : int
+        Start of the random weights.
+
+    Returns
+    -------
+    weights : dict of str to Tensor
+        Of the network; the offsets that calibrated the areas of the model are taken off.
+    parent : Parent
+        The model, as the card of the new one names it.
+
+    Raises
+    ------
+    InputError
+        If there is no model, it is broken, or its network or grey range is another one.
+    """
+    weights, card = load_model(folder)
+    alike = card.architecture.model_copy(update={"outputs": architecture.outputs})
+    if (alike, card.normalisation) != (architecture, normalisation):
+        raise InputError(
+            f"{folder.name}: this model is {_described(card.architecture, card.normalisation)}, but the "
+            f"settings ask for {_described(architecture, normalisation)}; train with the settings of the "
+            "model, or from the beginning"
+        )
+    try:
+        weights = _matched(weights, card.architecture, card.logit_offsets, card.classes, classes, seed)
+    except (KeyError, RuntimeError) as problem:
+        raise InputError(
+            f"{folder}: the weights do not fit the network that the model card describes; copy both files of "
+            "the model together or train anew"
+        ) from problem
+    learned = tuple(sorted(card.learned))
+    return weights, Parent(name=folder.name, weights_sha256=card.weights_sha256, learned=learned)
+
+
+def _matched(
+    weights: dict[str, Tensor],
+    theirs: Architecture,
+    offsets: Sequence[float],
+    known: Sequence[DefectClass],
+    classes: Sequence[DefectClass],
+    seed: int,
+) -> dict[str, Tensor]:
+    """Weights of a network for `classes` from those of one for the `known`."""
+    ours = theirs.model_copy(update={"outputs": len(classes) + 1})
+    network = build(ours, seed=seed)
+    # The head of the network gives `stem` x `stem` pixels of one class after the other.
+    size = theirs.stem**2
+    weights = dict(weights)
+    if offsets:
+        weights["head.bias"] = weights["head.bias"] - torch.from_numpy(
+            np.repeat(np.asarray(offsets, np.float32), size)
+        )
+    fresh = network.state_dict()
+    for name in _HEAD:
+        head = fresh[name].clone()
+        for new, old in _rows(known, classes).items():
+            head[new * size : (new + 1) * size] = weights[name][old * size : (old + 1) * size]
+        weights[name] = head
+    network.load_state_dict(weights)
+    return weights
+
+
+def _rows(known: Sequence[DefectClass], classes: Sequence[DefectClass]) -> dict[int, int]:
+    """From the index of each output of the new network to that of the old, background first."""
+    keys = {c.key: row for row, c in enumerate(known, start=1)}
+    # A class that was renamed keeps its value.
+    left = {c.value: row for row, c in enumerate(known, start=1) if c.key not in {d.key for d in classes}}
+    found = {row: keys.get(c.key, left.get(c.value)) for row, c in enumerate(classes, start=1)}
+    return {0: 0} | {new: old for new, old in found.items() if old is not None}
+
+
+def _described(architecture: Architecture, normalisation: Normalisation) -> str:
+    widths = "-".join(str(width) for width in architecture.widths)
+    return f"{architecture.kind} {widths}, stem {architecture.stem}, grey range {normalisation.kind}"
