@@ -9,7 +9,7 @@ from glissile.flat_field import evened
 from glissile.io.checkpoint import Normalisation
 
 # A hot pixel or a burnt-in clock must not outweigh the specimen.
-_FURTHEST = 1.0
+FURTHEST = 1.0
 
 
 def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.float32]:
@@ -45,7 +45,7 @@ def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.
     if not high > low:
         return np.zeros(grey.shape, dtype=np.float32)
     scaled = (grey - low) / (high - low) - 0.5
-    return np.clip(scaled, -0.5 - _FURTHEST, 0.5 + _FURTHEST).astype(np.float32)
+    return np.clip(scaled, -0.5 - FURTHEST, 0.5 + FURTHEST).astype(np.float32)
 
 
 def _full_range(dtype: np.dtype[Any], grey: NDArray[np.float64]) -> tuple[float, float]:

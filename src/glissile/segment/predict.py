@@ -42,7 +42,7 @@ class Predictor:
     def __init__(self, folder: Path, settings: SegmentSettings) -> None:
         tensors, self.card = load_model(folder)
         self.device = choose(settings.device)
-        self._network = _network(folder, tensors, self.card)
+        self._network = network_of(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
         self._network.to(device=self.device, memory_format=memory_format(self.device))  # type: ignore[call-overload]
         self._values = np.array(class_values(self.card.classes), dtype=np.uint8)
@@ -135,7 +135,8 @@ class Predictor:
         return logits.cpu().numpy()
 
 
-def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
+def network_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
+    """Build the network of a model, on the CPU, to predict with; InputError where the weights do not fit."""
     with torch.device("meta"):
         network = build(card.architecture)
     try:
