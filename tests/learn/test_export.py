@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 
@@ -17,10 +16,6 @@ from glissile.learn.unet import build, logits_of
 CLASSES = (
     DefectClass(value=3, name="dislocation", color="#000000"),
     DefectClass(value=7, name="stacking fault", color="#ffffff"),
-)
-writes_onnx = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript")),
-    reason="onnx and onnxscript are not installed",
 )
 
 
@@ -87,8 +82,8 @@ def test_what_is_left_of_the_normalisation_is_inside(grey):
 @pytest.fixture(scope="module", params=["residual", "ronneberger"])
 def written(request):
     """Card, network and ONNX file of each kind of network."""
-    if writes_onnx.args[0]:
-        pytest.skip(writes_onnx.kwargs["reason"])
+    for needed in ("onnx", "onnxscript"):
+        pytest.importorskip(needed, reason=f"{needed} is not installed")
     made = card(request.param)
     inner = network(made)
     return made, inner, onnx_model(inner, made)
@@ -109,7 +104,8 @@ def test_onnxruntime_computes_the_same_logits_for_any_size(written):
 
 
 def test_the_file_says_what_it_is(written):
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     model = onnx.load_model_from_string(written[2])
     told = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(told["classes"]) == ["background", "dislocation", "stacking fault"]
