@@ -45,7 +45,7 @@ def test_torch_is_pinned_without_saying_which_build():
 def test_every_declared_package_is_pinned_to_an_allowed_version():
     declared = project()
     wanted = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
-    for extra in ("all", "test"):
+    for extra in ("all", "exchange", "test"):
         wanted += declared["project"]["optional-dependencies"][extra]
     pinned = constraints()
     for requirement in map(Requirement, wanted):
@@ -83,17 +83,19 @@ def help_of(*command):
 
 def readme_calls():
     """Command and the rest of the line, for each call of `glissile` that the README shows."""
-    return re.findall(r"^(?:\| `)?glissile ([a-z]+) ?([^`\n]*)", text("README.md"), flags=re.MULTILINE)
+    calls = r"^(?:\| `)?glissile (model [a-z]+|[a-z]+) ?([^`\n]*)"
+    return re.findall(calls, text("README.md"), flags=re.MULTILINE)
 
 
 def test_commands_of_the_readme_exist():
     used = {command for command, _ in readme_calls()}
-    shown = help_of()
+    shown = help_of() + help_of("model")
     assert len(used) >= 8
-    assert [command for command in used if not re.search(rf"^\W*{command}\b", shown, re.MULTILINE)] == []
+    names = {command.split()[-1] for command in used}
+    assert [name for name in names if not re.search(rf"^\W*{name}\b", shown, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize(("command", "rest"), [(c, rest) for c, rest in readme_calls() if "--" in rest])
 def test_options_of_the_readme_exist(command, rest):
-    shown = help_of(command)
+    shown = help_of(*command.split())
     assert [o for o in re.findall(r"--[a-z-]+", rest) if not re.search(rf"{o}\b", shown)] == []

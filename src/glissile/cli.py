@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from glissile import __version__, console
+from glissile import __version__, cli_model, console
 from glissile.atomic import is_being_written
 from glissile.errors import InputError
 from glissile.options import (
@@ -61,6 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+app.add_typer(cli_model.app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # what typer returns after Ctrl-C

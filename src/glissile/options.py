@@ -282,7 +282,7 @@ def recipe_of(
         "device": device.value,
         "held_out": held_out.value,
     }
-    with _options_checked():
+    with options_checked():
         return recipe_named(name.value, **{key: value for key, value in given.items() if value is not None})
 
 
@@ -296,7 +296,7 @@ def strain_log_of(
         return None
     if not path.is_file():
         raise InputError(f"{path}: there is no such strain log; check the path")
-    with _options_checked():
+    with options_checked():
         return StrainLogSettings(
             path=path.absolute().as_posix(),
             time_column=time_column,
@@ -320,7 +320,7 @@ def calibration_of(
         raise InputError(f"--fps {fps:g}: a video has more than 0 frames per second")
     if strain_log is None and (initial_strain is None) != (strain_rate is None):
         raise InputError("--initial-strain and --strain-rate belong together; give both or neither")
-    with _options_checked():
+    with options_checked():
         return Calibration(
             nm_per_pixel=nm_per_pixel,
             seconds_per_frame=None if fps is None else 1 / fps,
@@ -331,7 +331,7 @@ def calibration_of(
 
 
 @contextmanager
-def _options_checked() -> Iterator[None]:
+def options_checked() -> Iterator[None]:
     """Name the option that a settings model refuses."""
     from pydantic import ValidationError
 

@@ -10,7 +10,7 @@ from glissile.flat_field import evened
 from glissile.io.checkpoint import Normalisation
 
 # A hot pixel or a burnt-in clock must not outweigh the specimen.
-_FURTHEST = 1.0
+FURTHEST = 1.0
 
 
 def normalised(frame: NDArray[Any], normalisation: Normalisation) -> NDArray[np.float32]:
@@ -62,7 +62,7 @@ def _scaled(
         low, high = present.min(), present.max()
     if not high > low:
         return np.zeros(grey.shape, dtype=np.float32)
-    scaled = np.clip((grey - low) / (high - low) - 0.5, -0.5 - _FURTHEST, 0.5 + _FURTHEST)
+    scaled = np.clip((grey - low) / (high - low) - 0.5, -0.5 - FURTHEST, 0.5 + FURTHEST)
     return np.asarray(scaled, dtype=np.float32)
 
 

@@ -48,7 +48,7 @@ class Predictor:
     def __init__(self, folder: Path, settings: SegmentSettings, *, calibrated: bool = True) -> None:
         tensors, self.card = load_model(folder)
         self.device = choose(settings.device)
-        self._network = _network(folder, tensors, self.card)
+        self._network = network_of(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
         self._layout = memory_format(self.device, training=False)
         self._network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
@@ -166,7 +166,8 @@ class Predictor:
         return with_calibration(logits, self._calibration)
 
 
-def _network(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
+def network_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
+    """Build the network of a model, on the CPU, to predict with; InputError where the weights do not fit."""
     with torch.device("meta"):
         network = build(card.architecture)
     try:

@@ -1,0 +1,59 @@
+from glissile.defects import DEFAULT_CLASSES
+from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation
+from glissile.io.model_words import IMPORTED, grey_range, is_imported, score_rows, told, training
+
+
+def card(**changes):
+    return ModelCard(
+        **{
+            "classes": DEFAULT_CLASSES,
+            "architecture": Architecture(kind="residual", outputs=3, widths=(4, 8), stem=2),
+            "normalisation": Normalisation(low=2, high=98),
+            "recipe": {"name": "glissile"},
+            "frames": FramesUsed(training=(0, 20), validation=(10,)),
+            "data_hash": "",
+            "scores": {"holdout": {"stacking_fault": {"f": 0.51239, "precision": None}}},
+            "epochs": 3,
+            "created": "2025-01-01T00:00:00+00:00",
+            "seconds": 12.5,
+            "device": "CPU",
+            **changes,
+        }
+    )
+
+
+def test_a_card_is_told_in_words():
+    assert told(card()) == [
+        "classes: 1 dislocation, 2 stacking fault",
+        "network: small residual U-Net, channels 4, 8, 2 x 2 px folded at the entrance",
+        "frames: padded to multiples of 4 px",
+        "grey values: the percentiles 2 and 98 of each frame become 0 and 1",
+        "made: 2025-01-01T00:00:00+00:00",
+    ]
+    assert training(card()) == "Trained on 2 frames of one video for 3 epochs, by the recipe glissile."
+
+
+def test_an_imported_model_tells_where_it_comes_from():
+    imported = card(recipe={"name": IMPORTED, "file": "unet.pth"})
+    assert is_imported(imported)
+    assert not is_imported(card())
+    assert "imported: from unet.pth" in told(imported)
+    assert "nothing is known" in training(imported)
+
+
+def test_scores_are_a_table():
+    head, row = score_rows(card(), "holdout")
+    assert dict(zip(head, row, strict=True)) == {
+        "class": "stacking fault",
+        "precision": "-",
+        "recall": "-",
+        "F": "0.512",
+        "F within 2 px": "-",
+        "error of the mean area": "-",
+    }
+    assert score_rows(card(scores={}), "holdout") == []
+
+
+def test_each_grey_range_has_words():
+    kinds = ("percentiles", "flattened", "full range")
+    assert len({grey_range(Normalisation(kind=kind)) for kind in kinds}) == 3

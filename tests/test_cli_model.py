@@ -1,0 +1,170 @@
+"""`glissile model`: what it prints, what it writes, and how it refuses bad input."""
+
+import contextlib
+import io
+import re
+import sys
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from glissile import cli
+from glissile.defects import DEFAULT_CLASSES
+from glissile.io.checkpoint import (
+    Architecture,
+    FramesUsed,
+    ModelCard,
+    Normalisation,
+    read_card,
+    save_model,
+)
+from glissile.learn.unet import build
+from glissile.progress import Step
+
+AUTHORED = ("--authors", "A. Author,  B. Author", "--licence", "CC-BY-4.0")
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def glissile(*arguments):
+    """Run the command in this process, its streams no terminals."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as streams:
+        patch.setattr(sys, "argv", ["glissile", *(str(a) for a in arguments)])
+        patch.setattr("warnings.showwarning", None)  # given back afterwards
+        patch.setenv("COLUMNS", "80")
+        streams.enter_context(contextlib.redirect_stdout(out))
+        streams.enter_context(contextlib.redirect_stderr(err))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return Done(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def done(*arguments):
+    result = glissile(*arguments)
+    assert result.code == 0, result.err
+    return result.out
+
+
+def refused(*arguments):
+    result = glissile(*arguments)
+    assert result.code == 2
+    assert re.fullmatch(r"glissile: .+\n", result.err), result.err
+    return result.err
+
+
+@pytest.fixture
+def model(tmp_path):
+    a = Architecture(kind="ronneberger", outputs=3, widths=(4, 8))
+    card = ModelCard(
+        classes=DEFAULT_CLASSES,
+        architecture=a,
+        normalisation=Normalisation(),
+        recipe={"name": "glissile"},
+        frames=FramesUsed(training=(0, 9)),
+        data_hash="",
+        scores_note="too few frames were labelled to hold any out",
+        epochs=2,
+        created="2025-01-01T00:00:00+00:00",
+        seconds=3,
+        device="CPU (2 cores)",
+    )
+    save_model(tmp_path / "twip steel", build(a).state_dict(), card)
+    return tmp_path / "twip steel"
+
+
+@pytest.fixture
+def weights(model):
+    """Weights of the same network in the published layout."""
+    names = {
+        "entry": "inc.double_conv",
+        "down.0": "down1.maxpool_conv.1.double_conv",
+        "up.0": "up1.up",
+        "join.0": "up1.conv.double_conv",
+        "head": "outc.conv",
+    }
+    state = {}
+    for key, tensor in build(read_card(model).architecture).state_dict().items():
+        ours = next(name for name in names if key.startswith(f"{name}."))
+        state[names[ours] + key.removeprefix(ours)] = tensor
+    torch.save(state, model.parent / "unet.pth")
+    return model.parent / "unet.pth"
+
+
+@pytest.mark.parametrize("command", ["show", "import", "export"])
+def test_help_fits_80_columns_and_explains_every_option(command):
+    text = done("model", command, "--help")
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert not re.search(r"--[a-z-]+ +\S+ +│", text)
+    assert "…" not in text
+
+
+def test_a_model_is_shown(model):
+    shown = done("model", "show", model)
+    assert "classes: 1 dislocation, 2 stacking fault\n" in shown
+    assert "network: U-Net of Ronneberger et al. (2015), channels 4, 8\n" in shown
+    assert "trained on 2 frames, 3 s on CPU (2 cores)\n" in shown
+    assert "too few frames were labelled" in shown
+    assert "there is no trained model here" in refused("model", "show", model.parent)
+
+
+def test_weights_are_imported_and_shown(weights, tmp_path):
+    shown = done("model", "import", weights, "--output", tmp_path / "m", "--classes", "line,fault")
+    assert "classes: 1 line, 2 fault\n" in shown
+    assert f"model in {tmp_path / 'm'}\n" in shown
+    shown = done("model", "show", tmp_path / "m")
+    assert "imported: from unet.pth\n" in shown
+    assert "trained on" not in shown
+
+
+def test_classes_that_do_not_fit_are_refused(weights, tmp_path):
+    given = ("model", "import", weights, "--output", tmp_path / "m")
+    assert '--classes "class 1,class 2"' in refused(*given)
+    assert "not 1;" in refused(*given, "--classes", "line")
+    assert "comes twice" in refused(*given, "--classes", "line,line")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """What the export is asked for, without the export."""
+    asked = []
+
+    def export(*arguments, **options):
+        asked.append((arguments, options))
+        yield Step(index=1, total=1, message="done")
+
+    for name in ("export_package", "export_onnx"):
+        monkeypatch.setattr(f"glissile.exchange.{name}", export)
+    return asked
+
+
+def test_the_name_of_the_output_says_what_is_written(model, tmp_path, exported):
+    done("model", "export", model, tmp_path / "a.onnx")
+    done("model", "export", model, tmp_path / "a.zip", *AUTHORED, "--softmax", "--sample", tmp_path / "v.tif")
+    assert exported[0] == ((model, tmp_path / "a.onnx"), {})
+    (folder, output, entry), options = exported[1]
+    assert (folder, output, options) == (model, tmp_path / "a.zip", {"sample": tmp_path / "v.tif"})
+    assert (entry.name, entry.authors) == ("twip steel", ("A. Author", "B. Author"))
+    assert (entry.licence, entry.output) == ("CC-BY-4.0", "probabilities")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("a.zip", (), "--authors"),
+        ("a.zip", AUTHORED[:2], "--licence"),
+        ("a.zip", (*AUTHORED[:3], "my own"), "--licence my own: string should match"),
+        ("a.zip", ("--authors", "a/b", *AUTHORED[2:]), "--authors"),
+        ("a.zip", (*AUTHORED, "--name", "x"), "--name x: string should have at least 5"),
+        ("a.onnx", AUTHORED, "leave them out"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(model, tmp_path, exported, name, options, sentence):
+    assert sentence in refused("model", "export", model, tmp_path / name, *options)
+    assert not exported
