@@ -7,8 +7,9 @@ import torch
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation
+from glissile.io.checkpoint import Architecture, Calibration, FramesUsed, ModelCard, Normalisation
 from glissile.learn import export
+from glissile.learn.calibrate import with_calibration
 from glissile.learn.export import ExportedNetwork, onnx_model
 from glissile.learn.intensity import normalised
 from glissile.learn.unet import build, logits_of
@@ -23,12 +24,17 @@ def card(kind="residual", grey="percentiles"):
     return ModelCard(
         classes=CLASSES,
         architecture=Architecture(
-            kind=kind, outputs=3, widths=(4, 6, 8), stem=2 if kind == "residual" else 1
+            kind=kind,
+            outputs=3,
+            widths=(4, 6, 8),
+            stem=2 if kind == "residual" else 1,
+            local_contrast_px=8 if kind == "residual" else 0,
         ),
         normalisation=Normalisation(kind=grey),
         recipe={},
         frames=FramesUsed(training=(0,)),
         data_hash="",
+        calibration=Calibration(thinning=0.5, offsets=(0, -0.3, 0.2)),
         epochs=1,
         created="",
         seconds=0,
@@ -73,7 +79,7 @@ def test_what_is_left_of_the_normalisation_is_inside(grey):
     given = torch.from_numpy(scaled(frame, made.normalisation))[None, None]
     torch.testing.assert_close(
         ExportedNetwork(inner, made)(given),
-        logits_of(inner, ours, made.architecture.stride),
+        with_calibration(logits_of(inner, ours, made.architecture.stride), made.calibration),
         atol=1e-5,
         rtol=1e-5,
     )
