@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from glissile.io.checkpoint import Calibration
-from glissile.learn.calibrate import area_offsets, thinned, with_calibration
+from glissile.learn.calibrate import area_offsets, fitted, thinned, thinning_shares, with_calibration
+
+HALF = (0.0, 0.5, 0.5)
 
 
 def areas(logits, offsets, classes=3):
@@ -73,8 +75,8 @@ def width(logits):
 def test_thinning_takes_as_much_of_a_faint_line_as_of_a_plain_one():
     whole, faint, plain = ridges(8, 0.5), ridges(0.5), ridges(8)
     assert width(whole) == [18]
-    assert width(thinned(faint, 0.5)) == width(thinned(plain, 0.5)) == [7]
-    assert width(thinned(whole, 0.5)) == [14]
+    assert width(thinned(faint, HALF)) == width(thinned(plain, HALF)) == [7]
+    assert width(thinned(whole, HALF)) == [14]
     # A shift that makes the plain line as thin takes the faint one whole.
     assert width(whole - torch.tensor([0, 2.5, 0])[:, None, None]) == [7]
 
@@ -82,7 +84,7 @@ def test_thinning_takes_as_much_of_a_faint_line_as_of_a_plain_one():
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_thinning_keeps_crests_and_adds_nothing(share):
     z = torch.from_numpy(logits(3, (2, 3, 40, 50)))
-    before, after = z.argmax(dim=1), thinned(z, share).argmax(dim=1)
+    before, after = z.argmax(dim=1), thinned(z, (0, share, share)).argmax(dim=1)
     assert (after[before == 0] == 0).all()
     assert ((after == before) | (after == 0)).float().mean() > 0.9
     largest = (z[:, 1] - z[:, [0, 2]].amax(dim=1)).flatten().argmax()
@@ -91,13 +93,42 @@ def test_thinning_keeps_crests_and_adds_nothing(share):
 
 def test_thinning_does_not_depend_on_scale_and_zero_is_nothing():
     z = torch.from_numpy(logits(4, (1, 4, 30, 31)))
-    torch.testing.assert_close(thinned(3 * z, 0.5), 3 * thinned(z, 0.5))
-    assert torch.equal(thinned(z, 0), z)
+    shares = (0, 0.5, 0, 0.3)
+    torch.testing.assert_close(thinned(3 * z, shares), 3 * thinned(z, shares))
+    assert torch.equal(thinned(z, shares)[:, 2], z[:, 2])
+    assert torch.equal(thinned(z, (0, 0, 0, 0)), z)
 
 
 def test_a_calibration_thins_first_and_then_adds_the_offsets():
     z = torch.from_numpy(logits(5, (1, 3, 30, 31)))
     offsets = (0.0, -0.5, 0.25)
-    found = with_calibration(z, Calibration(thinning=0.5, offsets=offsets))
-    torch.testing.assert_close(found, thinned(z, 0.5) + torch.tensor(offsets)[:, None, None])
+    found = with_calibration(z, Calibration(thinning=HALF, offsets=offsets))
+    torch.testing.assert_close(found, thinned(z, HALF) + torch.tensor(offsets)[:, None, None])
     assert torch.equal(with_calibration(z, None), z)
+
+
+@pytest.mark.parametrize("wanted_px", [9, 7, 5])
+def test_each_class_is_thinned_as_far_as_its_area_asks(wanted_px):
+    """Class 1 is drawn too wide, class 2 is not."""
+    z = ridges(8, 0.5)[0]
+    z[2, :5] = 30
+    truth = np.zeros(z.shape[1:], np.uint8)
+    for crest in (6, 18):
+        truth[:, crest - wanted_px // 2 : crest + wanted_px // 2 + 1] = 1
+    truth[:5] = 2
+    shares = thinning_shares([z.numpy()], [truth], most=0.9)
+    assert shares[0] == shares[2] == 0
+    assert (shares[1] > 0) == (wanted_px < 9)
+    drawn = with_calibration(z[None], fitted([z.numpy()], [truth], thinning=0.9)).argmax(dim=1)[0].numpy()
+    assert (drawn == truth).mean() > 0.98
+
+
+def test_what_thinning_may_not_do_offsets_do():
+    z = logits(6)
+    truth = np.zeros((60, 70), np.uint8)
+    truth[:, :3] = 1
+    found = fitted([z], [truth], thinning=0.1)
+    assert found.thinning == (0, 0.1, 0)
+    assert found.offsets[1] < 0
+    drawn = with_calibration(torch.from_numpy(z)[None], found).argmax(dim=1)
+    assert (drawn == 1).sum() == pytest.approx(180, rel=0.02)

@@ -34,7 +34,7 @@ def card(kind="residual", grey="percentiles"):
         recipe={},
         frames=FramesUsed(training=(0,)),
         data_hash="",
-        calibration=Calibration(thinning=0.5, offsets=(0, -0.3, 0.2)),
+        calibration=Calibration(thinning=(0, 0.5, 0.5), offsets=(0, -0.3, 0.2)),
         epochs=1,
         created="",
         seconds=0,

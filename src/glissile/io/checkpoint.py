@@ -78,9 +78,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    thinning: float = Field(
-        0, ge=0, lt=1, description="Share of the neighbourhood's margin that is taken off"
-    )
+    thinning: tuple[float, ...] = Field(description="Share that each class is thinned by, background first")
     offsets: tuple[float, ...] = Field(description="Then added to the logit of each class, background first")
 
 
@@ -177,10 +175,13 @@ class ModelCard(BaseModel):
                 f"the network has {self.architecture.outputs} outputs for {len(self.classes)} classes and "
                 "background"
             )
-        if self.calibration is not None and len(self.calibration.offsets) != self.architecture.outputs:
-            raise ValueError(
-                f"{len(self.calibration.offsets)} offsets do not go with {self.architecture.outputs} outputs"
-            )
+        if self.calibration is not None:
+            for numbers in (self.calibration.thinning, self.calibration.offsets):
+                if len(numbers) != self.architecture.outputs:
+                    raise ValueError(
+                        f"a calibration of {len(numbers)} numbers does not go with "
+                        f"{self.architecture.outputs} outputs"
+                    )
         return self
 
 

@@ -1,5 +1,6 @@
 """Networks trained on overlap draw thin lines too wide; what takes that back, line by line and in sum."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from glissile.io.checkpoint import Calibration
 # A class that the network cannot see must not be forced upon it.
 _LARGEST_OFFSET = 4.0
 _ROUNDS = 4
+_SHARE_STEP = 1 / 64
 
 
 def area_offsets(
@@ -48,7 +50,48 @@ def area_offsets(
     return offsets
 
 
-def thinned(logits: Tensor, share: float) -> Tensor:
+def thinning_shares(
+    logits: Sequence[NDArray[np.float32]], truths: Sequence[NDArray[np.uint8]], *, most: float
+) -> tuple[float, ...]:
+    """How far each class has to be `thinned` to cover its labelled area in the sum of all frames.
+
+    Parameters
+    ----------
+    logits, truths
+        As of `area_offsets`.
+    most : float
+        Largest share that is given, less than 1.
+
+    Returns
+    -------
+    tuple of float
+        Background first; 0 where a class is not drawn too wide, and for the background.
+    """
+    shares = [0.0]
+    for k in range(1, len(logits[0])):
+        wanted = sum(int(np.count_nonzero(t == k)) for t in truths)
+        margins = [_margin(torch.from_numpy(z)[None], k) for z in logits]
+        crests = [_largest_around(margin).clamp(min=0) for margin in margins]
+
+        def too_wide(
+            share: float, margins: list[Tensor] = margins, crests: list[Tensor] = crests, wanted: int = wanted
+        ) -> bool:
+            pairs = zip(margins, crests, strict=True)
+            return wanted < sum(int((margin > share * crest).sum()) for margin, crest in pairs)
+
+        low, high = 0.0, most
+        if not too_wide(0) or not wanted:
+            high = 0.0
+        elif too_wide(most):
+            low = most
+        while high - low > _SHARE_STEP:
+            share = (low + high) / 2
+            low, high = (share, high) if too_wide(share) else (low, share)
+        shares.append(high)
+    return tuple(shares)
+
+
+def thinned(logits: Tensor, shares: Sequence[float]) -> Tensor:
     """Logits under which lines are thinner and yet none is lost.
 
     The margin of a class is how far its logit lies above those of all others. Each pixel loses a share of
@@ -60,24 +103,26 @@ def thinned(logits: Tensor, share: float) -> Tensor:
     ----------
     logits : Tensor, shape (n, classes, y, x)
         Outputs of the network, background first.
-    share : float
-        0, which changes nothing, to less than 1.
+    shares : sequence of float
+        For each class, background first: 0, which changes nothing, to less than 1.
 
     Returns
     -------
     Tensor, shape (n, classes, y, x)
     """
-    if not share:
+    if not any(shares):
         return logits
-    best, second = logits[:, 0], torch.full_like(logits[:, 0], -torch.inf)
-    for k in range(1, logits.shape[1]):
-        second = torch.maximum(second, torch.minimum(best, logits[:, k]))
-        best = torch.maximum(best, logits[:, k])
     result = logits.clone()
-    for k in range(1, logits.shape[1]):
-        margin = logits[:, k] - torch.where(logits[:, k] == best, second, best)
-        result[:, k] -= share * _largest_around(margin).clamp(min=0)
+    for k, share in enumerate(shares):
+        if share:
+            result[:, k] -= share * _largest_around(_margin(logits, k)).clamp(min=0)
     return result
+
+
+def _margin(logits: Tensor, k: int) -> Tensor:
+    """How far class `k` lies above the others, (n, y, x)."""
+    others = [logits[:, j] for j in range(logits.shape[1]) if j != k]
+    return logits[:, k] - functools.reduce(torch.maximum, others)
 
 
 def _largest_around(values: Tensor) -> Tensor:
@@ -88,6 +133,27 @@ def _largest_around(values: Tensor) -> Tensor:
     rows = torch.maximum(torch.maximum(above, here), below)
     left, middle, right = (rows[..., i : i + x] for i in range(3))
     return torch.maximum(torch.maximum(left, middle), right)
+
+
+def fitted(
+    logits: Sequence[NDArray[np.float32]], truths: Sequence[NDArray[np.uint8]], *, thinning: float
+) -> Calibration:
+    """Fit the areas of all classes: by thinning lines as far as may be, and for the rest by offsets.
+
+    Parameters
+    ----------
+    logits, truths
+        As of `area_offsets`.
+    thinning : float
+        Largest share that a class is thinned by.
+
+    Returns
+    -------
+    Calibration
+    """
+    shares = thinning_shares(logits, truths, most=thinning)
+    thin = [thinned(torch.from_numpy(z)[None], shares)[0].numpy() for z in logits]
+    return Calibration(thinning=shares, offsets=tuple(float(v) for v in area_offsets(thin, truths)))
 
 
 def with_calibration(logits: Tensor, calibration: Calibration | None) -> Tensor:

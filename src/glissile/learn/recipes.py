@@ -226,7 +226,7 @@ class Recipe(BaseModel):
         ge=0,
         le=0.9,
         title="Thinning",
-        description="Where areas are calibrated, how far lines get thinner before faint ones are left out",
+        description="Where areas are calibrated, how far lines may get thinner before faint ones go",
         json_schema_extra={"advanced": True},
     )
     reduced_precision: bool = Field(

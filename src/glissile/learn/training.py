@@ -28,7 +28,7 @@ from glissile.io.checkpoint import (
     write_tensors,
 )
 from glissile.learn.agreement import ClassScore, Tally
-from glissile.learn.calibrate import area_offsets, thinned, with_calibration
+from glissile.learn.calibrate import fitted, with_calibration
 from glissile.learn.device import choose, describe, out_of_memory
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity
@@ -161,7 +161,7 @@ class Training:
         end_s = 2 * held_out * score_s + write_s  # the network, and copying
         if self._recipe.calibrate_area:
             used = self._calibration_frames()
-            end_s += len(used) * seconds(lambda: self._area_offsets(used[:1]), times=2)
+            end_s += len(used) * seconds(lambda: self._fitted(used[:1]), times=2)
         self._trainer.restore(*state)
         self._watch.expect(step_s=step_s, look_s=look_s, end_s=end_s)
 
@@ -430,16 +430,12 @@ class Training:
 
     def _calibrated(self) -> Calibration:
         """Fit the areas of the training frames."""
-        offsets = self._area_offsets(self._calibration_frames())
-        return Calibration(thinning=self._recipe.thinning, offsets=tuple(float(v) for v in offsets))
+        return self._fitted(self._calibration_frames())
 
     def _calibration_frames(self) -> tuple[int, ...]:
         most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
         return self._data.training[:: -(-len(self._data.training) // most)]
 
-    def _area_offsets(self, used: Sequence[int]) -> NDArray[np.float32]:
-        share = self._recipe.thinning
-        logits = [
-            thinned(self._trainer.logits(self._data.frame(i))[None], share)[0].cpu().numpy() for i in used
-        ]
-        return area_offsets(logits, [self._data.truth(i) for i in used])
+    def _fitted(self, used: Sequence[int]) -> Calibration:
+        logits = [self._trainer.logits(self._data.frame(i)).cpu().numpy() for i in used]
+        return fitted(logits, [self._data.truth(i) for i in used], thinning=self._recipe.thinning)
