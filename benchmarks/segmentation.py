@@ -67,8 +67,12 @@ def bench(folder: Path, recipe: Recipe, *, every: int, labels: int | None) -> No
         f"{', '.join(str(numbers[i]) for i in held)}"
     )
 
+    reported = [0]
+
     def report(step: Step) -> None:
-        if step.index % max(1, step.total // 10) == 0:
+        tenth = int(10 * step.index / step.total)
+        if "loss" in step.metrics and tenth > reported[-1]:
+            reported.append(tenth)
             print(f"  {step.message}, loss {step.metrics['loss']:.3f}", flush=True)
 
     with tempfile.TemporaryDirectory() as model:
