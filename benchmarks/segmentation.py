@@ -103,9 +103,12 @@ def thinned(job: TrainingJob, held: Sequence[int], labels: int | None) -> tuple[
 
 def trained(job: TrainingJob, held: Sequence[int], name: str) -> dict[str, FrameScores]:
     """Scores by the name of the row: of the network as it learned, and with its areas calibrated."""
+    reported = [0]
 
     def report(step: Step) -> None:
-        if step.index % max(1, step.total // 10) == 0:
+        tenth = int(10 * step.index / step.total)
+        if "loss" in step.metrics and tenth > reported[-1]:
+            reported.append(tenth)
             print(f"  {name}: {step.message}, loss {step.metrics['loss']:.3f}", flush=True)
 
     with tempfile.TemporaryDirectory() as model:

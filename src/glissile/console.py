@@ -58,13 +58,14 @@ def show(title: str, steps: Steps[T]) -> T:
 
 
 def _plain_lines(title: str) -> Callable[[Step], None]:
-    last = 0.0
+    last, said = 0.0, ""
 
     def on_step(step: Step) -> None:
-        nonlocal last
+        nonlocal last, said
         now = time.monotonic()
-        if step.index == step.total or now - last > _LINE_EVERY_S:
-            last = now
+        at_its_end = step.index == step.total and step.message != said
+        if at_its_end or now - last > _LINE_EVERY_S:
+            last, said = now, step.message
             print(f"{title}: {step.message}", file=sys.stderr, flush=True)
 
     return on_step

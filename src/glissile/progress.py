@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One finished step of a long work.
+    """A moment of a long work, most often a finished step of it.
 
     Attributes
     ----------
     index : int
-        Steps finished so far, this one included; 1 to `total`.
+        Steps finished so far, 0 to `total`; it may stay for a while where a step takes long.
     total : int
         Steps expected in all.
     message : str
@@ -40,6 +40,8 @@ class Step:
 
 # A step generator may be sent one value per step; what it understands, its docstring says.
 Steps = Generator[Step, Any, T]
+# Part of a long work that can be left off wherever it yields, and has nothing to tell of itself.
+Ticks = Generator[None, None, T]
 
 
 def finish(steps: Steps[T], on_step: Callable[[Step], None] | None = None) -> T:

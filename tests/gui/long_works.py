@@ -22,6 +22,16 @@ def count(total, pause_s=0.0):
     return received
 
 
+def until_told(pause_s):
+    """Count until something is sent; return how far."""
+    index = 0
+    while True:
+        index += 1
+        time.sleep(pause_s)
+        if (yield Step(index, index, f"number {index}")) is not None:
+            return index
+
+
 def draw(shape):
     """One preview of `shape`."""
     yield Step(1, 1, "drawing", preview=np.arange(np.prod(shape), dtype=np.uint8).reshape(shape), frame=7)

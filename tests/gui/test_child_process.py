@@ -1,7 +1,9 @@
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import long_works
@@ -12,7 +14,7 @@ import pytest
 from glissile.errors import InputError
 from glissile.progress import finish
 from glissile.widgets import _child_process
-from glissile.widgets._child_process import REQUESTS, ChildError, Requests, in_child_process
+from glissile.widgets._child_process import REQUESTS, ChildError, Requests, drive, in_child_process
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -148,6 +150,92 @@ def test_a_request_to_close_interrupts_the_wait_for_a_step(tmp_path):
     with pytest.raises(GeneratorExit):
         next(steps)
     REQUESTS.reset(token)
+
+
+@contextmanager
+def driven(function, *args):
+    """Drive a child in a thread, as the docks do; what asks of it, its steps, and how it ended."""
+    requests, steps, outcome = Requests(), [], []
+
+    def work():
+        token = REQUESTS.set(requests)
+        try:
+            outcome.append(drive(in_child_process(function, *args), requests, steps.append))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            REQUESTS.reset(token)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield requests, steps, outcome
+    requests.close.set()
+    thread.join()
+
+
+def until(condition, within_s=30):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def at_rest(steps):
+    """Wait until no more steps come; give the last."""
+    seen = -1
+    while len(steps) != seen:
+        seen = len(steps)
+        time.sleep(0.4)
+    return steps[-1].index
+
+
+def test_a_paused_child_neither_works_nor_computes():
+    with driven(long_works.count, 100_000, 0.001) as (requests, steps, _):
+        until(lambda: len(steps) > 3)
+        requests.paused = True
+        resting_at = at_rest(steps)
+        (process,) = psutil.Process().children()
+        before = process.cpu_times()
+        time.sleep(1)
+        after = process.cpu_times()
+        assert after.user + after.system - before.user - before.system < 0.1
+        assert steps[-1].index == resting_at
+        requests.paused = False
+        until(lambda: steps[-1].index > resting_at + 3)
+
+
+def test_a_value_that_was_sent_while_paused_is_the_first_to_be_seen():
+    with driven(long_works.until_told, 0.001) as (requests, steps, outcome):
+        until(lambda: len(steps) > 3)
+        requests.paused = True
+        resting_at = at_rest(steps)
+        requests.values.put("stop")
+        requests.paused = False
+        until(lambda: outcome)
+        assert outcome == [resting_at]
+
+
+def test_a_work_that_is_paused_before_it_begins_takes_one_step_at_most():
+    requests = Requests()
+    requests.paused = True
+    token = REQUESTS.set(requests)
+    steps = in_child_process(long_works.count, 3, 0.01)
+    threading.Timer(3, lambda: setattr(requests, "paused", False)).start()
+    began = time.monotonic()
+    assert finish(steps) == 0
+    assert time.monotonic() - began > 3
+    REQUESTS.reset(token)
+
+
+def test_a_paused_child_cleans_up_when_closed(tmp_path):
+    with driven(long_works.leave_trace, tmp_path, 100_000, 0.001) as (requests, steps, outcome):
+        until(lambda: len(steps) > 3)
+        requests.paused = True
+        at_rest(steps)
+        requests.close.set()
+        until(lambda: outcome)
+    assert isinstance(outcome[0], GeneratorExit)
+    assert (tmp_path / "closed").read_text() == "GeneratorExit"
 
 
 PARENT = """

@@ -2,6 +2,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import warnings
 
 import long_works
@@ -146,6 +147,46 @@ def test_cancelling_closes_the_generator_between_two_steps(qtbot, begin, diary, 
     seen = len(diary.entries)
     qtbot.waitUntil(ended(work))
     assert diary.entries[seen:] == [("on_stop",)]
+    assert (tmp_path / "closed").read_text() == "GeneratorExit"
+
+
+def test_a_paused_work_takes_no_step_and_goes_on(qtbot, begin, diary):
+    work = begin(lambda: long_works.count(60, 0.01))
+    qtbot.waitUntil(lambda: len(diary.entries) >= 3)
+    work.pause()
+    assert work.paused
+    qtbot.wait(300)
+    seen = len(diary.entries)
+    qtbot.wait(500)
+    assert len(diary.entries) == seen < 60
+    assert work.running
+    work.go_on()
+    qtbot.waitUntil(ended(work))
+    assert diary.entries[-1] == ("on_done", 0)
+    assert diary.names().count("on_step") == 60
+
+
+def test_a_pause_does_not_count_as_work_in_the_bar(qtbot, begin, viewer):
+    before = set(progress._all_instances)
+    work = begin(lambda: long_works.count(1000, 0.02))
+    qtbot.waitUntil(lambda: any(bar.n > 5 for bar in set(progress._all_instances) - before))
+    (bar,) = set(progress._all_instances) - before
+    work.pause()
+    qtbot.wait(300)
+    worked_s = time.time() - bar.start_t
+    qtbot.wait(1500)
+    work.go_on()
+    assert time.time() - bar.start_t < worked_s + 0.5
+
+
+def test_a_paused_work_can_be_cancelled(qtbot, begin, diary, tmp_path):
+    work = begin(lambda: long_works.leave_trace(tmp_path, 1000, 0.02))
+    qtbot.waitUntil(lambda: len(diary.entries) >= 3)
+    work.pause()
+    qtbot.wait(300)
+    work.cancel()
+    qtbot.waitUntil(ended(work))
+    assert diary.entries[-1] == ("on_stop",)
     assert (tmp_path / "closed").read_text() == "GeneratorExit"
 
 

@@ -1,5 +1,6 @@
 """Minutes are wall time for the whole training, whatever else the machine does; the clock is a fake."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -8,7 +9,8 @@ import pytest
 import torch
 from drawings import job_of
 
-from glissile.learn import training
+from glissile.io.checkpoint import load_model
+from glissile.learn import batches, training
 from glissile.learn.schedule import Plan
 from glissile.learn.stopwatch import LEAST_STEPS, Stopwatch
 from glissile.learn.train import train
@@ -60,7 +62,7 @@ def timed(monkeypatch):
         monkeypatch.setattr(Trainer, "learn", costing(learn, STEP_S))
         monkeypatch.setattr(Trainer, "logits", costing(Trainer.logits, FRAME_S))
         monkeypatch.setattr(training, "area_offsets", calibrate)
-        for name in ("write_tensors", "save_model"):
+        for name in ("write_tensors", "write_checkpoint", "save_model"):
             monkeypatch.setattr(training, name, costing(getattr(training, name), WRITE_S))
         return progress
 
@@ -94,8 +96,8 @@ def test_the_whole_training_takes_the_minutes_it_was_given(tmp_path, timed, load
 @pytest.fixture
 def at_rest(monkeypatch):
     """Let training steps do nothing, so that thousands of them are over soon."""
-    monkeypatch.setattr(training, "draw_batch", lambda *arguments, **options: None)
-    monkeypatch.setattr(Trainer, "learn", lambda self, batch, *, step, steps: torch.zeros(()))
+    monkeypatch.setattr(batches, "draw_batch", lambda *arguments, **options: None)
+    monkeypatch.setattr(Trainer, "learn", lambda self, batch, *, step, steps: 0.0)
 
 
 LONG_CALIBRATE_S = 12.0  # so that the end takes as long as 120 steps
@@ -203,17 +205,52 @@ def test_a_resumed_training_takes_the_time_that_is_left(tmp_path, timed):
     assert 50 < clock.now - 1000 < 60 + STEP_S
 
 
-def test_the_time_left_is_that_of_steps_and_looks(tmp_path, timed):
+END_S = 5 * (CALIBRATE_S + FRAME_S) + FRAME_S + WRITE_S
+
+
+@pytest.mark.parametrize("minutes", [None, 0.5])
+def test_the_time_left_is_right_from_the_first_steps_on(tmp_path, timed, talkative, minutes):
     clock = Clock()
     timed(clock)
-    left = []
-    finish(
-        train(job_of(tmp_path, epochs=5)), lambda step: left.append((clock.now, step.metrics["seconds_left"]))
-    )
-    ends = left[-1][0]
-    assert left[-1][1] == 0
-    for now, seconds in left:
-        assert now + seconds == pytest.approx(ends, abs=0.01)
+    told = []
+    job = job_of(tmp_path, epochs=5, minutes=minutes, validation=(2,))
+    finish(train(job), lambda step: told.append((clock.now, step)))
+    seen = {
+        int(left.group(1)): now for now, step in told if (left := re.search(r"(\d+) s left", step.message))
+    }
+    trained_at = max(now for now, step in told if "seconds_left" in step.metrics)
+    first = next(now for now, step in told if "s left" in step.message)
+    assert first - next(now for now, step in told if step.index == 1) < 2.5 * STEP_S
+    for left, now in seen.items():
+        assert now + left == pytest.approx(clock.now, abs=4)
+    # Once the hold-out was looked at, only the end is still a guess.
+    for now, step in told:
+        if "seconds_left" in step.metrics:
+            assert now + step.metrics["seconds_left"] == pytest.approx(clock.now, abs=2)
+    assert clock.now - trained_at == pytest.approx(END_S, abs=0.01)
+
+
+@pytest.mark.parametrize("pauses_s", [1000, 0.3])
+def test_time_between_two_steps_does_not_count(tmp_path, timed, talkative, pauses_s):
+    clock, paused = Clock(), Clock()
+    timed(clock)
+    finish(train(job_of(tmp_path / "whole", minutes=0.5)))
+    unpaused_s = clock.now
+    timed(paused)
+    rested_s = 0.0
+
+    def rest(step):
+        nonlocal rested_s
+        if step.index % 4 == 1:
+            paused.now += pauses_s
+            rested_s += pauses_s
+
+    card = finish(train(job_of(tmp_path / "rested", minutes=0.5)), rest)
+    assert rested_s
+    assert paused.now - rested_s == pytest.approx(unpaused_s)
+    assert card.seconds == pytest.approx(unpaused_s - WRITE_S)
+    own, other = (load_model(tmp_path / name)[0] for name in ("whole", "rested"))
+    assert all(torch.equal(own[key], other[key]) for key in own)
 
 
 def test_without_minutes_the_plan_stays():

@@ -9,11 +9,11 @@ import torch
 from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation, load_model, save_model
+from glissile.learn.tiling import tiles
 from glissile.learn.unet import build
 from glissile.progress import finish
 from glissile.segment.predict import Predictor, segment
 from glissile.segment.settings import SegmentSettings
-from glissile.segment.tiling import tiles
 from glissile.video import Video
 
 CLASSES = (

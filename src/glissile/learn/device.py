@@ -1,5 +1,6 @@
 """Where to compute, and in which precision it pays there."""
 
+import gc
 import os
 
 import torch
@@ -77,8 +78,25 @@ def out_of_memory(problem: BaseException) -> bool:
     if isinstance(problem, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     text = str(problem).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    signs = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "cannot allocate memory",
+        # How cuDNN and cuBLAS say it.
+        "_alloc_failed",
+        "unable to find a valid cudnn algorithm",
+    )
     return isinstance(problem, RuntimeError) and any(sign in text for sign in signs)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what is held for later use; to be called where no exception holds on to tensors."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def memory_format(device: torch.device, *, training: bool) -> torch.memory_format:

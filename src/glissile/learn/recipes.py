@@ -58,6 +58,16 @@ class Recipe(BaseModel):
     epochs: int = Field(
         40, ge=1, le=100_000, title="Epochs", description="Length of the training where no minutes are given"
     )
+    patience_epochs: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        title="Patience (epochs)",
+        description="End the training early when so many epochs have brought no better result on the frames "
+        "held out; empty trains to the end. Of doubtful use with the one-cycle schedule, whose best epochs "
+        "are the last, when the learning rate comes down",
+        json_schema_extra={"advanced": True},
+    )
     minutes: float | None = Field(
         None,
         gt=0,

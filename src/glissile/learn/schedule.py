@@ -1,9 +1,13 @@
 """How fast a network learns over the course of its training, and for how long."""
 
 from dataclasses import dataclass
-from math import cos, inf, pi
+from math import cos, inf, isfinite, pi
+
+from glissile.learn.recipes import Recipe
 
 WARM_UP = 0.15
+_MOST_UNDONE_IN_A_ROW = 5
+_MOST_RETURNS = 2
 
 
 def one_cycle(progress: float) -> float:
@@ -47,6 +51,57 @@ class Plateau:
             self.share, self.waited = self.share * 0.1, 0
 
 
+@dataclass
+class Divergence:
+    """Steps that had to be undone, and how often the training went back because of them.
+
+    One batch without a finite loss is left out and does no harm. Several in a row tell of weights from which
+    nothing is learned any more: then the best ones so far are learned on from, at a tenth of the rate.
+
+    Attributes
+    ----------
+    undone : int
+        Steps in all.
+    in_a_row : int
+        Since the last that was not undone, or since the training went back.
+    returns : int
+        How often it went back.
+    """
+
+    undone: int = 0
+    in_a_row: int = 0
+    returns: int = 0
+
+    def see(self, loss: float) -> bool:
+        """Take notice of the loss of a step; tell whether to go back."""
+        if isfinite(loss):
+            self.in_a_row = 0
+            return False
+        self.undone += 1
+        self.in_a_row += 1
+        return self.in_a_row >= _MOST_UNDONE_IN_A_ROW
+
+    def go_back(self) -> bool:
+        """Count that the training goes back; tell whether it still may."""
+        self.in_a_row = 0
+        self.returns += 1
+        return self.returns <= _MOST_RETURNS
+
+    @property
+    def rate_share(self) -> float:
+        """Of the learning rates of the recipe, from now on."""
+        return float(10.0**-self.returns)
+
+    def remark(self) -> str:
+        """Say what a person should know of it; empty as long as nothing happened."""
+        text = ""
+        if self.undone:
+            text = f"; {self.undone} step{'s' if self.undone > 1 else ''} without a finite loss left out"
+        if self.returns:
+            text += f"; went back to the best network with 1/{10**self.returns} of the learning rate"
+        return text
+
+
 @dataclass(frozen=True)
 class Plan:
     """Length of a training.
@@ -65,15 +120,15 @@ class Plan:
     steps_per_epoch: int
     validations_per_epoch: int
 
-    def stops(self) -> list[int]:
-        """Step counts after which the hold-out is looked at; ends with `steps`."""
-        marks = {
-            epoch * self.steps_per_epoch + mark for epoch in range(self.epochs) for mark in self._marks()
-        }
-        return sorted({min(mark, self.steps) for mark in marks})
+    @classmethod
+    def wanted(cls, recipe: Recipe, frames: int, batch_size: int) -> "Plan":
+        """All epochs of `recipe`, on so many frames to learn from."""
+        steps = -(-frames * recipe.passes_per_epoch // batch_size)
+        per_epoch = min(max(steps, recipe.least_epoch_steps), recipe.most_epoch_steps)
+        return cls(per_epoch * recipe.epochs, per_epoch, recipe.validations_per_epoch)
 
     def stop_after(self, step: int) -> int:
-        """Give the first stop beyond `step`, as if the training were longer."""
+        """Give the first step beyond `step` after which the hold-out is looked at, were there no end."""
         epoch, place = divmod(step, self.steps_per_epoch)
         return epoch * self.steps_per_epoch + next(mark for mark in self._marks() if mark > place)
 

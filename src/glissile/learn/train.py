@@ -1,9 +1,9 @@
 """Labelled frames -> a trained network on disk, epoch by epoch."""
 
-from bisect import bisect_left
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,18 @@ from glissile.io.checkpoint import ModelCard
 from glissile.learn.labelled import Part
 from glissile.learn.recipes import Recipe
 from glissile.learn.training import Training
-from glissile.progress import Step, Steps
+from glissile.progress import Step, Steps, Ticks
+
+T = TypeVar("T")
+
+# How often a training can be heard of within an epoch, and a curve gets a point there.
+_TELL_EVERY_S = 0.5
+_POINT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Sent to a training: finish now and keep the best weights so far."""
+    """Sent to a training: learn no more, look at the hold-out, and keep the best weights so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +96,9 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
 
     Closing the generator leaves a checkpoint from which a job with `resume` goes on exactly as if it had
     never stopped (where minutes are given: for the minutes that are left); so does killing the process, from
-    the last full epoch. The model of an earlier training in the folder stays until this one has ended.
+    the last full epoch, or from at most some minutes before. The model of an earlier training in the folder
+    stays until this one has ended. Time between two steps, in which nothing is asked of the generator, does
+    not count as training.
 
     Parameters
     ----------
@@ -100,10 +108,14 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
     Yields
     ------
     Step
-        After every look at the hold-out, which is once an epoch (four times for "tanaka2025"). The message
-        names the device. Metrics: `epoch`, `loss`, `seconds_left`; with a hold-out `validation_loss`, and for
-        each class key `f_KEY` and `tolerant_f_KEY`. `preview` is the predicted mask (y, x) of the preview
-        frame, and `frame` its index. Understands `Stop` and `Preview` sent to it.
+        Counts training steps; the message names the device. After every look at the hold-out, which is once
+        an epoch (four times for "tanaka2025"), it has the metrics `epoch`, `loss` and, if that can be told,
+        `seconds_left`; with a hold-out `validation_loss`, and for each class key `f_KEY` and
+        `tolerant_f_KEY`; `preview` is the predicted mask (y, x) of the preview frame, and `frame` its index.
+        In between there is a step every
+        half second, or after every training step where these take longer: without metrics, or in long epochs
+        with `epoch` (1.25 after the first quarter of the second) and `loss`; without preview, unless another
+        frame was asked for. Understands `Stop` and `Preview` sent to it.
 
     Returns
     -------
@@ -114,8 +126,9 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
     Raises
     ------
     InputError
-        If the labels cannot be learned from, memory does not suffice for one frame, there is nothing that
-        fits to resume, or the model to begin from is missing or has another network.
+        If the labels cannot be learned from, memory does not suffice for the smallest step, the loss does not
+        become finite again, there is nothing that fits to resume, or the model to begin from is missing or
+        has another network.
     """
     training = Training(
         job.frames,
@@ -128,29 +141,72 @@ def train(job: TrainingJob) -> Steps[ModelCard]:
         job.valid,
         job.start,
     )
-    if job.resume:
-        training.resume()
-    else:
-        training.begin()
-    shown = job.preview
-    while training.step < training.plan.steps:
-        metrics = training.learn()
-        stops = training.plan.stops()
+    talk = _Conversation(training, job.preview)
+    try:
+        yield from talk.during(training.resume() if job.resume else training.begin())
+        while not training.done:
+            metrics = yield from talk.during(training.learn())
+            yield from talk.say(metrics, with_preview=True)
+        return (yield from talk.during(training.end()))
+    except GeneratorExit:
+        training.save()
+        raise
+    finally:
+        training.close()
+
+
+class _Conversation:
+    """What a training says of itself, and what is said to it.
+
+    Parameters
+    ----------
+    training : Training
+        Who.
+    shown : Preview, optional
+        What it shows of its predictions.
+    """
+
+    def __init__(self, training: Training, shown: Preview | None) -> None:
+        self._training = training
+        self._shown = shown
+        self._preview_wanted = False
+        self._said_at = self._point_at = time.monotonic()
+
+    def during(self, ticks: Ticks[T]) -> Steps[T]:
+        """Do a part of the work, and say now and then where it stands."""
+        try:
+            while True:
+                try:
+                    next(ticks)
+                except StopIteration as over:
+                    result: T = over.value
+                    return result
+                now = time.monotonic()
+                if self._preview_wanted or now - self._said_at >= _TELL_EVERY_S:
+                    point = now - self._point_at >= _POINT_EVERY_S and self._training.learning
+                    metrics = self._training.running() if point else {}
+                    yield from self.say(metrics, with_preview=self._preview_wanted)
+        finally:
+            ticks.close()
+
+    def say(self, metrics: dict[str, float], *, with_preview: bool) -> Steps[None]:
+        """Yield one step, and do what is sent in return."""
+        shown = self._shown if with_preview else None
+        self._preview_wanted = False
         step = Step(
-            index=bisect_left(stops, training.step) + 1,
-            total=len(stops),
-            message=training.message(),
+            index=self._training.step,
+            total=self._training.plan.steps,
+            message=self._training.message(),
             metrics=metrics,
-            preview=None if shown is None else training.predicted(shown.frame, shown.valid),
+            preview=None if shown is None else self._training.predicted(shown.frame, shown.valid),
             frame=None if shown is None else shown.frame_number,
         )
-        try:
+        with self._training.at_rest():
             order = yield step
-        except GeneratorExit:
-            training.save()
-            raise
+        self._said_at = time.monotonic()
+        if metrics:
+            self._point_at = self._said_at
         if isinstance(order, Stop):
-            break
-        if isinstance(order, Preview):
-            shown = order
-    return training.end()
+            self._training.stop()
+        elif isinstance(order, Preview):
+            self._shown, self._preview_wanted = order, True

@@ -1,12 +1,13 @@
-"""A training between its beginning and its end: position, best weights, checkpoint, short memory."""
+"""A training between its beginning and its end: position, best weights, checkpoint."""
 
-import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
-from math import isfinite, isnan
+from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,24 +24,26 @@ from glissile.io.checkpoint import (
     ModelCard,
     Normalisation,
     Parent,
-    read_tensors,
     save_model,
     write_tensors,
 )
 from glissile.learn.agreement import ClassScore, Tally
+from glissile.learn.batches import Batches
 from glissile.learn.calibrate import fitted, with_calibration
-from glissile.learn.device import choose, describe, out_of_memory
+from glissile.learn.device import describe
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.intensity import normalised
+from glissile.learn.keeping import read_checkpoint, unusable, write_checkpoint
 from glissile.learn.labelled import Part, gathered
-from glissile.learn.patches import Batch, draw_batch
 from glissile.learn.recipes import Recipe
-from glissile.learn.schedule import Plan
+from glissile.learn.schedule import Divergence, Plan
 from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
-from glissile.learn.trainer import Trainer
+from glissile.learn.timing import timed
 from glissile.learn.unet import winners
+from glissile.learn.within_memory import FittingTrainer, Room
+from glissile.progress import Ticks
 
 _PACE_FILE = "pace.safetensors"
 _NOTE_NO_HOLDOUT = (
@@ -48,22 +51,16 @@ _NOTE_NO_HOLDOUT = (
 )
 # Pixels on which areas are calibrated; about 100 frames of 400 x 330.
 _CALIBRATION_PX = 12_000_000
-_STREAM_ORDER, _STREAM_SAMPLE = 1, 2
-# What may be other than it was when a training was cut short, by its name in the identity of a training.
-_CHANGES = {
-    "data": "the labelled frames",
-    "recipe": "the training settings",
-    "start": "the model that the training begins from",
-}
-
-T = TypeVar("T")
+# An epoch on large frames without a graphics card may take longer than anyone wants to lose.
+_SAVE_EVERY_S = 300.0
 
 
 class Training:
     """A training in progress.
 
     Every random number is drawn from the seed and the number of the step, so that a resumed training draws
-    the same.
+    the same. `begin` or `resume` come first, then `learn` until `done`, then `end`; `close` comes last. Each
+    can be left off wherever it yields, which is after every step and every frame that is looked at.
 
     Parameters
     ----------
@@ -98,7 +95,6 @@ class Training:
         self._data = gathered(frames, masks, frame_numbers, classes, validation, self._normalisation, valid)
         self._recipe = recipe
         self._folder = folder
-        self._device = choose(recipe.device)
         architecture = Architecture(
             kind=recipe.network,
             outputs=len(classes) + 1,
@@ -106,160 +102,193 @@ class Training:
             stem=recipe.stem,
             local_contrast_px=recipe.local_contrast_px,
         )
-        self._trainer = Trainer(architecture, recipe, self._device)
+        room = Room.wanted(recipe, len(self._data.training), self._data.frames.shape[1:])
+        self._trainer = FittingTrainer(architecture, recipe, room)
         self._parent: Parent | None = None
         if start is not None:
             weights, self._parent = begun_from(
                 start, architecture, self._normalisation, classes, seed=recipe.seed
             )
             self._trainer.start_from(weights)
-        self._batch_size = min(recipe.batch_size, max(len(self._data.training), 1))
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
         self._best_epoch = 0
         self._calibration: Calibration | None = None
-        self._remark = ""
-        self._saved_step = -1
-        self._seconds_left = 0.0
+        self._divergence = Divergence()
+        # Of the steps since the hold-out was last looked at.
+        self._losses: list[float] = []
+        self._doing = "preparing"
+        self._why_ended = ""
+        self._saved: tuple[int, int, int] | None = None
+        self._saved_at_s = 0.0
         self.step = 0
-        self.plan = self._full_plan()
+        self.plan = Plan.wanted(recipe, len(self._data.training), room.batch_size)
+        self._batches = Batches(self._data, recipe, self.plan.steps_per_epoch, self._device)
         # A training that was killed in the middle of a write leaves up to half a gigabyte behind.
         for left in folder.glob(".writing-*"):
             left.unlink(missing_ok=True)
 
-    def _full_plan(self) -> Plan:
-        shown = len(self._data.training) * self._recipe.passes_per_epoch
-        steps = -(-shown // self._batch_size)
-        per_epoch = int(np.clip(steps, self._recipe.least_epoch_steps, self._recipe.most_epoch_steps))
-        return Plan(
-            steps=per_epoch * self._recipe.epochs,
-            steps_per_epoch=per_epoch,
-            validations_per_epoch=self._recipe.validations_per_epoch,
-        )
+    @property
+    def _device(self) -> torch.device:
+        """Where it computes now."""
+        return self._trainer.device
 
-    def begin(self) -> None:
+    # -- time -------------------------------------------------------------------------------------------
+
+    def begin(self) -> Ticks[None]:
         """Start anew; where minutes are given, find out how many steps fit into them."""
-        self._find_paces()
-        self.plan = self._watch.fitted(self.plan, 0)
+        yield from self._find_paces()
+        self._fit_plan()
 
-    def _find_paces(self) -> None:
+    def at_rest(self) -> AbstractContextManager[None]:
+        """Let no time count, while nothing is asked of the training."""
+        return self._watch.at_rest()
+
+    def _fit_plan(self) -> None:
+        if not self._why_ended:
+            self.plan = self._watch.fitted(self.plan, self.step)
+
+    def _find_paces(self) -> Ticks[None]:
         """Time a few steps, which are undone afterwards, and all that happens between and after them."""
         if not self._watch.limited:
+            self._suppose_paces()
             return
+        self._doing = "finding out how many steps fit into its time"
         state = self._trainer.state()
-        seconds = self._seconds
-        seconds(lambda: self._take_step(self._batch(0), 0, 1), times=2)  # the first are slow
-        step_s = seconds(lambda: self._take_step(self._batch(0), 0, 1), times=4)
-        looked_at = (self._data.validation or self._data.training)[0]
-        self._validate([looked_at])
-        frame_s = seconds(lambda: self._validate([looked_at]), times=2)
-        write_s = seconds(lambda: write_tensors(self._folder / _PACE_FILE, self._trainer.state()[0], {}))
-        (self._folder / _PACE_FILE).unlink()
-        score_s = seconds(lambda: self._scored([looked_at]), times=2)
-        held_out = len(self._data.validation)
-        look_s = held_out * frame_s + write_s
-        end_s = 2 * held_out * score_s + write_s  # the network, and copying
-        if self._recipe.calibrate_area:
-            used = self._calibration_frames()
-            end_s += len(used) * seconds(lambda: self._fitted(used[:1]), times=2)
-        self._trainer.restore(*state)
-        self._watch.expect(step_s=step_s, look_s=look_s, end_s=end_s)
+        try:
+            yield from self._time_parts()
+        finally:
+            self._trainer.restore(*state)
 
-    def _seconds(self, work: Callable[[], object], *, times: int = 1) -> float:
-        """Shortest duration of `work`; a longer one only tells what else the machine did."""
-        durations = []
-        for _ in range(times):
-            begun = self._watch.elapsed_s
-            work()
-            self._synchronise()
-            durations.append(self._watch.elapsed_s - begun)
-        return min(durations)
+    def _suppose_paces(self) -> None:
+        """Guess what looking takes: a third of learning from as many pixels, which also looks back."""
+        y, x = self._data.frames.shape[1:]
+        room = self._trainer.room
+        frame = y * x / (3 * room.batch_size * min(y, room.crop_px) * min(x, room.crop_px))
+        look = len(self._data.validation) * frame
+        calibrated = len(self._calibration_frames()) if self._recipe.calibrate_area else 0
+        self._watch.suppose(look=look, end=look + calibrated * frame)
 
-    def _synchronise(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        elif self._device.type == "mps":
-            torch.mps.synchronize()
+    def _time_parts(self) -> Ticks[None]:
+        held, used = self._data.validation, self._calibration_frames() if self._recipe.calibrate_area else ()
+        tensors, file = self._trainer.state()[0], self._folder / _PACE_FILE
+
+        def write() -> None:
+            write_tensors(file, tensors, {})
+            file.unlink()
+
+        found = yield from timed(
+            self._watch,
+            self._device,
+            # At the end of the schedule, where the learning rate is nothing.
+            take_step=lambda n: self._take_step(n, 1),
+            look=lambda: list(self._validate((held or self._data.training)[:1])),
+            write=write,
+            calibrate=lambda: list(self._fitted(used[:1])) if used else None,
+            score=lambda: list(self._scored((held or self._data.training)[:1])),
+        )
+        look_s = len(held) * found.frame_s + found.write_s
+        # At the end the network is scored, and so is copying.
+        end_s = 2 * len(held) * found.score_s + found.write_s + len(used) * found.calibration_s
+        self._watch.expect(step_s=found.step_s, look_s=look_s, end_s=end_s)
 
     # -- learning ---------------------------------------------------------------------------------------
 
-    def learn(self) -> dict[str, float]:
+    def learn(self) -> Ticks[dict[str, float]]:
         """Train up to the next stop of the plan, look at the hold-out, keep the best; metrics for a curve."""
-        stop, losses = self.plan.stop_after(self.step), []
+        self._doing = ""
+        stop = self.plan.stop_after(self.step - len(self._losses))
         self._watch.begin_part()
         while self.step < min(stop, self.plan.steps):
-            losses.append(self._take_step(self._batch(self.step), self.step, self.plan.steps))
+            loss = self._take_step(self.step, self.plan.steps)
+            self._losses.append(loss)
             self.step += 1
+            if self._divergence.see(loss):
+                self._go_back()
             self._watch.end_step()
-            self.plan = self._watch.fitted(self.plan, self.step)
-        loss = float(torch.stack(losses).mean())
-        if not isfinite(loss):
-            raise InputError(
-                f"Training diverged in epoch {self.epoch}; start anew with a smaller learning rate than "
-                f"{self._recipe.learning_rate:g}"
+            self._fit_plan()
+            if self._watch.elapsed_s - self._saved_at_s > _SAVE_EVERY_S:
+                self.save()
+            yield
+        metrics = self.running() | (yield from self._look())
+        self._losses.clear()
+        if self._tired():
+            self._why_ended = (
+                f"; ended early, as {self._recipe.patience_epochs} epochs brought nothing better"
             )
-        metrics = {"epoch": float(self.epoch), "loss": loss} | self._look()
+            self.stop()
         if self.step % self.plan.steps_per_epoch == 0 or self.step == self.plan.steps:
             self.save()
         self._watch.end_look()
         # Even at its end: the steps and the look may have shown that there is time for more.
-        self.plan = self._watch.fitted(self.plan, self.step)
-        self._seconds_left = self._watch.needed_s(self.plan.steps - self.step, self.plan)
-        return metrics | {"seconds_left": self._seconds_left}
+        self._fit_plan()
+        left = self.seconds_left()
+        return metrics | ({} if left is None else {"seconds_left": left})
+
+    def running(self) -> dict[str, float]:
+        """Where the training stands since the hold-out was last looked at: `epoch`, `loss`."""
+        epoch = self.step / self.plan.steps_per_epoch
+        finite = [loss for loss in self._losses if isfinite(loss)]
+        return {"epoch": epoch, "loss": float(np.mean(finite)) if finite else nan}
+
+    @property
+    def learning(self) -> bool:
+        """Whether steps were taken since the hold-out was last looked at."""
+        return bool(self._losses)
+
+    @property
+    def done(self) -> bool:
+        """Whether all is learned and looked at."""
+        return self.step >= self.plan.steps and not self._losses
+
+    def stop(self) -> None:
+        """Learn no more than was learned by now, which is one step at least."""
+        if self.done:
+            return
+        self._why_ended = self._why_ended or "; stopped as asked"
+        self.plan = replace(self.plan, steps=max(self.step, 1))
 
     @property
     def epoch(self) -> int:
         """Epoch that the last step belongs to, counted from 1."""
         return self.plan.epoch_of(self.step)
 
-    def _batch(self, step: int) -> Callable[[], Batch]:
-        """How to draw the batch of a step; not the batch, because its size may shrink meanwhile."""
+    def _tired(self) -> bool:
+        patience = self._recipe.patience_epochs
+        if patience is None or not self._data.validation:
+            return False
+        return self.epoch - self._best_epoch >= patience and self.step < self.plan.steps
 
-        def draw() -> Batch:
-            epoch, place = divmod(step, self.plan.steps_per_epoch)
-            order = np.random.default_rng((self._recipe.seed, _STREAM_ORDER, epoch))
-            needed = self.plan.steps_per_epoch * self._batch_size
-            rounds = -(-needed // len(self._data.training))
-            picks = np.concatenate([order.permutation(self._data.training) for _ in range(rounds)])
-            chosen = picks[place * self._batch_size : (place + 1) * self._batch_size]
-            return draw_batch(
-                [self._data.frames[i] for i in chosen],
-                [self._data.truths[i] for i in chosen],
-                crop_px=self._recipe.crop_px,
-                augmentation=self._recipe.augmentation,
-                random=np.random.default_rng((self._recipe.seed, _STREAM_SAMPLE, step)),
+    def _take_step(self, step: int, steps: int) -> float:
+        return self._trainer.learn_from(
+            lambda room: self._batches.take(step, room, self._device), step=step, steps=steps
+        )
+
+    def _go_back(self) -> None:
+        """Learn on from the best weights with more care.
+
+        Raises
+        ------
+        InputError
+            If that was done too often.
+        """
+        if not self._divergence.go_back():
+            raise InputError(
+                f"Training diverged in epoch {self.epoch}; start anew with a smaller learning rate than "
+                f"{self._recipe.learning_rate:g}"
             )
-
-        return draw
-
-    def _take_step(self, draw: Callable[[], Batch], step: int, steps: int) -> Tensor:
-        """One training step, with half the batch where memory does not suffice for it."""
-        while True:
-            try:
-                batch = draw()
-                self._synchronise()  # or the steps would seem quicker than the graphics card takes them
-                return self._trainer.learn(batch, step=step, steps=steps)
-            except (RuntimeError, MemoryError) as problem:
-                if not out_of_memory(problem):
-                    raise
-                shape = self._data.frames.shape[1:]
-                if self._batch_size == 1:
-                    raise InputError(
-                        f"Memory of the {describe(self._device)} does not suffice to train on one frame of "
-                        f"{shape[0]} x {shape[1]} px; choose a smaller crop, or the CPU"
-                    ) from problem
-                self._batch_size //= 2
-                self._remark = f"; memory was short, the batch is now {self._batch_size}"
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+        self._trainer.start_from(self._best)
+        self._trainer.rate_share = self._divergence.rate_share
 
     # -- looking ----------------------------------------------------------------------------------------
 
-    def _look(self) -> dict[str, float]:
+    def _look(self) -> Ticks[dict[str, float]]:
+        if not self._trainer.is_finite():
+            self._go_back()
         if not self._data.validation:
             self._best, self._best_epoch = self._trainer.kept_weights(), self.epoch
             return {}
-        scores, loss = self._validate(self._data.validation)
+        scores, loss = yield from self._validate(self._data.validation)
         self._trainer.plateau.see(loss)
         values = [v for s in scores.values() for v in (s.f, s.tolerant_f) if not isnan(v)]
         quality = (float(np.mean(values)) if values else 0.0, -loss)
@@ -271,70 +300,72 @@ class Training:
             metrics |= {f"f_{key}": score.f, f"tolerant_f_{key}": score.tolerant_f}
         return metrics
 
-    def _validate(self, indices: Sequence[int]) -> tuple[dict[str, ClassScore], float]:
+    def _validate(self, indices: Sequence[int]) -> Ticks[tuple[dict[str, ClassScore], float]]:
         tally, losses = Tally(self._data.classes, lengths=False), []
         for i in indices:
-            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frame(i)))  # type: ignore[misc]
+            logits = self._trainer.logits(self._data.frame(i))
             losses.append(self._trainer.loss(logits, self._data.truth(i)))
             tally.add(self._masked(logits), self._data.mask(i))
+            yield
         return tally.scores(), float(np.mean(losses))
-
-    def _whole_frame(self, work: Callable[[], T]) -> T:
-        try:
-            return work()
-        except (RuntimeError, MemoryError) as problem:
-            if not out_of_memory(problem):
-                raise
-            y, x = self._data.frames.shape[1:]
-            raise InputError(
-                f"Memory of the {describe(self._device)} does not suffice to look at a whole frame of {y} x "
-                f"{x} px; crop the video, or train on the CPU"
-            ) from problem
 
     def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
-        grey = normalised(frame[valid], self._normalisation)
         mask = np.zeros(frame.shape, np.uint8)
-        mask[valid] = self._masked(self._whole_frame(lambda: self._trainer.logits(grey)))
+        mask[valid] = self._masked(self._trainer.logits(normalised(frame[valid], self._normalisation)))
         return mask
 
     def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
         return np.asarray(self._data.values[winners(with_calibration(logits[None], self._calibration)[0])])
 
+    # -- telling ----------------------------------------------------------------------------------------
+
+    def seconds_left(self) -> float | None:
+        """Time to the written model; None where too little was done to tell."""
+        return self._watch.left_s(self.plan, self.step, self.step - len(self._losses))
+
     def message(self) -> str:
         """Where the training stands, for a person."""
-        left = self._seconds_left
-        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        epoch = f"epoch {self.epoch} of {self.plan.epochs}"
-        return f"Training on {describe(self._device)}, {epoch}, {time_left} left{self._remark}"
+        parts = [f"Training on {describe(self._device)}"]
+        if self._doing:
+            parts.append(self._doing)
+        else:
+            parts.append(f"epoch {self.epoch} of {self.plan.epochs}")
+            left = self.seconds_left()
+            if left is not None:
+                parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+        return ", ".join(parts) + self._trainer.remark() + self._divergence.remark() + self._why_ended
 
     # -- keeping ----------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Write the checkpoint, if there is anything new since the last."""
-        if self._saved_step == self.step:
+        now = self.step, len(self._losses), self.plan.steps
+        if self._saved == now or not self.step or not self._trainer.is_finite():
             return
         tensors, numbers = self._trainer.state()
         tensors |= {f"best.{name}": t for name, t in self._best.items()}
         position = {
-            "identity": self._identity(),
             "trainer": numbers,
+            "limits": self._trainer.limits(),
             "step": self.step,
             "steps": self.plan.steps,
             "steps_per_epoch": self.plan.steps_per_epoch,
-            "batch_size": self._batch_size,
+            "losses": self._losses,
+            "divergence": vars(self._divergence),
             "best_quality": self._best_quality,
             "best_epoch": self._best_epoch,
+            "why_ended": self._why_ended,
             "elapsed_s": self._watch.elapsed_s,
         }
-        write_tensors(self._folder / CHECKPOINT_FILE, tensors, {"position": json.dumps(position)})
-        self._saved_step = self.step
+        write_checkpoint(self._folder, tensors, position, self._identity())
+        self._saved, self._saved_at_s = now, self._watch.elapsed_s
 
     def _identity(self) -> dict[str, Any]:
         start = "" if self._parent is None else self._parent.weights_sha256
         return identity(self._data.data_hash, self._asked, start)
 
-    def resume(self) -> None:
+    def resume(self) -> Ticks[None]:
         """Go back to where the checkpoint was written.
 
         Raises
@@ -342,51 +373,49 @@ class Training:
         InputError
             If there is none, it is broken, or labels or recipe are other than they were.
         """
-        path = self._folder / CHECKPOINT_FILE
-        if not path.is_file():
-            raise InputError(f"{self._folder}: there is no interrupted training to resume; start a new one")
-        tensors, texts = read_tensors(path)
-        unusable = f"{path}: this checkpoint does not fit this program; start a new training"
+        tensors, position = read_checkpoint(self._folder, self._identity())
         try:
-            position = json.loads(texts["position"])
-            found, own = position["identity"], self._identity()
-            changed = next((key for key in _CHANGES if found.get(key) != own.get(key)), None)
-        except (AttributeError, KeyError, TypeError, ValueError) as problem:
-            raise InputError(unusable) from problem
-        if changed is not None:
-            raise InputError(
-                f"{self._folder}: {_CHANGES[changed]} changed since the training was interrupted; start a "
-                "new training"
-            )
-        try:
+            self._trainer.limit(position["limits"])
             self._trainer.restore(tensors, position["trainer"])
-            self.step = self._saved_step = int(position["step"])
+            self.step = int(position["step"])
             self.plan = Plan(
                 int(position["steps"]), int(position["steps_per_epoch"]), self._recipe.validations_per_epoch
             )
-            self._batch_size = int(position["batch_size"])
+            self._losses = [float(loss) for loss in position["losses"]]
+            self._divergence = Divergence(**position["divergence"])
             quality, loss = position["best_quality"]
             self._best_quality = (float(quality), float(loss))
             self._best_epoch = int(position["best_epoch"])
-            self._watch.earlier_s = float(position["elapsed_s"])
+            self._why_ended = str(position["why_ended"])
+            self._watch.earlier_s = self._saved_at_s = float(position["elapsed_s"])
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
-            raise InputError(unusable) from problem
+            raise unusable(self._folder) from problem
+        self._saved = self.step, len(self._losses), self.plan.steps
         self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
-        self._find_paces()
-        self.plan = self._watch.fitted(self.plan, self.step)
+        yield from self._find_paces()
+        self._fit_plan()
 
-    def end(self) -> ModelCard:
+    def close(self) -> None:
+        """End the thread that draws batches."""
+        self._batches.close()
+
+    def end(self) -> Ticks[ModelCard]:
         """Calibrate and score the best weights, write the model, remove the checkpoint."""
+        self.save()  # what follows changes the weights
+        self._doing = "scoring the best network"
         self._trainer.use_weights(self._best)
         if self._recipe.calibrate_area:
-            self._calibration = self._calibrated()
+            self._calibration = yield from self._fitted(self._calibration_frames())
         frames = FramesUsed(
             training=tuple(self._data.frame_numbers[i] for i in self._data.training),
             validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
         )
         scores: dict[str, FrameScores] = {}
         if held_out := self._data.validation:
-            scores = {"holdout": self._scored(held_out), "copy_nearest": self._data.copy_nearest()}
+            scores = {
+                "holdout": (yield from self._scored(held_out)),
+                "copy_nearest": self._data.copy_nearest(),
+            }
         card = ModelCard(
             classes=self._data.classes,
             architecture=self._trainer.architecture,
@@ -420,22 +449,22 @@ class Training:
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
 
-    def _scored(self, indices: Sequence[int]) -> FrameScores:
+    def _scored(self, indices: Sequence[int]) -> Ticks[FrameScores]:
         """Score the kept weights in every way, which takes longer than a look."""
         found = FrameScores(self._data.classes)
         for i in indices:
-            logits = self._whole_frame(lambda i=i: self._trainer.logits(self._data.frame(i)))  # type: ignore[misc]
+            logits = self._trainer.logits(self._data.frame(i))
             found.add(self._data.frame_numbers[i], self._masked(logits), self._data.mask(i))
+            yield
         return found
-
-    def _calibrated(self) -> Calibration:
-        """Fit the areas of the training frames."""
-        return self._fitted(self._calibration_frames())
 
     def _calibration_frames(self) -> tuple[int, ...]:
         most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
         return self._data.training[:: -(-len(self._data.training) // most)]
 
-    def _fitted(self, used: Sequence[int]) -> Calibration:
-        logits = [self._trainer.logits(self._data.frame(i)).cpu().numpy() for i in used]
+    def _fitted(self, used: Sequence[int]) -> Ticks[Calibration]:
+        logits = []
+        for i in used:
+            logits.append(self._trainer.logits(self._data.frame(i)).cpu().numpy())
+            yield
         return fitted(logits, [self._data.truth(i) for i in used], thinning=self._recipe.thinning)

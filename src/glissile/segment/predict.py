@@ -18,10 +18,10 @@ from glissile.io.checkpoint import ModelCard, load_model
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
+from glissile.learn.tiling import Tile, blended, tiles
 from glissile.learn.unet import build, fold, logits_of, winners
 from glissile.progress import Step, Steps
 from glissile.segment.settings import SegmentSettings
-from glissile.segment.tiling import Tile, blended, tiles
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64

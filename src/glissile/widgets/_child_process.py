@@ -16,8 +16,9 @@ import threading
 import time
 import traceback
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 GRACE_S = 3.0
 KILL_AFTER_S = 4.0
 _POLL_S = 0.05
+_REST_S = 0.1
 _LAST_LINES = 40
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from glissile.widgets._child_process import serve; serve()"
@@ -48,13 +50,31 @@ class Requests:
     ----------
     close : threading.Event
         Set when the work shall stop.
+    paused : bool
+        Whether the work shall do nothing between two steps, until it shall go on or close.
     values : queue.SimpleQueue
         Values for the step generator, oldest first.
     """
 
     def __init__(self) -> None:
         self.close = threading.Event()
+        self.paused = False
         self.values: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._children = 0
+
+    def rest(self) -> None:
+        """Sleep as long as the work shall pause, but not where a child process does so instead."""
+        while self.paused and not self._children and not self.close.wait(_REST_S):
+            pass
+
+    @contextmanager
+    def passed_on(self) -> Iterator[None]:
+        """Let a child process pause, and not this thread, through which it must hear of going on."""
+        self._children += 1
+        try:
+            yield
+        finally:
+            self._children -= 1
 
     def next_value(self) -> Any:
         """Take the oldest value; None without any."""
@@ -68,8 +88,15 @@ class Requests:
 REQUESTS: ContextVar[Requests | None] = ContextVar("REQUESTS", default=None)
 
 
+@dataclass(frozen=True)
+class _Pause:
+    """Told to a child: pause, or go on."""
+
+    paused: bool
+
+
 def drive(steps: Steps[T], requests: Requests, on_step: Callable[[Step], None]) -> T:
-    """Run a step generator to its end, or until it shall close.
+    """Run a step generator to its end, or until it shall close; pause between two steps where asked to.
 
     Parameters
     ----------
@@ -92,12 +119,14 @@ def drive(steps: Steps[T], requests: Requests, on_step: Callable[[Step], None]) 
     """
     value = None
     try:
+        requests.rest()
         while not requests.close.is_set():
             try:
                 step = steps.send(value)
             except StopIteration as done:
                 return cast("T", done.value)
             on_step(step)
+            requests.rest()
             value = requests.next_value()
     finally:
         steps.close()
@@ -110,8 +139,8 @@ def in_child_process(function: Callable[..., Steps[T]], *args: Any) -> Steps[T]:
     The process starts with the first step and ends with the generator: when closed, the work gets
     GeneratorExit at its next step, and is terminated where that does not come within `GRACE_S`. It also ends
     when this process dies. What it prints goes to this process's stderr. Where `REQUESTS` is set, as it is
-    for a work started by `widgets._worker.start`, values reach the child while it computes, and closing
-    does not wait for the step in progress.
+    for a work started by `widgets._worker.start`, values reach the child while it computes, closing does not
+    wait for the step in progress, and it is the child that pauses.
 
     Parameters
     ----------
@@ -145,15 +174,16 @@ def in_child_process(function: Callable[..., Steps[T]], *args: Any) -> Steps[T]:
     requests = REQUESTS.get() or Requests()
     child = _Child(pickle.dumps((function, args)))
     try:
-        while True:
-            kind, content = child.receive(requests)
-            if kind == "done":
-                return cast("T", content)
-            if kind == "error":
-                raise _raised_in_child(*content)
-            value = yield content
-            if value is not None:
-                child.send(value)
+        with requests.passed_on():
+            while True:
+                kind, content = child.receive(requests)
+                if kind == "done":
+                    return cast("T", content)
+                if kind == "error":
+                    raise _raised_in_child(*content)
+                value = yield content
+                if value is not None:
+                    child.send(value)
     finally:
         child.stop()
 
@@ -192,6 +222,7 @@ class _Child:
         # Bounded, so that a quick child waits for a slow parent.
         self._messages: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._paused = False
         self._reader = threading.Thread(target=self._read, name="glissile-child-steps", daemon=True)
         self._echo = threading.Thread(target=self._repeat_output, name="glissile-child-output", daemon=True)
         self._reader.start()
@@ -199,7 +230,7 @@ class _Child:
         self.send(job)
 
     def receive(self, requests: Requests) -> tuple[str, Any]:
-        """Wait for the next message, and pass on values meanwhile.
+        """Wait for the next message, and pass on values and pauses meanwhile.
 
         Raises
         ------
@@ -211,6 +242,10 @@ class _Child:
         while not requests.close.is_set():
             while (value := requests.next_value()) is not None:
                 self.send(value)
+            # After the values: who goes on should have those that were sent meanwhile.
+            if self._paused != requests.paused:
+                self._paused = not self._paused
+                self.send(_Pause(self._paused))
             with suppress(queue.Empty):
                 kind, content = self._messages.get(timeout=_POLL_S)
                 if kind == "end":
@@ -305,7 +340,10 @@ def serve() -> None:
 
     def listen() -> None:
         for value in messages:
-            requests.values.put(value)
+            if isinstance(value, _Pause):
+                requests.paused = value.paused
+            else:
+                requests.values.put(value)
         requests.close.set()
 
     def tell(kind: str, content: object) -> None:

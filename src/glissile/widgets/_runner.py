@@ -27,6 +27,7 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
     begun = Signal()
     stepped = Signal(str, object)  # stage, Step
     failed = Signal(str)  # stage; the user was told why
+    paused_changed = Signal(bool)
     ended = Signal(str, bool)  # stage, whether it came to its end
 
     def __init__(self, state: ViewerState, parent: QObject) -> None:
@@ -95,6 +96,16 @@ class Runner(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Ask the running work to end; what it has done is kept."""
         if self._work is not None:
             self._work.cancel()
+
+    def set_paused(self, paused: bool) -> None:
+        """Let the running work rest between two steps, or go on."""
+        if self._work is None or self._work.paused is paused:
+            return
+        if paused:
+            self._work.pause()
+        else:
+            self._work.go_on()
+        self.paused_changed.emit(paused)
 
     def send(self, value: object) -> None:
         """Send `value` to the running work."""

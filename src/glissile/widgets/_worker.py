@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worker
@@ -99,6 +100,7 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._afterwards: list[Callable[[], object]] = []
         self._progress: progress | None = None
         self._latest: Step | None = None
+        self._paused_at: float | None = None
         self._worker: _Worker = create_worker(
             _Task(steps, description), _worker_class=_Worker, _ignore_errors=True
         )
@@ -123,6 +125,28 @@ class Work(QObject):  # type: ignore[misc]  # qtpy brings no types
     def cancel(self) -> None:
         """Ask the work to end between two steps; does not wait for it."""
         self._worker.quit()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the work does nothing between two steps."""
+        return self._worker.requests.paused
+
+    def pause(self) -> None:
+        """Let the work rest from its next step on, until it shall go on or is cancelled."""
+        if not self.paused:
+            self._paused_at = time.time()
+        self._worker.requests.paused = True
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self._worker.requests.paused = False
+        if self._paused_at is None:
+            return
+        rested_s, self._paused_at = time.time() - self._paused_at, None
+        if self._progress is not None:
+            # Else the pause would count as work, and the time that is left would seem much longer.
+            self._progress.start_t += rested_s
+            self._progress.last_print_t += rested_s
 
     def when_ended(self, callback: Callable[[], object]) -> None:
         """Call `callback` once nothing of the work runs any more, even where its owner is gone by then."""

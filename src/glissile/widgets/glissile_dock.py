@@ -61,10 +61,12 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._arrange()
         for section in self.sections.values():
             section.cancel_requested.connect(self.bench.runner.cancel)
+            section.pause_requested.connect(self.bench.runner.set_paused)
         self.bench.facts_changed.connect(self.refresh)
         self.bench.study_changed.connect(self.refresh)
         self.bench.study_changed.connect(self._show_study)
         self.bench.runner.stepped.connect(self._show_step)
+        self.bench.runner.paused_changed.connect(self._show_paused)
         viewer.layers.events.inserted.connect(self._on_layer)
         get_settings().appearance.events.font_size.connect(self._follow_font)
         self._follow_font()
@@ -120,6 +122,11 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.sections[stage].show_step(step)
         else:
             self.header.show_step(step)
+
+    def _show_paused(self, paused: bool) -> None:
+        running = self.bench.state.running
+        if running in self.sections:
+            self.sections[running].show_paused(paused)
 
     def _begin(self) -> None:
         """Open the curves beside this dock, and adopt what is shown already."""

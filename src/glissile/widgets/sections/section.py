@@ -69,9 +69,12 @@ class Section(Fold):
     """
 
     cancel_requested = Signal()
+    pause_requested = Signal(bool)  # or, with False, to go on
 
     def __init__(self, number: int, title: str, purpose: str) -> None:
         super().__init__(f"{number}  {title}", is_section=True)
+        self._paused = False
+        self._latest_message = ""
         self.state_line = words("")
         self.state_line.setContentsMargins(18, 0, 2, 0)
         self.layout_.insertWidget(1, self.state_line)
@@ -86,10 +89,13 @@ class Section(Fold):
 
         self.primary = QPushButton()
         self.primary.clicked.connect(self._start)
+        self.pause = QPushButton()
+        self.pause.clicked.connect(lambda: self.pause_requested.emit(not self._paused))
         self.cancel = QPushButton("Cancel")
         self.cancel.clicked.connect(self.cancel_requested)
         self.buttons = QHBoxLayout()
         self.buttons.addWidget(self.primary, 1)
+        self.buttons.addWidget(self.pause)
         self.buttons.addWidget(self.cancel)
         self.body.addLayout(self.buttons)
         self.progress = QProgressBar()
@@ -144,17 +150,33 @@ class Section(Fold):
         """Show how far the work is."""
         self.progress.setMaximum(step.total)
         self.progress.setValue(step.index)
-        self.message.setText(step.message)
+        self._latest_message = step.message
+        self._show_message()
+
+    def show_paused(self, paused: bool) -> None:
+        """Show whether the work rests."""
+        self._paused = paused
+        self._latest_message = self._latest_message or self.message.text()  # said before the first step
+        self.pause.setText("Go on" if paused else "Pause")
+        self.pause.setToolTip(
+            "Go on where it rests" if paused else "Rest between two steps, and leave the processor to others"
+        )
+        self._show_message()
+
+    def _show_message(self) -> None:
+        self.message.setText(f"Paused. {self._latest_message}" if self._paused else self._latest_message)
 
     def _show_running(self, running: bool) -> None:
         if not running:
+            self._latest_message = ""
             self.message.setText("")
+            self.show_paused(False)
             self.progress.setRange(0, 1)  # a bar that moves by itself would have napari's canvas drawn too
             self.progress.reset()
         # What cannot be changed gives way to what can be watched.
         for widget in (self.primary, self.settings):
             widget.setVisible(not running)
-        for widget in (self.cancel, self.progress, self.message):
+        for widget in (self.pause, self.cancel, self.progress, self.message):
             widget.setVisible(running)
 
 

@@ -234,6 +234,7 @@ class TrainSection(Section):
     def _stop(self) -> None:
         self.stop.setEnabled(False)
         self._bench.runner.send("stop")
+        self._bench.runner.set_paused(False)
 
     def _ask_preview(self) -> None:
         index = self._bench.display.working_index()

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from glissile.learn.tiling import blended, tiles
 from glissile.segment.settings import SegmentSettings
-from glissile.segment.tiling import blended, tiles
 
 layouts = st.tuples(
     st.integers(1, 150),
