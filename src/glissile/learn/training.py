@@ -220,6 +220,8 @@ class Training:
 
     def stop(self) -> None:
         """Learn no more than was learned by now, which is one step at least."""
+        if self.done:
+            return
         self._why_ended = self._why_ended or "; stopped as asked"
         self.plan = replace(self.plan, steps=max(self.step, 1))
 
