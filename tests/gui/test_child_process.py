@@ -3,18 +3,18 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import long_works
 import numpy as np
 import psutil
 import pytest
+from driven import at_rest, driven, until
 
 from glissile.errors import InputError
 from glissile.progress import finish
 from glissile.widgets import _child_process
-from glissile.widgets._child_process import REQUESTS, ChildError, Requests, drive, in_child_process
+from glissile.widgets._child_process import REQUESTS, ChildError, Requests, in_child_process
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -150,43 +150,6 @@ def test_a_request_to_close_interrupts_the_wait_for_a_step(tmp_path):
     with pytest.raises(GeneratorExit):
         next(steps)
     REQUESTS.reset(token)
-
-
-@contextmanager
-def driven(function, *args):
-    """Drive a child in a thread, as the docks do; what asks of it, its steps, and how it ended."""
-    requests, steps, outcome = Requests(), [], []
-
-    def work():
-        token = REQUESTS.set(requests)
-        try:
-            outcome.append(drive(in_child_process(function, *args), requests, steps.append))
-        except BaseException as error:
-            outcome.append(error)
-        finally:
-            REQUESTS.reset(token)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield requests, steps, outcome
-    requests.close.set()
-    thread.join()
-
-
-def until(condition, within_s=30):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def at_rest(steps):
-    """Wait until no more steps come; give the last."""
-    seen = -1
-    while len(steps) != seen:
-        seen = len(steps)
-        time.sleep(0.4)
-    return steps[-1].index
 
 
 def test_a_paused_child_neither_works_nor_computes():

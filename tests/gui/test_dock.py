@@ -1,6 +1,7 @@
 """The main dock in a real napari: opening, trimming, labelling, and what happens to long works' results."""
 
 import threading
+import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -513,6 +514,77 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     assert "dislocation 0.70" in section.state_line.text()
     assert chosen == ["glissile"]
     assert opened.sections["segment"].primary.property("next")
+
+
+@pytest.fixture
+def training(opened, qtbot, monkeypatch):
+    """A training that was begun in the dock and takes steps until it is told to stop or cancelled."""
+    paint(opened, 0)
+    closed = []
+
+    def endless(function, folder, shown, resume):
+        try:
+            for n in range(1, 10_000):
+                if (yield Step(n, 10_000, f"step {n}")) == "stop":
+                    return
+                time.sleep(0.005)
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(train_section, "in_child_process", endless)
+    section = opened.sections["train"]
+    qtbot.waitUntil(section.primary.isEnabled)
+    section.primary.click()
+    qtbot.waitUntil(lambda: section.message.text().startswith("step"))
+    yield section
+    opened.bench.runner.cancel()
+    idle(opened, qtbot)
+    assert closed
+
+
+def paused(section, qtbot):
+    """Pause by the button, and wait until nothing happens any more; give what the section says."""
+    section.pause.click()
+    qtbot.wait(400)
+    return section.message.text(), section.progress.value()
+
+
+def test_long_work_can_be_paused_and_goes_on(training, opened, qtbot):
+    assert training.pause.isVisibleTo(training)
+    assert training.pause.text() == "Pause"
+    said = paused(training, qtbot)
+    assert said[0].startswith("Paused. step ")
+    qtbot.wait(400)
+    assert (training.message.text(), training.progress.value()) == said
+    assert training.pause.text() == "Go on"
+    assert opened.bench.state.running == "train"
+    training.pause.click()
+    assert training.pause.text() == "Pause"
+    qtbot.waitUntil(lambda: training.progress.value() > said[1] + 5)
+    assert training.message.text().startswith("step ")
+
+
+def test_a_paused_training_can_be_stopped_and_kept(training, opened, qtbot, said):
+    paused(training, qtbot)
+    training.stop.click()
+    idle(opened, qtbot)
+    assert any("The network is trained" in message for message in said)
+
+
+def test_a_paused_work_can_be_cancelled_and_the_next_is_not_paused(training, opened, qtbot):
+    paused(training, qtbot)
+    training.cancel.click()
+    idle(opened, qtbot)
+    assert not training.pause.isVisibleTo(training)
+    training.primary.click()
+    qtbot.waitUntil(lambda: training.progress.value() > 5)
+    assert training.pause.text() == "Pause"
+
+
+def test_a_paused_work_ends_with_the_dock(training, opened, qtbot):
+    paused(training, qtbot)
+    opened.bench.close()
+    idle(opened, qtbot)
 
 
 def segmenting(steps):

@@ -10,6 +10,7 @@ from drawings import drawings, job_of
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.io.checkpoint import load_model, read_card
+from glissile.learn import train as train_module
 from glissile.learn.identity import trained_identity
 from glissile.learn.recipes import recipe_named
 from glissile.learn.stopwatch import Stopwatch
@@ -54,7 +55,7 @@ def test_steps_tell_what_a_dock_shows(learned):
     assert all(set(s.metrics) == names for s in steps)
     assert steps[0].message.startswith("Training on CPU (")
     assert "epoch 3 of 8" in steps[2].message
-    assert steps[-1].metrics["seconds_left"] == 0
+    assert steps[0].metrics["seconds_left"] > steps[-1].metrics["seconds_left"] > 0  # the end is to come
 
 
 def test_areas_are_calibrated_on_the_training_frames(tmp_path):
@@ -159,6 +160,75 @@ def test_stop_keeps_the_best_so_far(tmp_path):
     assert stopped.value.value.epochs == 1
     assert read_card(tmp_path) == stopped.value.value
     assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 6])
+def test_stop_takes_effect_within_a_step_and_looks_at_what_was_learned(tmp_path, talkative, after):
+    steps = train(job_of(tmp_path, epochs=50, minutes=1 if after == 0 else None))
+    step = next(steps)
+    while step.index < after:
+        step = next(steps)
+    told = [steps.send(Stop())]
+    card = finish(steps, told.append)
+    learned = max(after, 1)
+    assert {s.index for s in told if "validation_loss" in s.metrics} == {learned}
+    assert (told[-1].index, told[-1].total) == (learned, learned)
+    assert told[-1].message.endswith("; stopped as asked")
+    assert card.epochs == 1
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_a_training_that_is_asked_to_stop_at_its_end_resumes_as_it_was(tmp_path, talkative):
+    finish(train(job_of(tmp_path / "whole", epochs=2)))
+    steps = train(job_of(tmp_path / "cut", epochs=2))
+    for step in steps:
+        if "scoring" in step.message:
+            break
+    steps.send(Stop())
+    steps.close()
+    finish(train(job_of(tmp_path / "cut", epochs=2, resume=True)))
+    whole, cut = (load_model(tmp_path / name)[0] for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_another_preview_is_shown_at_once(tmp_path, talkative):
+    frames, _ = drawings(2, seed=9)
+    steps = train(job_of(tmp_path, epochs=3, preview=Preview(frames[0], 5)))
+    assert next(steps).preview is None
+    step = steps.send(Preview(frames[1], 8))
+    assert step.frame == 8
+    assert step.preview.shape == (64, 64)
+    assert next(steps).preview is None
+    steps.close()
+
+
+def test_long_epochs_have_points_of_their_own(tmp_path, talkative, monkeypatch):
+    monkeypatch.setattr(train_module, "_POINT_EVERY_S", 0.0)
+    _, steps = run(job_of(tmp_path, epochs=2))
+    points = [s for s in steps if "loss" in s.metrics]
+    assert {s.index for s in points} == set(range(1, 13))
+    assert all(s.metrics["epoch"] == pytest.approx(s.index / 6) for s in points)
+    assert all(np.isfinite(s.metrics["loss"]) for s in points)
+
+
+def test_steps_are_told_of_at_most_every_half_second(tmp_path, monkeypatch):
+    now = [0.0]
+
+    class Time:
+        @staticmethod
+        def monotonic():
+            return now[0]
+
+    def learn(self, batch, *, step, steps):
+        now[0] += 0.2
+        return real(self, batch, step=step, steps=steps)
+
+    real = Trainer.learn
+    monkeypatch.setattr(train_module, "_TELL_EVERY_S", 0.5)
+    monkeypatch.setattr(train_module, "time", Time)
+    monkeypatch.setattr(Trainer, "learn", learn)
+    _, steps = run(job_of(tmp_path, epochs=2, least_epoch_steps=10, most_epoch_steps=10))
+    assert [s.index for s in steps] == [3, 6, 9, 10, 13, 16, 19, 20]
 
 
 def test_the_best_epoch_is_kept_not_the_last(tmp_path, monkeypatch):

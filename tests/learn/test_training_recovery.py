@@ -1,5 +1,6 @@
 """Trainings that are cancelled, killed and resumed."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from drawings import job_of
 
 from glissile.errors import InputError
 from glissile.io.checkpoint import load_model, read_tensors
+from glissile.learn import training
 from glissile.learn.train import train
 from glissile.progress import finish
 
@@ -128,6 +130,19 @@ def test_a_killed_training_resumes(tmp_path, kills):
     finish(train(job_of(tmp_path / "killed", epochs=5, resume=True)), resumed.append)
     finish(train(job_of(tmp_path / "whole", epochs=5)), whole.append)
     assert resumed[0].index > kills[-1] // per_epoch * per_epoch
+    assert looks(resumed).items() <= looks(whole).items()
+    assert weights_equal(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_in_long_epochs_a_checkpoint_is_written_now_and_then(tmp_path, talkative, monkeypatch):
+    monkeypatch.setattr(training, "_SAVE_EVERY_S", -1.0)
+    whole, resumed = [], []
+    for step in train(job_of(tmp_path / "whole", epochs=3)):
+        whole.append(step)
+        if step.index == 9 and not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+    finish(train(job_of(tmp_path / "killed", epochs=3, resume=True)), resumed.append)
+    assert resumed[0].index == 10
     assert looks(resumed).items() <= looks(whole).items()
     assert weights_equal(tmp_path / "killed", tmp_path / "whole")
 

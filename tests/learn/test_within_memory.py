@@ -152,6 +152,25 @@ def test_a_card_that_was_asked_for_is_not_left(tmp_path, monkeypatch, card):
         run(job_of(tmp_path, device="cuda"))
 
 
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_a_card_that_cannot_even_hold_the_network(tmp_path, monkeypatch, card, asked):
+    set_up = Trainer._set_up
+
+    def full(self, device):
+        if device == CARD:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        set_up(self, device)
+
+    monkeypatch.setattr(Trainer, "_set_up", full)
+    if asked == "cuda":
+        with pytest.raises(InputError, match="does not suffice to hold the network; close other programs"):
+            run(job_of(tmp_path, device=asked))
+    else:
+        _, messages = run(job_of(tmp_path, device=asked, epochs=1))
+        assert messages[0].startswith("Training on CPU,")
+        assert messages[0].endswith("; the memory of Card (4 GB) did not suffice")
+
+
 def cancelled(job):
     steps = train(job)
     next(steps)

@@ -84,9 +84,18 @@ class FittingTrainer(Trainer):
     """
 
     def __init__(self, architecture: Architecture, recipe: Recipe, room: Room) -> None:
-        super().__init__(architecture, recipe, choose(recipe.device))
         self.room = self._wanted = room
         self.left = ""
+        device = choose(recipe.device)
+        try:
+            super().__init__(architecture, recipe, device)
+        except RuntimeError as problem:
+            if not out_of_memory(problem):
+                raise
+            if recipe.device != "auto" or device == _CPU:
+                raise _too_little(device, "hold the network") from problem
+            self.left = describe(device)
+            super().__init__(architecture, recipe, _CPU)
 
     def learn_from(self, draw: Callable[[Room], Batch], *, step: int, steps: int) -> float:
         """Take a training step as `learn` does.
@@ -114,8 +123,8 @@ class FittingTrainer(Trainer):
             except (RuntimeError, MemoryError) as problem:
                 if not out_of_memory(problem):
                     raise
-                size = self.room.crop_px
-                self._take_less(self.room.to_learn_less(), problem, f"train on one frame, in crops of {size}")
+                purpose = f"train on one frame, in crops of {self.room.crop_px} px"
+                self._take_less(self.room.to_learn_less(), problem, purpose)
             release_memory(self.device)
 
     def logits(self, frame: NDArray[np.float32]) -> Tensor:
@@ -132,8 +141,8 @@ class FittingTrainer(Trainer):
             except (RuntimeError, MemoryError) as problem:
                 if not out_of_memory(problem):
                     raise
-                size = self.room.tile_px
-                self._take_less(self.room.to_look_at_less(), problem, f"look at a frame, in tiles of {size}")
+                purpose = f"look at a frame, in tiles of {self.room.tile_px} px"
+                self._take_less(self.room.to_look_at_less(), problem, purpose)
             release_memory(self.device)
 
     def loss(self, logits: Tensor, truth: NDArray[np.uint8]) -> float:
@@ -166,11 +175,7 @@ class FittingTrainer(Trainer):
         if self._recipe.device == "auto" and self.device != _CPU:
             self.leave_for_cpu()
             return
-        cure = "choose fewer channels" if self.device == _CPU else "choose the device auto or cpu"
-        raise InputError(
-            f"Memory of the {describe(self.device)} does not suffice to {purpose} px; close other programs, "
-            f"or {cure}"
-        ) from problem
+        raise _too_little(self.device, purpose) from problem
 
     def leave_for_cpu(self) -> None:
         """Go on from the same state on the CPU, whose memory is another and as a rule larger."""
@@ -207,3 +212,10 @@ class FittingTrainer(Trainer):
             self.left = str(limits["left"])
             if self.device != _CPU:
                 self.move(_CPU)
+
+
+def _too_little(device: torch.device, purpose: str) -> InputError:
+    cure = "choose fewer channels" if device == _CPU else "choose the device auto or cpu"
+    return InputError(
+        f"Memory of the {describe(device)} does not suffice to {purpose}; close other programs, or {cure}"
+    )
