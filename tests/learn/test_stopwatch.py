@@ -10,7 +10,7 @@ import torch
 from drawings import job_of
 
 from glissile.io.checkpoint import load_model
-from glissile.learn import batches, training
+from glissile.learn import batches, judging, training
 from glissile.learn.schedule import Plan
 from glissile.learn.stopwatch import LEAST_STEPS, Stopwatch
 from glissile.learn.train import train
@@ -49,19 +49,19 @@ def timed(monkeypatch):
 
             return spent
 
-        def calibrate(logits, truths):
+        def calibrate(logits, truths, *, thinning):
             clock.spend(calibrate_s / quicker * len(logits))
-            return real_calibrate(logits, truths)
+            return real_calibrate(logits, truths, thinning=thinning)
 
         def learn(self, batch, *, step, steps):
             progress.append((step + 1) / steps)
             return real_learn(self, batch, step=step, steps=steps)
 
-        real_learn, real_calibrate = Trainer.learn, training.area_offsets
+        real_learn, real_calibrate = Trainer.learn, judging.fitted
         monkeypatch.setattr(training, "Stopwatch", partial(Stopwatch, clock=clock))
         monkeypatch.setattr(Trainer, "learn", costing(learn, STEP_S))
         monkeypatch.setattr(Trainer, "logits", costing(Trainer.logits, FRAME_S))
-        monkeypatch.setattr(training, "area_offsets", calibrate)
+        monkeypatch.setattr(judging, "fitted", calibrate)
         for name in ("write_tensors", "write_checkpoint", "save_model"):
             monkeypatch.setattr(training, name, costing(getattr(training, name), WRITE_S))
         return progress

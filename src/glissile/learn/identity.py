@@ -10,7 +10,7 @@ from glissile.learn.recipes import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 # Settings that came later, as all went before: a network that was trained then is not trained again for them.
-_SINCE_ADDED = {"held_out": "between", "thinning": 0, "local_contrast_px": 0}
+_SINCE_ADDED = {"held_out": "between", "thinning": 0, "local_contrast_px": 0, "patience_epochs": None}
 
 
 def identity(data_hash: str, recipe: Recipe, start: str = "") -> dict[str, Any]:

@@ -27,13 +27,11 @@ from glissile.io.checkpoint import (
     save_model,
     write_tensors,
 )
-from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.batches import Batches
-from glissile.learn.calibrate import fitted, with_calibration
 from glissile.learn.device import describe
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity
-from glissile.learn.intensity import normalised
+from glissile.learn.judging import Judge
 from glissile.learn.keeping import read_checkpoint, unusable, write_checkpoint
 from glissile.learn.labelled import Part, gathered
 from glissile.learn.recipes import Recipe
@@ -41,7 +39,6 @@ from glissile.learn.schedule import Divergence, Plan
 from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.timing import timed
-from glissile.learn.unet import winners
 from glissile.learn.within_memory import FittingTrainer, Room
 from glissile.progress import Ticks
 
@@ -110,10 +107,10 @@ class Training:
                 start, architecture, self._normalisation, classes, seed=recipe.seed
             )
             self._trainer.start_from(weights)
+        self._judge = Judge(self._trainer, self._data, self._normalisation)
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
         self._best_epoch = 0
-        self._calibration: Calibration | None = None
         self._divergence = Divergence()
         # Of the steps since the hold-out was last looked at.
         self._losses: list[float] = []
@@ -182,10 +179,10 @@ class Training:
             self._device,
             # At the end of the schedule, where the learning rate is nothing.
             take_step=lambda n: self._take_step(n, 1),
-            look=lambda: list(self._validate((held or self._data.training)[:1])),
+            look=lambda: list(self._judge.look((held or self._data.training)[:1])),
             write=write,
             calibrate=lambda: list(self._fitted(used[:1])) if used else None,
-            score=lambda: list(self._scored((held or self._data.training)[:1])),
+            score=lambda: list(self._judge.scored((held or self._data.training)[:1])),
         )
         look_s = len(held) * found.frame_s + found.write_s
         # At the end the network is scored, and so is copying.
@@ -288,7 +285,7 @@ class Training:
         if not self._data.validation:
             self._best, self._best_epoch = self._trainer.kept_weights(), self.epoch
             return {}
-        scores, loss = yield from self._validate(self._data.validation)
+        scores, loss = yield from self._judge.look(self._data.validation)
         self._trainer.plateau.see(loss)
         values = [v for s in scores.values() for v in (s.f, s.tolerant_f) if not isnan(v)]
         quality = (float(np.mean(values)) if values else 0.0, -loss)
@@ -300,23 +297,9 @@ class Training:
             metrics |= {f"f_{key}": score.f, f"tolerant_f_{key}": score.tolerant_f}
         return metrics
 
-    def _validate(self, indices: Sequence[int]) -> Ticks[tuple[dict[str, ClassScore], float]]:
-        tally, losses = Tally(self._data.classes, lengths=False), []
-        for i in indices:
-            logits = self._trainer.logits(self._data.frame(i))
-            losses.append(self._trainer.loss(logits, self._data.truth(i)))
-            tally.add(self._masked(logits), self._data.mask(i))
-            yield
-        return tally.scores(), float(np.mean(losses))
-
     def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
-        mask = np.zeros(frame.shape, np.uint8)
-        mask[valid] = self._masked(self._trainer.logits(normalised(frame[valid], self._normalisation)))
-        return mask
-
-    def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
-        return np.asarray(self._data.values[winners(with_calibration(logits[None], self._calibration)[0])])
+        return self._judge.predicted(frame, valid)
 
     # -- telling ----------------------------------------------------------------------------------------
 
@@ -405,7 +388,7 @@ class Training:
         self._doing = "scoring the best network"
         self._trainer.use_weights(self._best)
         if self._recipe.calibrate_area:
-            self._calibration = yield from self._fitted(self._calibration_frames())
+            self._judge.calibration = yield from self._fitted(self._calibration_frames())
         frames = FramesUsed(
             training=tuple(self._data.frame_numbers[i] for i in self._data.training),
             validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
@@ -413,7 +396,7 @@ class Training:
         scores: dict[str, FrameScores] = {}
         if held_out := self._data.validation:
             scores = {
-                "holdout": (yield from self._scored(held_out)),
+                "holdout": (yield from self._judge.scored(held_out)),
                 "copy_nearest": self._data.copy_nearest(),
             }
         card = ModelCard(
@@ -429,7 +412,7 @@ class Training:
             },
             mean_dice={subject: found.mean_dice() for subject, found in scores.items()},
             scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
-            calibration=self._calibration,
+            calibration=self._judge.calibration,
             parent=self._parent,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -449,22 +432,9 @@ class Training:
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
 
-    def _scored(self, indices: Sequence[int]) -> Ticks[FrameScores]:
-        """Score the kept weights in every way, which takes longer than a look."""
-        found = FrameScores(self._data.classes)
-        for i in indices:
-            logits = self._trainer.logits(self._data.frame(i))
-            found.add(self._data.frame_numbers[i], self._masked(logits), self._data.mask(i))
-            yield
-        return found
-
     def _calibration_frames(self) -> tuple[int, ...]:
         most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
         return self._data.training[:: -(-len(self._data.training) // most)]
 
     def _fitted(self, used: Sequence[int]) -> Ticks[Calibration]:
-        logits = []
-        for i in used:
-            logits.append(self._trainer.logits(self._data.frame(i)).cpu().numpy())
-            yield
-        return fitted(logits, [self._data.truth(i) for i in used], thinning=self._recipe.thinning)
+        return self._judge.calibrated(used, thinning=self._recipe.thinning)
