@@ -21,8 +21,8 @@ class Batches:
 
     Every random number comes from the seed and the number of the step, so that it matters neither when nor
     where a batch is drawn. For a graphics card, a thread draws the next ones meanwhile, into memory that is
-    copied from without waiting. On the CPU that would gain nothing: a step keeps all cores busy and takes a
-    hundred times as long as drawing for it.
+    copied from without waiting. On the CPU that would gain nothing: a step keeps all cores busy, and drawing
+    for it is a thirtieth of its work.
 
     Parameters
     ----------
