@@ -522,16 +522,17 @@ def training(opened, qtbot, monkeypatch):
     paint(opened, 0)
     closed = []
 
-    def endless(function, folder, shown, resume):
+    def endless(function, folder, shown, resume, start):
         try:
             for n in range(1, 10_000):
                 if (yield Step(n, 10_000, f"step {n}")) == "stop":
-                    return
+                    return "glissile"
                 time.sleep(0.005)
         finally:
             closed.append(True)
 
     monkeypatch.setattr(train_section, "in_child_process", endless)
+    monkeypatch.setattr(_jobs.workflow, "choose_model", lambda experiment, name: None)
     section = opened.sections["train"]
     qtbot.waitUntil(section.primary.isEnabled)
     section.primary.click()

@@ -142,7 +142,7 @@ def slow_at_first(monkeypatch):
     def by(clock: Clock, slower: float, steps: int) -> None:
         def find_paces(self):
             clock.load = lambda now: slower
-            real_find(self)
+            yield from real_find(self)
             left[0] = steps
 
         def learn(*arguments, **options):
