@@ -86,7 +86,9 @@ def job_of(frames: np.ndarray, masks: np.ndarray, numbers: tuple[int, ...], reci
     return TrainingJob(frames, masks, numbers, DEFAULT_CLASSES, recipe, folder=Path(), validation=())
 
 
-def thinned(job: TrainingJob, held: Sequence[int], labels: int | None) -> tuple[TrainingJob, list[int]]:
+def with_fewer_labels(
+    job: TrainingJob, held: Sequence[int], labels: int | None
+) -> tuple[TrainingJob, list[int]]:
     """Leave at most `labels` frames to train on, spread evenly; the frames held out, by their new indices."""
     training = [i for i in range(len(job.frames)) if i not in set(held)]
     if labels is not None and labels < len(training):
@@ -146,7 +148,7 @@ def table_row(cells: Sequence[str]) -> str:
 def bench(video: str, job: TrainingJob, recipes: Mapping[str, Recipe], chosen: argparse.Namespace) -> None:
     """Train and score on one video, and print its table."""
     parts = split(job.frame_numbers, job.masks, every=chosen.every, held_out=chosen.held_out)
-    job, held = thinned(job, parts.validation, chosen.labels)
+    job, held = with_fewer_labels(job, parts.validation, chosen.labels)
     print(
         f"\n{video}: {len(job.frames) - len(held)} frames to learn from, {len(held)} held out "
         f"{chosen.held_out} them: {', '.join(str(job.frame_numbers[i]) for i in held)}"

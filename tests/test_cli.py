@@ -1,7 +1,5 @@
 """The commands on small files: what they write, what they print, and how they refuse bad input."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -10,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from commands import glissile
 from glissile import cli, workflow
 from glissile.atomic import write_text
 from glissile.defects import DEFAULT_CLASSES
@@ -37,26 +35,6 @@ LABELLED = (0, 4, 9)
 COMMANDS = (
     "info", "stabilize", "train", "segment", "measure", "score", "new", "relocate", "run", "models", "demo",
 )  # fmt: skip
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def glissile(*arguments: object) -> Done:
-    """Run the command in this process, its streams no terminals."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as streams:
-        patch.setattr(sys, "argv", ["glissile", *(str(a) for a in arguments)])
-        patch.setattr("warnings.showwarning", None)  # given back afterwards
-        patch.setenv("COLUMNS", "80")
-        streams.enter_context(contextlib.redirect_stdout(out))
-        streams.enter_context(contextlib.redirect_stderr(err))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return Done(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def done(*arguments: object) -> str:

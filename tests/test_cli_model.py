@@ -1,15 +1,11 @@
 """`glissile model`: what it prints, what it writes, and how it refuses bad input."""
 
-import contextlib
-import io
 import re
-import sys
-from typing import NamedTuple
 
 import pytest
 import torch
 
-from glissile import cli
+from commands import glissile
 from glissile.defects import DEFAULT_CLASSES
 from glissile.io.checkpoint import (
     Architecture,
@@ -23,26 +19,6 @@ from glissile.learn.unet import build
 from glissile.progress import Step
 
 AUTHORED = ("--authors", "A. Author,  B. Author", "--licence", "CC-BY-4.0")
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def glissile(*arguments):
-    """Run the command in this process, its streams no terminals."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as streams:
-        patch.setattr(sys, "argv", ["glissile", *(str(a) for a in arguments)])
-        patch.setattr("warnings.showwarning", None)  # given back afterwards
-        patch.setenv("COLUMNS", "80")
-        streams.enter_context(contextlib.redirect_stdout(out))
-        streams.enter_context(contextlib.redirect_stderr(err))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return Done(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def done(*arguments):

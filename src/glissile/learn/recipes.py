@@ -228,7 +228,7 @@ class Recipe(BaseModel):
     calibrate_area: bool = Field(
         True,
         title="Calibrate areas",
-        description="Shift each class so that its area on the training frames is the labelled one",
+        description="Make the area of each class on the training frames the labelled one",
         json_schema_extra={"advanced": True},
     )
     thinning: float = Field(
