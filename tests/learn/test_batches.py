@@ -98,8 +98,8 @@ def test_an_error_in_the_thread_arrives_where_the_batch_is_taken(make, monkeypat
 class Ahead(Batches):
     """Draws ahead for the CPU, too."""
 
-    def __init__(self, data, recipe, steps_per_epoch, device):
-        super().__init__(data, recipe, steps_per_epoch, AWAY)
+    def __init__(self, data, recipe, steps_per_epoch, device, references=None):
+        super().__init__(data, recipe, steps_per_epoch, AWAY, references)
 
     def take(self, step, room, device):
         return super().take(step, room, AWAY)

@@ -12,10 +12,14 @@ from glissile.errors import InputError
 from glissile.io.checkpoint import Architecture, Normalisation, load_model, read_card, save_model
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.recipes import Recipe
+from glissile.learn.references import without_references
 from glissile.learn.train import train
+from glissile.learn.unet import build
 from glissile.progress import finish
 
-NETWORK = Architecture(kind="residual", outputs=3, widths=(8, 12, 16), stem=2, local_contrast_px=8)
+NETWORK = Architecture(
+    kind="residual", outputs=3, widths=(8, 12, 16), stem=2, local_contrast_px=8, references=2
+)
 TWIN = DefectClass(value=7, name="twin", color="#000000")
 
 
@@ -38,7 +42,8 @@ def rows(weights, index):
 
 def test_the_weights_are_taken_over(parent):
     weights, begun = begin(parent)
-    theirs, card = load_model(parent)
+    tensors, card = load_model(parent)
+    theirs = without_references(tensors)
     assert weights.keys() == theirs.keys()
     assert all(torch.equal(weights[name], theirs[name]) for name in theirs)
     assert (begun.name, begun.weights_sha256) == ("first", card.weights_sha256)
@@ -51,7 +56,18 @@ def test_a_calibration_that_is_part_of_the_weights_is_taken_off(parent, tmp_path
     weights, _ = begin(tmp_path)
     offsets = torch.tensor(np.repeat(np.float32([0, 0.5, -1.5]), 4))
     assert torch.equal(weights.pop("head.bias"), theirs.pop("head.bias") - offsets)
-    assert all(torch.equal(weights[name], theirs[name]) for name in theirs)
+    assert all(torch.equal(weights[name], theirs[name]) for name in theirs.keys() & weights.keys())
+
+
+def test_a_model_that_never_looked_at_labelled_frames_can_learn_to(parent, tmp_path):
+    tensors, card = load_model(parent)
+    alone = {n: t for n, t in without_references(tensors).items() if not n.startswith("beside.")}
+    before = card.architecture.model_copy(update={"references": 0})
+    save_model(tmp_path, alone, card.model_copy(update={"architecture": before}))
+    weights, _ = begin(tmp_path)
+    fresh = build(NETWORK, seed=3).state_dict()
+    assert weights.keys() == fresh.keys()
+    assert all(torch.equal(weights[n], (alone if n in alone else fresh)[n]) for n in weights)
 
 
 def test_classes_begin_as_the_model_draws_them_wherever_they_stand_now(parent):

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ def blob(size=(60, 80), at=(30, 40)):
 def test_no_augmentation_is_the_identity():
     frame = random().normal(size=(33, 47)).astype(np.float32)
     truth = random().integers(0, 3, (33, 47)).astype(np.uint8)
-    same, same_truth = bent(frame, truth, UNBENT, random())
+    (same,), same_truth = bent(frame, truth, UNBENT, random())
     np.testing.assert_array_equal(same, frame)
     np.testing.assert_array_equal(same_truth, truth)
 
@@ -28,15 +29,40 @@ def test_frame_and_truth_are_bent_together(seed):
     only_warps = Augmentation(
         rotation_deg=20, scale=0.2, shift_px=8, elastic_px=2, contrast=0, brightness=0, noise=0, blur_px=0
     )
-    frame, truth = bent(*blob(), only_warps, random(seed))
+    (frame,), truth = bent(*blob(), only_warps, random(seed))
     assert set(np.unique(truth)) <= {0, 1}
     assert np.mean((frame > 0.5) == truth) > 0.99
     assert not np.array_equal(truth, blob()[1])
 
 
+def test_what_is_beside_a_frame_is_bent_with_it_and_keeps_its_values():
+    warps_and_greys = Augmentation(shift_px=8, noise=0.3)
+    frame, truth = blob((200, 200), (100, 100))
+    beside = np.stack([frame, 1 - frame])
+    layers, bent_truth = bent(frame, truth, warps_and_greys, random(), beside)
+    assert layers.shape == (3, 200, 200)
+    assert np.mean((layers[1] > 0.5) == bent_truth) > 0.99
+    np.testing.assert_allclose(layers[1] + layers[2], 1, atol=1e-5)  # greys of the frame alone change
+    # Labels of another frame lie a little aside: less than two pixels, and not nowhere.
+    apart = cv2.GaussianBlur(layers[1], (0, 0), 1) - cv2.GaussianBlur(
+        bent_truth.astype(np.float32), (0, 0), 1
+    )
+    assert 0.02 < np.abs(apart).max() < 0.9
+
+
+def test_a_crop_is_one_place_of_the_frame_and_of_what_is_beside_it():
+    frame = random().normal(size=(90, 80)).astype(np.float32)
+    truth = np.zeros((90, 80), np.uint8)
+    truth[70:74, 60:64] = 1
+    nearly = cv2.GaussianBlur(frame, (0, 0), 3)
+    batch = draw_batch([nearly], [truth], [nearly[None]], crop_px=48, augmentation=UNBENT, random=random())
+    assert batch.frames.shape == (1, 2, 48, 48)
+    assert np.corrcoef(batch.frames[0, 0].ravel(), batch.frames[0, 1].ravel())[0, 1] > 0.9
+
+
 def test_greys_change_and_truth_does_not():
     only_greys = Augmentation(rotation_deg=0, scale=0, shift_px=0, elastic_px=0)
-    frame, truth = bent(*blob(), only_greys, random())
+    (frame,), truth = bent(*blob(), only_greys, random())
     np.testing.assert_array_equal(truth, blob()[1])
     assert not np.allclose(frame, blob()[0])
     assert frame.dtype == np.float32

@@ -64,7 +64,7 @@ def test_without_an_average_the_weights_themselves_are_kept():
 def test_looking_leaves_no_trace():
     t = trainer(average=0)
     before = t.kept_weights()
-    t.logits(batch().frames[0, 0])
+    t.logits(batch().frames[0])
     assert all(torch.equal(before[name], value) for name, value in t.kept_weights().items())
 
 

@@ -113,9 +113,9 @@ def test_tiles_show_what_the_whole_frame_shows():
     architecture = Architecture(kind=recipe.network, outputs=3, widths=(4, 6), stem=2)
     trainer = FittingTrainer(architecture, recipe, Room(1, 200, 200))
     frame = LARGE[0][0][:200, :170].astype(np.float32) / 255
-    whole = trainer.logits(frame).numpy()
+    whole = trainer.logits(frame[None]).numpy()
     trainer.room = Room(1, 200, 96)
-    tiled = trainer.logits(frame).numpy()
+    tiled = trainer.logits(frame[None]).numpy()
     assert tiled.shape == whole.shape
     assert tiled.dtype == whole.dtype
     # But for the seams, across which the network cannot see.

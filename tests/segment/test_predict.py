@@ -192,13 +192,13 @@ def short_of_memory(monkeypatch, fits):
 
 def test_short_memory_halves_the_batch_then_the_tile_and_says_so(tmp_path, monkeypatch):
     model(tmp_path)
-    sizes = short_of_memory(monkeypatch, lambda s: s[0] * s[1] * s[2] <= 100 * 100)
+    sizes = short_of_memory(monkeypatch, lambda s: s[0] * s[2] * s[3] <= 100 * 100)
     steps = all_steps(segment(tmp_path, video(3, (200, 200)), CPU))
     assert [s.frame for s in steps] == [0, 1, 2]
     assert all(s.preview.shape == (200, 200) for s in steps)
     assert "memory was short, now 1 at once in tiles of up to 100 px" in steps[-1].message
     assert [s[0] for s in sizes[:3]] == [3, 2, 1]
-    areas = [s[1] * s[2] for s in sizes[2:]]
+    areas = [s[2] * s[3] for s in sizes[2:]]
     assert all(a >= b or b <= 100 * 100 for a, b in pairwise(areas))
 
 

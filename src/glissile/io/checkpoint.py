@@ -45,17 +45,30 @@ class Architecture(BaseModel):
         le=256,
         description="See `glissile.learn.local_contrast`; 0 for no such channel",
     )
+    references: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Labelled frames that it looks at, see `glissile.learn.references`; 0 for none",
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if not all(1 <= w <= 2048 for w in self.widths):
             raise ValueError(f"widths {self.widths} are not all between 1 and 2048")
+        if self.references and self.kind != "residual":
+            raise ValueError("only a residual network can look at labelled frames")
         return self
 
     @property
     def stride(self) -> int:
         """Frame sizes that the network takes without padding are multiples of this, in pixels."""
         return int(self.stem * 2 ** (len(self.widths) - 1))
+
+    @property
+    def reference_channels(self) -> int:
+        """Channels of labelled frames beside the inputs: grey values of one, labels of each."""
+        return 1 + self.references * (self.outputs - 1) if self.references else 0
 
 
 class Normalisation(BaseModel):
@@ -130,6 +143,9 @@ class ModelCard(BaseModel):
         What the scores are scores of (`held_out`), or why there are none, for a person.
     calibration : Calibration, optional
         Makes the areas on the training frames the labelled ones. It is no part of the weights.
+    alone_calibration : Calibration, optional
+        The same for frames that are seen alone, where the network can look at labelled frames beside a frame
+        but none is alike.
     logit_offsets : tuple of float
         Of models of schema version 1: offsets, background first, that are part of the weights already.
     parent : Parent, optional
@@ -149,6 +165,7 @@ class ModelCard(BaseModel):
     mean_dice: dict[str, float | None] = {}
     scores_note: str = ""
     calibration: Calibration | None = None
+    alone_calibration: Calibration | None = None
     logit_offsets: tuple[float, ...] = ()
     parent: Parent | None = None
     epochs: int = Field(ge=0)
@@ -157,6 +174,11 @@ class ModelCard(BaseModel):
     device: str
     versions: dict[str, str] = {}
     weights_sha256: str = ""
+
+    def calibration_of(self, channels: int) -> Calibration | None:
+        """Calibration of frames of which the network sees so many channels."""
+        alone = self.architecture.references and channels == self.architecture.inputs
+        return self.alone_calibration if alone else self.calibration
 
     @property
     def held_out(self) -> str:
@@ -175,8 +197,8 @@ class ModelCard(BaseModel):
                 f"the network has {self.architecture.outputs} outputs for {len(self.classes)} classes and "
                 "background"
             )
-        if self.calibration is not None:
-            for numbers in (self.calibration.thinning, self.calibration.offsets):
+        for calibration in (self.calibration, self.alone_calibration):
+            for numbers in (calibration.thinning, calibration.offsets) if calibration else ():
                 if len(numbers) != self.architecture.outputs:
                     raise ValueError(
                         f"a calibration of {len(numbers)} numbers does not go with "

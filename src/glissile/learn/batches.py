@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from glissile.learn.labelled import Labelled
 from glissile.learn.patches import Batch, draw_batch
 from glissile.learn.recipes import Recipe
+from glissile.learn.references import References
 from glissile.learn.within_memory import Room
 
 _STREAM_ORDER, _STREAM_SAMPLE = 1, 2
 # Batches that are drawn before they are needed.
 _AHEAD = 2
+# In this share of the samples, labelled frames less alike are shown beside a frame: in a video, many frames
+# are further from any labelled one than the labelled ones are from each other.
+_FURTHER, _FURTHER_AMONG = 0.2, 6
 
 
 class Batches:
@@ -34,10 +38,21 @@ class Batches:
         After so many steps the frames are shuffled anew.
     device : torch.device
         Where they go first.
+    references : References, optional
+        Of the training frames of `data`. Every frame is shown beside the most similar others.
     """
 
-    def __init__(self, data: Labelled, recipe: Recipe, steps_per_epoch: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: Labelled,
+        recipe: Recipe,
+        steps_per_epoch: int,
+        device: torch.device,
+        references: References | None = None,
+    ) -> None:
         self._data = data
+        self._references = references
+        self._alike = {i: references.alike(data.frames[i]) for i in data.training} if references else {}
         self._recipe = recipe
         self._steps_per_epoch = steps_per_epoch
         self._drawn: dict[int, Future[Batch]] = {}
@@ -82,13 +97,29 @@ class Batches:
         rounds = -(-needed // len(self._data.training))
         picks = np.concatenate([order.permutation(self._data.training) for _ in range(rounds)])
         chosen = picks[place * room.batch_size : (place + 1) * room.batch_size]
+        random = np.random.default_rng((self._recipe.seed, _STREAM_SAMPLE, step))
         return draw_batch(
             [self._data.frames[i] for i in chosen],
             [self._data.truths[i] for i in chosen],
+            self._beside(chosen, random),
             crop_px=room.crop_px,
             augmentation=self._recipe.augmentation,
-            random=np.random.default_rng((self._recipe.seed, _STREAM_SAMPLE, step)),
+            random=random,
         )
+
+    def _beside(
+        self, chosen: NDArray[np.intp], random: np.random.Generator
+    ) -> list[NDArray[np.float32]] | None:
+        """Give what is shown beside each frame; nothing at all, where one of them has nothing beside it."""
+        if self._references is None or not all(self._alike[i] for i in chosen):
+            return None
+        shown = []
+        for i in chosen:
+            alike = self._alike[i]
+            if random.random() < _FURTHER:
+                alike = list(random.permutation(alike[:_FURTHER_AMONG]))
+            shown.append(self._references.channels(alike))
+        return shown
 
 
 def pinned(batch: Batch) -> Batch:

@@ -29,6 +29,8 @@ _NEEDED = ("onnx", "onnxscript")
 class ExportedNetwork(nn.Module):
     """A network with its padding and calibration, and with the last part of the normalisation.
 
+    It sees each frame alone: labelled frames to look at stay with the model.
+
     Parameters
     ----------
     network : Module
@@ -41,7 +43,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.stride = card.architecture.stride
-        self.calibration = card.calibration
+        self.calibration = card.calibration_of(card.architecture.inputs)
         self.centred = card.normalisation.kind != "full range"
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -71,7 +73,7 @@ def plain_logits(network: nn.Module, card: ModelCard, frame: NDArray[Any]) -> ND
     """
     grey = torch.from_numpy(normalised(frame, card.normalisation))[None, None]
     logits = logits_of(network, grey, card.architecture.stride)
-    return np.asarray(with_calibration(logits, card.calibration)[0].numpy())
+    return np.asarray(with_calibration(logits, card.calibration_of(grey.shape[1]))[0].numpy())
 
 
 def onnx_model(network: nn.Module, card: ModelCard) -> bytes:

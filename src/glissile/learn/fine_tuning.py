@@ -9,8 +9,9 @@ from torch import Tensor
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, Normalisation, Parent, load_model
+from glissile.io.checkpoint import Architecture, ModelCard, Normalisation, Parent, load_model
 from glissile.learn.recipes import Recipe
+from glissile.learn.references import without_references
 from glissile.learn.unet import build
 
 # A network that knows the defects needs few epochs to learn what was corrected. At the full learning rate it
@@ -18,6 +19,7 @@ from glissile.learn.unet import build
 LENGTH = 1 / 4
 RATE = 1 / 3
 _HEAD = ("head.weight", "head.bias")
+_BESIDE = "beside."
 
 
 def shortened(recipe: Recipe) -> Recipe:
@@ -78,8 +80,10 @@ def begun_from(
     InputError
         If there is no model, it is broken, or its network or grey range is another one.
     """
-    weights, card = load_model(folder)
-    alike = card.architecture.model_copy(update={"outputs": architecture.outputs})
+    tensors, card = load_model(folder)
+    weights = without_references(tensors)
+    free = {"outputs": architecture.outputs, "references": architecture.references}
+    alike = card.architecture.model_copy(update=free)
     if (alike, card.normalisation) != (architecture, normalisation):
         raise InputError(
             f"{folder.name}: this model is {_described(card.architecture, card.normalisation)}, but the "
@@ -87,7 +91,7 @@ def begun_from(
             "model, or from the beginning"
         )
     try:
-        weights = _matched(weights, card.architecture, card.logit_offsets, card.classes, classes, seed)
+        weights = _matched(weights, card, architecture, classes, seed)
     except (KeyError, RuntimeError) as problem:
         raise InputError(
             f"{folder}: the weights do not fit the network that the model card describes; copy both files of "
@@ -99,28 +103,34 @@ def begun_from(
 
 def _matched(
     weights: dict[str, Tensor],
-    theirs: Architecture,
-    offsets: Sequence[float],
-    known: Sequence[DefectClass],
+    card: ModelCard,
+    architecture: Architecture,
     classes: Sequence[DefectClass],
     seed: int,
 ) -> dict[str, Tensor]:
-    """Weights of a network for `classes` from those of one for the `known`."""
-    ours = theirs.model_copy(update={"outputs": len(classes) + 1})
-    network = build(ours, seed=seed)
+    """Weights of a network of `architecture` for `classes` from those of the model with this card."""
+    network = build(architecture, seed=seed)
     # The head of the network gives `stem` x `stem` pixels of one class after the other.
-    size = theirs.stem**2
+    size = architecture.stem**2
+    rows = _rows(card.classes, classes)
     weights = dict(weights)
-    if offsets:
+    if card.logit_offsets:
         weights["head.bias"] = weights["head.bias"] - torch.from_numpy(
-            np.repeat(np.asarray(offsets, np.float32), size)
+            np.repeat(np.asarray(card.logit_offsets, np.float32), size)
         )
     fresh = network.state_dict()
     for name in _HEAD:
         head = fresh[name].clone()
-        for new, old in _rows(known, classes).items():
+        for new, old in rows.items():
             head[new * size : (new + 1) * size] = weights[name][old * size : (old + 1) * size]
         weights[name] = head
+    kept = card.architecture.references == architecture.references and list(rows.items()) == [
+        (row, row) for row in range(len(card.classes) + 1)
+    ]
+    if not kept or len(classes) != len(card.classes):
+        # What labels of other frames say is learned for these classes and this number of frames.
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(_BESIDE)}
+        weights |= {name: tensor for name, tensor in fresh.items() if name.startswith(_BESIDE)}
     network.load_state_dict(weights)
     return weights
 

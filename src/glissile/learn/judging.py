@@ -1,6 +1,6 @@
 """What a network in training makes of labelled frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import fitted, with_calibration
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Labelled, Part
+from glissile.learn.references import References, seen
 from glissile.learn.scoring import FrameScores
 from glissile.learn.trainer import Trainer
 from glissile.learn.unet import winners
@@ -29,26 +30,39 @@ class Judge:
         Indices below are those of its frames.
     normalisation : Normalisation
         Of other frames.
+    references : References, optional
+        What the network looks at beside a frame.
 
     Attributes
     ----------
     calibration : Calibration, optional
         What is done to the outputs of the network before they become a mask.
+    alone_calibration : Calibration, optional
+        The same where the network could look at labelled frames but none is alike.
     """
 
-    def __init__(self, trainer: Trainer, data: Labelled, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: Labelled,
+        normalisation: Normalisation,
+        references: References | None = None,
+    ) -> None:
         self._trainer = trainer
+        self._references = references
         self._data = data
         self._normalisation = normalisation
         self.calibration: Calibration | None = None
+        self.alone_calibration: Calibration | None = None
 
     def look(self, indices: Sequence[int]) -> Ticks[tuple[dict[str, ClassScore], float]]:
         """Score some frames together, and give their mean loss."""
         tally, losses = Tally(self._data.classes, lengths=False), []
         for i in indices:
-            logits = self._trainer.logits(self._data.frame(i))
+            layers = self._layers(i)
+            logits = self._trainer.logits(layers)
             losses.append(self._trainer.loss(logits, self._data.truth(i)))
-            tally.add(self._masked(logits), self._data.mask(i))
+            tally.add(self._masked(logits, layers), self._data.mask(i))
             yield
         return tally.scores(), float(np.mean(losses))
 
@@ -56,24 +70,46 @@ class Judge:
         """Score some frames one by one and in every way, which takes longer than a look."""
         found = FrameScores(self._data.classes)
         for i in indices:
-            logits = self._trainer.logits(self._data.frame(i))
-            found.add(self._data.frame_numbers[i], self._masked(logits), self._data.mask(i))
+            layers = self._layers(i)
+            mask = self._masked(self._trainer.logits(layers), layers)
+            found.add(self._data.frame_numbers[i], mask, self._data.mask(i))
             yield
         return found
 
-    def calibrated(self, indices: Sequence[int], *, thinning: float) -> Ticks[Calibration]:
-        """Fit the areas of some frames; `thinning` as of `glissile.learn.calibrate.fitted`."""
+    def calibrated(
+        self, indices: Sequence[int], *, thinning: float
+    ) -> Ticks[tuple[Calibration, Calibration | None]]:
+        """Fit the areas of some frames: as the network sees them, and seen alone where that is not the same.
+
+        `thinning` is as of `glissile.learn.calibrate.fitted`.
+        """
+        calibration = yield from self._fitted((self._layers(i) for i in indices), indices, thinning)
+        if self._references is None:
+            return calibration, None
+        alone = (self._data.frame(i)[None] for i in indices)
+        return calibration, (yield from self._fitted(alone, indices, thinning))
+
+    def _fitted(
+        self, seen_of_each: Iterable[NDArray[np.float32]], indices: Sequence[int], thinning: float
+    ) -> Ticks[Calibration]:
         logits = []
-        for i in indices:
-            logits.append(self._trainer.logits(self._data.frame(i)).cpu().numpy())
+        for layers in seen_of_each:
+            logits.append(self._trainer.logits(layers).cpu().numpy())
             yield
         return fitted(logits, [self._data.truth(i) for i in indices], thinning=thinning)
 
     def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
         mask = np.zeros(frame.shape, np.uint8)
-        mask[valid] = self._masked(self._trainer.logits(normalised(frame[valid], self._normalisation)))
+        layers = seen(normalised(frame[valid], self._normalisation), self._references, valid)
+        mask[valid] = self._masked(self._trainer.logits(layers), layers)
         return mask
 
-    def _masked(self, logits: Tensor) -> NDArray[np.uint8]:
-        return np.asarray(self._data.values[winners(with_calibration(logits[None], self.calibration)[0])])
+    def _layers(self, index: int) -> NDArray[np.float32]:
+        """Give what the network sees of a labelled frame."""
+        return seen(self._data.frame(index), self._references, self._data.valid[index])
+
+    def _masked(self, logits: Tensor, layers: NDArray[np.float32]) -> NDArray[np.uint8]:
+        alone = self._references is not None and len(layers) == 1
+        calibration = self.alone_calibration if alone else self.calibration
+        return np.asarray(self._data.values[winners(with_calibration(logits[None], calibration)[0])])

@@ -13,6 +13,10 @@ from glissile.learn.recipes import Augmentation
 _CENTRED = 0.67
 # Knots of the smooth distortion along y and x.
 _KNOTS = 5
+_MIRRORED = cv2.BORDER_REFLECT_101
+# Standard deviation, at the knots, of how far what is beside a frame lies from its place.
+_MISPLACED_PX = 0.4
+_NOTHING = np.empty((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +25,8 @@ class Batch:
 
     Attributes
     ----------
-    frames : ndarray of float32, shape (n, 1, y, x)
-        Normalised grey values.
+    frames : ndarray of float32, shape (n, channels, y, x)
+        Normalised grey values, and what the network looks at beside them.
     truth : ndarray of int64, shape (n, y, x)
         Index of the class of each pixel, 0 for background.
     """
@@ -34,6 +38,7 @@ class Batch:
 def draw_batch(
     frames: Sequence[NDArray[np.float32]],
     truths: Sequence[NDArray[np.uint8]],
+    beside: Sequence[NDArray[np.float32]] | None = None,
     *,
     crop_px: int,
     augmentation: Augmentation,
@@ -47,6 +52,8 @@ def draw_batch(
         Normalised frames of one size.
     truths : sequence of ndarray of uint8, each of shape (y, x)
         Class indices.
+    beside : sequence of ndarray of float32, each of shape (channels, y, x), optional
+        What the network looks at beside each frame, as `References.channels` gives it.
     crop_px : int
         Largest height and width of a sample; 0 for whole frames.
     augmentation : Augmentation
@@ -59,11 +66,12 @@ def draw_batch(
     Batch
     """
     samples = []
-    for frame, truth in zip(frames, truths, strict=True):
+    for k, (frame, truth) in enumerate(zip(frames, truths, strict=True)):
         rows, columns = _crop(truth, crop_px, random)
-        samples.append(bent(frame[rows, columns], truth[rows, columns], augmentation, random))
+        others = beside[k][:, rows, columns] if beside is not None else _NOTHING
+        samples.append(bent(frame[rows, columns], truth[rows, columns], augmentation, random, others))
     return Batch(
-        frames=np.stack([f for f, _ in samples])[:, None].astype(np.float32),
+        frames=np.stack([f for f, _ in samples]),
         truth=np.stack([t for _, t in samples]).astype(np.int64),
     )
 
@@ -91,8 +99,9 @@ def bent(
     truth: NDArray[np.uint8],
     amount: Augmentation,
     random: np.random.Generator,
+    beside: NDArray[np.float32] = _NOTHING,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Warp a frame and its truth together, then change the frame's greys.
+    """Warp a frame, its truth and what is beside it together, then change the frame's greys.
 
     Parameters
     ----------
@@ -104,17 +113,37 @@ def bent(
         How far.
     random : numpy Generator
         Source of all that is random here.
+    beside : ndarray of float32, shape (channels, y, x), optional
+        What the network looks at beside the frame. It is also moved by less than a pixel against it, as
+        labels of another frame are.
 
     Returns
     -------
-    frame, truth : ndarray, shape (y, x)
-        What lies beyond the edge is mirrored in both.
+    frame : ndarray of float32, shape (1 + channels, y, x)
+    truth : ndarray of uint8, shape (y, x)
+        What lies beyond the edge is mirrored in all.
     """
     across, down = _sampling(frame.shape, amount, random)
-    mirrored = cv2.BORDER_REFLECT_101
-    frame = cv2.remap(frame, across, down, cv2.INTER_LINEAR, borderMode=mirrored).astype(np.float32)
-    truth = cv2.remap(truth, across, down, cv2.INTER_NEAREST, borderMode=mirrored).astype(np.uint8)
-    return _regreyed(frame, amount, random), truth
+    truth = cv2.remap(truth, across, down, cv2.INTER_NEAREST, borderMode=_MIRRORED).astype(np.uint8)
+    layers = [_regreyed(_sampled(frame, across, down), amount, random)]
+    if len(beside):
+        aside = _smooth(_MISPLACED_PX, frame.shape, random)
+        across, down = across + aside[..., 1], down + aside[..., 0]
+        layers += [_sampled(layer, across, down) for layer in beside]
+    return np.stack(layers), truth
+
+
+def _sampled(
+    layer: NDArray[np.float32], across: NDArray[np.float32], down: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    moved = cv2.remap(layer, across, down, cv2.INTER_LINEAR, borderMode=_MIRRORED)
+    return np.asarray(moved, dtype=np.float32)
+
+
+def _smooth(sigma_px: float, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a smooth distortion (y, x, 2) along y and x, in pixels."""
+    knots = random.normal(0, sigma_px, (_KNOTS, _KNOTS, 2)).astype(np.float32)
+    return np.asarray(cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC))
 
 
 def _sampling(
@@ -132,8 +161,7 @@ def _sampling(
     down = cosine * y + sine * x + np.float32((height - 1) / 2 + shift[0])
     across = -sine * y + cosine * x + np.float32((width - 1) / 2 + shift[1])
     if amount.elastic_px:
-        knots = random.normal(0, amount.elastic_px, (_KNOTS, _KNOTS, 2)).astype(np.float32)
-        smooth = cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
+        smooth = _smooth(amount.elastic_px, shape, random)
         down, across = down + smooth[..., 0], across + smooth[..., 1]
     return across.astype(np.float32), down.astype(np.float32)
 

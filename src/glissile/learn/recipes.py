@@ -149,6 +149,15 @@ class Recipe(BaseModel):
         "0 for not",
         json_schema_extra={"advanced": True},
     )
+    references: int = Field(
+        2,
+        ge=0,
+        le=8,
+        title="Labelled frames beside",
+        description="How many labelled frames that resemble the frame the residual network looks at, too; 0 "
+        "for none. It learns from them what is labelled and what is not",
+        json_schema_extra={"advanced": True},
+    )
     grey: Literal["percentiles", "flattened", "full range"] = Field(
         "percentiles",
         title="Grey range",
@@ -266,6 +275,7 @@ TANAKA2025 = Recipe(
     widths=(64, 128, 256, 512, 1024),
     stem=1,
     local_contrast_px=0,
+    references=0,
     grey="full range",
     optimizer="rmsprop",
     schedule="plateau",

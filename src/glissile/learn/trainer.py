@@ -1,7 +1,7 @@
 """One network in training: steps, the weights that are kept, and its state as tensors and numbers."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf, isfinite, nan
 from typing import Any
@@ -18,10 +18,12 @@ from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe
 from glissile.learn.schedule import Plateau, one_cycle
-from glissile.learn.unet import build, logits_of
+from glissile.learn.unet import ResidualUNet, build, logits_of
 
 # The average follows the weights closely at first, or it would long show the random start.
 _AVERAGE_DELAY = 10
+# Weight of the loss of what is seen in a frame alone, where labelled frames are looked at beside it.
+_ALONE = 0.5
 
 
 class Trainer:
@@ -122,9 +124,7 @@ class Trainer:
         """Loss of a batch, and whether it and its gradient, which the parameters have now, are finite."""
         with _tried_convolutions(self.device):
             truth = torch.from_numpy(batch.truth).to(self.device, non_blocking=True)
-            loss = segmentation_loss(
-                self._logits(self.network, batch.frames), truth, dice_over=self._recipe.dice_over
-            )
+            loss = self._loss(batch.frames, truth)
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimizer)
         # Clipped at infinity, which is measured and left as it is.
@@ -132,6 +132,15 @@ class Trainer:
         # The one place in a step that waits for the device.
         value, size = torch.stack([loss.detach(), norm]).tolist()
         return value, isfinite(value) and isfinite(size)
+
+    def _loss(self, frames: NDArray[np.float32], truth: Tensor) -> Tensor:
+        over = self._recipe.dice_over
+        if not isinstance(self.network, ResidualUNet) or frames.shape[1] == self.architecture.inputs:
+            return segmentation_loss(self._logits(self.network, frames), truth, dice_over=over)
+        alone, beside = self._logits(self.network.both, frames).chunk(2)
+        return _ALONE * segmentation_loss(alone, truth, dice_over=over) + segmentation_loss(
+            beside, truth, dice_over=over
+        )
 
     @torch.no_grad()
     def _undo(self, statistics: list[Tensor]) -> None:
@@ -142,9 +151,9 @@ class Trainer:
 
     @torch.inference_mode()
     def logits(self, frame: NDArray[np.float32]) -> Tensor:
-        """Logits (classes, y, x) of one normalised frame (y, x), by the kept weights."""
+        """Logits (classes, y, x) of what is seen of one frame (channels, y, x), by the kept weights."""
         self.kept.eval()
-        return self._logits(self.kept, frame[None, None])[0]
+        return self._logits(self.kept, frame[None])[0]
 
     @torch.inference_mode()
     def loss(self, logits: Tensor, truth: NDArray[np.uint8]) -> float:
@@ -152,7 +161,7 @@ class Trainer:
         target = torch.from_numpy(truth.astype(np.int64)).to(logits.device)
         return float(segmentation_loss(logits[None], target[None], dice_over=self._recipe.dice_over))
 
-    def _logits(self, network: torch.nn.Module, frames: NDArray[np.float32]) -> Tensor:
+    def _logits(self, network: Callable[[Tensor], Tensor], frames: NDArray[np.float32]) -> Tensor:
         there = torch.from_numpy(frames).to(device=self.device, memory_format=self._layout, non_blocking=True)
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32

@@ -35,6 +35,7 @@ from glissile.learn.judging import Judge
 from glissile.learn.keeping import read_checkpoint, unusable, write_checkpoint
 from glissile.learn.labelled import Part, gathered
 from glissile.learn.recipes import Recipe
+from glissile.learn.references import References
 from glissile.learn.schedule import Divergence, Plan
 from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
@@ -98,7 +99,11 @@ class Training:
             widths=recipe.widths,
             stem=recipe.stem,
             local_contrast_px=recipe.local_contrast_px,
+            references=recipe.references if recipe.network == "residual" else 0,
         )
+        self._references: References | None = None
+        if architecture.references:
+            self._references = References.of(self._data, architecture.references)
         room = Room.wanted(recipe, len(self._data.training), self._data.frames.shape[1:])
         self._trainer = FittingTrainer(architecture, recipe, room)
         self._parent: Parent | None = None
@@ -107,7 +112,7 @@ class Training:
                 start, architecture, self._normalisation, classes, seed=recipe.seed
             )
             self._trainer.start_from(weights)
-        self._judge = Judge(self._trainer, self._data, self._normalisation)
+        self._judge = Judge(self._trainer, self._data, self._normalisation, self._references)
         self._best: dict[str, Tensor] = self._trainer.kept_weights()
         self._best_quality = (-1.0, -np.inf)
         self._best_epoch = 0
@@ -120,7 +125,7 @@ class Training:
         self._saved_at_s = 0.0
         self.step = 0
         self.plan = Plan.wanted(recipe, len(self._data.training), room.batch_size)
-        self._batches = Batches(self._data, recipe, self.plan.steps_per_epoch, self._device)
+        self._batches = Batches(self._data, recipe, self.plan.steps_per_epoch, self._device, self._references)
         # A training that was killed in the middle of a write leaves up to half a gigabyte behind.
         for left in folder.glob(".writing-*"):
             left.unlink(missing_ok=True)
@@ -164,6 +169,8 @@ class Training:
         frame = y * x / (3 * room.batch_size * min(y, room.crop_px) * min(x, room.crop_px))
         look = len(self._data.validation) * frame
         calibrated = len(self._calibration_frames()) if self._recipe.calibrate_area else 0
+        if self._references is not None:  # seen alone, too
+            calibrated *= 2
         self._watch.suppose(look=look, end=look + calibrated * frame)
 
     def _time_parts(self) -> Ticks[None]:
@@ -388,7 +395,8 @@ class Training:
         self._doing = "scoring the best network"
         self._trainer.use_weights(self._best)
         if self._recipe.calibrate_area:
-            self._judge.calibration = yield from self._fitted(self._calibration_frames())
+            judge = self._judge
+            judge.calibration, judge.alone_calibration = yield from self._fitted(self._calibration_frames())
         frames = FramesUsed(
             training=tuple(self._data.frame_numbers[i] for i in self._data.training),
             validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
@@ -413,6 +421,7 @@ class Training:
             mean_dice={subject: found.mean_dice() for subject, found in scores.items()},
             scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._judge.calibration,
+            alone_calibration=self._judge.alone_calibration,
             parent=self._parent,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -426,7 +435,8 @@ class Training:
         )
         # Never beside another model than theirs.
         (self._folder / SCORES_FILE).unlink(missing_ok=True)
-        card = save_model(self._folder, self._trainer.kept_weights(), card)
+        kept = self._references.kept() if self._references else {}
+        card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:
             write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
@@ -436,5 +446,5 @@ class Training:
         most = max(1, _CALIBRATION_PX // self._data.truths[0].size)
         return self._data.training[:: -(-len(self._data.training) // most)]
 
-    def _fitted(self, used: Sequence[int]) -> Ticks[Calibration]:
+    def _fitted(self, used: Sequence[int]) -> Ticks[tuple[Calibration, Calibration | None]]:
         return self._judge.calibrated(used, thinning=self._recipe.thinning)

@@ -1,5 +1,6 @@
 """U-Nets: the published one, and a small residual one that trains in minutes without a graphics card."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -53,6 +54,10 @@ class ResidualUNet(nn.Module):
     al., 2016): lines 3 to 4 px wide keep their place, at a quarter of the work for a stem of 2. Where the
     architecture says so, the network sees the local contrast of the first channel, too.
 
+    It can look at labelled frames that resemble the frame (`glissile.learn.references`): they join at the
+    finest level, behind all that is seen in the frame alone, and correct its logits. A network without such
+    frames at hand is therefore as good as one that never had any.
+
     Parameters
     ----------
     architecture : Architecture
@@ -71,9 +76,31 @@ class ResidualUNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in reversed(pairs))
         self.join = nn.ModuleList(_ResidualBlock(2 * a, a) for a, _ in reversed(pairs))
         self.head = nn.Conv2d(widths[0], architecture.outputs * fold**2, 1)
+        self.inputs = architecture.inputs
+        self.beside: _Comparison | None = None
+        if architecture.references:
+            self.beside = _Comparison(architecture)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (n, classes, y, x) of frames (n, channels, y, x) whose sizes are multiples of the stride."""
+        """Logits (n, classes, y, x) of frames (n, channels, y, x) whose sizes are multiples of the stride.
+
+        Channels of labelled frames follow those of the frame, or are left out.
+        """
+        features = self._features(x[:, : self.inputs])
+        logits = self.head(features)
+        if x.shape[1] > self.inputs:
+            logits = logits + self._correction(features, x)
+        return functional.pixel_shuffle(logits, self.fold)
+
+    def both(self, x: Tensor) -> Tensor:
+        """Logits (2 n, classes, y, x) of frames with labelled frames beside: first as if without them."""
+        features = self._features(x[:, : self.inputs])
+        logits = self.head(features)
+        both = torch.cat([logits, logits + self._correction(features, x)])
+        return functional.pixel_shuffle(both, self.fold)
+
+    def _features(self, x: Tensor) -> Tensor:
+        """Give what is seen in frames (n, channels, y, x), at the resolution of the stem."""
         if self.local is not None:
             x = torch.cat([x, self.local(x[:, :1])], dim=1)
         levels = [self.entry(functional.pixel_unshuffle(x, self.fold))]
@@ -83,7 +110,34 @@ class ResidualUNet(nn.Module):
         for up, join in zip(self.up, self.join, strict=True):
             x = functional.interpolate(up(x), scale_factor=2, mode="nearest")
             x = join(torch.cat([levels.pop(), x], dim=1))
-        return functional.pixel_shuffle(self.head(x), self.fold)
+        return x
+
+    def _correction(self, features: Tensor, x: Tensor) -> Tensor:
+        if self.beside is None:
+            raise ValueError("this network cannot look at labelled frames")
+        return self.beside(features, functional.pixel_unshuffle(x, self.fold))  # type: ignore[no-any-return]
+
+
+class _Comparison(nn.Module):
+    """What labelled frames beside a frame change about its logits."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width, size = architecture.widths[0], architecture.stem**2
+        seen = (architecture.inputs + architecture.reference_channels) * size
+        self.entry = _ResidualBlock(width + seen, width)
+        self.down = _ResidualBlock(width, width, stride=2)
+        self.coarse = _ResidualBlock(width, width)
+        self.join = _ResidualBlock(2 * width, width)
+        self.head = nn.Conv2d(width, architecture.outputs * size, 1)
+        # It begins by changing nothing.
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, features: Tensor, x: Tensor) -> Tensor:
+        fine = self.entry(torch.cat([features, x], dim=1))
+        coarse = functional.interpolate(self.coarse(self.down(fine)), scale_factor=2, mode="nearest")
+        return self.head(self.join(torch.cat([fine, coarse], dim=1)))  # type: ignore[no-any-return]
 
 
 class _ResidualBlock(nn.Module):
@@ -161,15 +215,15 @@ def fold(network: nn.Module) -> None:
                     module[i], module[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
 
 
-def logits_of(network: nn.Module, frames: Tensor, stride: int) -> Tensor:
+def logits_of(network: Callable[[Tensor], Tensor], frames: Tensor, stride: int) -> Tensor:
     """Logits of frames of any size: padded by repeating the edge to a multiple of `stride`, then cropped.
 
     Parameters
     ----------
-    network : Module
-        One that `build` made.
+    network : callable
+        One that `build` made, or its `both`.
     frames : Tensor, shape (n, channels, y, x)
-        Normalised frames.
+        Normalised frames, and what the network looks at beside them.
     stride : int
         Of the architecture, in pixels.
 

@@ -128,7 +128,7 @@ class FittingTrainer(Trainer):
             release_memory(self.device)
 
     def logits(self, frame: NDArray[np.float32]) -> Tensor:
-        """Logits (classes, y, x) of one normalised frame (y, x), by the kept weights; in tiles if need be.
+        """Logits (classes, y, x) of one frame (channels, y, x), by the kept weights; in tiles if need be.
 
         Raises
         ------
@@ -137,7 +137,8 @@ class FittingTrainer(Trainer):
         """
         while True:
             try:
-                return self._tiled(frame) if max(frame.shape) > self.room.tile_px else super().logits(frame)
+                large = max(frame.shape[1:]) > self.room.tile_px
+                return self._tiled(frame) if large else super().logits(frame)
             except (RuntimeError, MemoryError) as problem:
                 if not out_of_memory(problem):
                     raise
@@ -156,11 +157,11 @@ class FittingTrainer(Trainer):
         return super().loss(logits.to(_CPU), truth)
 
     def _tiled(self, frame: NDArray[np.float32]) -> Tensor:
-        shape, tile_px = (frame.shape[0], frame.shape[1]), self.room.tile_px
+        shape, tile_px = (frame.shape[1], frame.shape[2]), self.room.tile_px
         overlap_px, whole = tile_px // 4, super().logits
         places = tiles(shape, tile_px=tile_px, overlap_px=overlap_px, stride=self.architecture.stride)
         joined = blended(
-            ((p, whole(frame[p.rows, p.columns]).cpu().numpy()) for p in places),
+            ((p, whole(frame[:, p.rows, p.columns]).cpu().numpy()) for p in places),
             shape=shape,
             channels=self.architecture.outputs,
             overlap_px=overlap_px,

@@ -1,5 +1,6 @@
 """A trained network and a video -> the mask of every frame."""
 
+import zlib
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from glissile.io.checkpoint import ModelCard, load_model
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
+from glissile.learn.labelled import Part
+from glissile.learn.references import References, seen, without_references
 from glissile.learn.tiling import Tile, blended, tiles
 from glissile.learn.unet import build, fold, logits_of, winners
 from glissile.progress import Step, Steps
@@ -49,10 +52,11 @@ class Predictor:
         tensors, self.card = load_model(folder)
         self.device = choose(settings.device)
         self._network = network_of(folder, tensors, self.card)
+        self._references = references_of(folder, tensors, self.card)
         self._precision = quick_precision(self.device)
         self._layout = memory_format(self.device, training=False)
         self._network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self._calibration = self.card.calibration if calibrated else None
+        self._calibrated = calibrated
         self._values = np.array(class_values(self.card.classes), dtype=np.uint8)
         self._batch_size = settings.batch_size
         self._tile_px = settings.tile_px
@@ -82,29 +86,47 @@ class Predictor:
         InputError
             If memory does not suffice for one small tile.
         """
-        return [z.cpu().numpy() for z in self._logits(self.prepared(frames))]
+        return [z.cpu().numpy() for z in self._logits([self.prepared(f) for f in frames])]
 
     def masks(self, frames: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
         """Masks, in class values, of frames of one size; as `logits`."""
-        return self.masks_of(self.prepared(frames))
+        return self.masks_of([self.prepared(f) for f in frames])
 
-    def prepared(self, frames: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Bring grey values of frames (y, x) to the range of the network, as (n, y, x); in any thread."""
-        return np.stack([normalised(f, self.card.normalisation) for f in frames])
+    def prepared(self, frame: NDArray[Any], valid: Part | None = None) -> NDArray[np.float32]:
+        """Give what the network sees of a frame; in any thread.
 
-    def masks_of(self, grey: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+        Parameters
+        ----------
+        frame : ndarray of any number type, shape (y, x)
+            Grey values.
+        valid : tuple of slice, optional
+            Rows and columns of the field of view that the frame shows; default: all.
+
+        Returns
+        -------
+        ndarray of float32, shape (channels, y, x)
+            Normalised, and the labelled frames that the network looks at beside it.
+        """
+        return seen(normalised(frame, self.card.normalisation), self._references, valid)
+
+    def masks_of(self, prepared: Sequence[NDArray[np.float32]]) -> list[NDArray[np.uint8]]:
         """Masks, in class values, of what `prepared` gives."""
-        return [self._values[winners(z)] for z in self._logits(grey)]
+        return [self._values[winners(z)] for z in self._logits(prepared)]
 
-    def _logits(self, grey: NDArray[np.float32]) -> list[Tensor]:
-        """Logits (classes, y, x) of each of the normalised frames (n, y, x)."""
+    def _logits(self, prepared: Sequence[NDArray[np.float32]]) -> list[Tensor]:
+        """Logits (classes, y, x) of each of the prepared frames (channels, y, x)."""
+        alike = groupby(prepared, key=lambda layers: layers.shape)
+        return [z for _, group in alike for z in self._together(np.stack(list(group)))]
+
+    def _together(self, layers: NDArray[np.float32]) -> list[Tensor]:
+        """Logits (classes, y, x) of prepared frames (n, channels, y, x)."""
         while True:
             try:
-                return self._tiled(grey) if max(grey.shape[1:]) > self._tile_px else self._whole(grey)
+                return self._tiled(layers) if max(layers.shape[2:]) > self._tile_px else self._whole(layers)
             except (RuntimeError, MemoryError) as problem:
                 if not out_of_memory(problem):
                     raise
-                self._shrink(grey.shape[1:], problem)
+                self._shrink(layers.shape[2:], problem)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -123,12 +145,12 @@ class Predictor:
             f"; memory was short, now {self._batch_size} at once in tiles of up to {self._tile_px} px"
         )
 
-    def _whole(self, grey: NDArray[np.float32]) -> list[Tensor]:
+    def _whole(self, layers: NDArray[np.float32]) -> list[Tensor]:
         size = self._batch_size
-        return [z for i in range(0, len(grey), size) for z in self._forward(grey[i : i + size])]
+        return [z for i in range(0, len(layers), size) for z in self._forward(layers[i : i + size])]
 
-    def _tiled(self, grey: NDArray[np.float32]) -> list[Tensor]:
-        shape = (int(grey.shape[1]), int(grey.shape[2]))
+    def _tiled(self, layers: NDArray[np.float32]) -> list[Tensor]:
+        shape = (int(layers.shape[2]), int(layers.shape[3]))
         stride = self.card.architecture.stride
         places = tiles(shape, tile_px=self._tile_px, overlap_px=self._overlap_px, stride=stride)
         return [
@@ -140,30 +162,31 @@ class Predictor:
                     overlap_px=self._overlap_px,
                 )
             )
-            for frame in grey
+            for frame in layers
         ]
 
     def _each(
         self, frame: NDArray[np.float32], places: Sequence[Tile]
     ) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
-        """Predict the tiles of a frame (y, x), those of one size together."""
+        """Predict the tiles of a prepared frame (channels, y, x), those of one size together."""
         for _, group in groupby(sorted(places, key=lambda p: p.shape), key=lambda p: p.shape):
             alike = list(group)
             for first in range(0, len(alike), self._batch_size):
                 several = alike[first : first + self._batch_size]
-                logits = self._forward(np.stack([frame[p.rows, p.columns] for p in several]))
+                logits = self._forward(np.stack([frame[:, p.rows, p.columns] for p in several]))
                 yield from zip(several, logits.cpu().numpy(), strict=True)
 
     @torch.inference_mode()
-    def _forward(self, grey: NDArray[np.float32]) -> Tensor:
-        """Logits (n, classes, y, x), on the device, of normalised frames (n, y, x)."""
-        there = torch.from_numpy(np.ascontiguousarray(grey[:, None]))
+    def _forward(self, layers: NDArray[np.float32]) -> Tensor:
+        """Logits (n, classes, y, x), on the device, of prepared frames (n, channels, y, x)."""
+        there = torch.from_numpy(np.ascontiguousarray(layers))
         there = there.to(device=self.device, memory_format=self._layout)
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):
             logits = logits_of(self._network, there, self.card.architecture.stride)
-        return with_calibration(logits, self._calibration)
+        calibration = self.card.calibration_of(layers.shape[1]) if self._calibrated else None
+        return with_calibration(logits, calibration)
 
 
 def network_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> torch.nn.Module:
@@ -171,7 +194,7 @@ def network_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) 
     with torch.device("meta"):
         network = build(card.architecture)
     try:
-        network.load_state_dict(tensors, assign=True)
+        network.load_state_dict(without_references(tensors), assign=True)
     except RuntimeError as problem:
         raise InputError(
             f"{folder}: the weights do not fit the network that the model card describes; copy both files "
@@ -180,6 +203,16 @@ def network_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) 
     network.float().eval().requires_grad_(False)
     fold(network)
     return network
+
+
+def references_of(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> References | None:
+    """Labelled frames that the network of a model looks at; InputError where they are broken."""
+    try:
+        return References.found_in(tensors, card.architecture)
+    except (ValueError, zlib.error) as problem:
+        raise InputError(
+            f"{folder}: the labelled frames in the model are not readable; copy the model again or train anew"
+        ) from problem
 
 
 def segment(
@@ -244,7 +277,7 @@ def _ahead(predictor: Predictor, video: Video, todo: Sequence[int]) -> Iterator[
 
 def _read(
     predictor: Predictor, video: Video, batch: Sequence[int]
-) -> list[tuple[list[int], NDArray[np.float32] | None]]:
+) -> list[tuple[list[int], list[NDArray[np.float32]] | None]]:
     """Read the valid parts of the frames of a batch, as indices along t and what the network takes of them.
 
     Valid parts differ by a row or column where the motion is not whole; each array is of one size. Frames
@@ -255,13 +288,15 @@ def _read(
     for i, frame in frames.items():
         alike.setdefault(frame.shape if frame.size else (), []).append(i)
     return [
-        (indices, predictor.prepared([frames[i] for i in indices]) if shape else None)
+        (indices, [predictor.prepared(frames[i], video.valid_part(i)) for i in indices] if shape else None)
         for shape, indices in alike.items()
     ]
 
 
 def _predicted(
-    predictor: Predictor, video: Video, prepared: Sequence[tuple[Sequence[int], NDArray[np.float32] | None]]
+    predictor: Predictor,
+    video: Video,
+    prepared: Sequence[tuple[Sequence[int], list[NDArray[np.float32]] | None]],
 ) -> dict[int, NDArray[np.uint8]]:
     masks = {}
     for indices, grey in prepared:

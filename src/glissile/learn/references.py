@@ -1,0 +1,220 @@
+"""Labelled frames that a network looks at beside the frame it is to segment: the most similar ones.
+
+Which of the visible lines a person labels, and where exactly, cannot be told from one frame alone; from a
+labelled frame that looks alike it can.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glissile.io.checkpoint import Architecture
+from glissile.learn.intensity import FURTHEST
+from glissile.learn.labelled import Labelled, Part
+
+# Frames are alike as small copies of them are, whose longer side has so many pixels.
+_SMALL_PX = 64
+# Correlation of small copies: where it is less, the frames show something else.
+_LEAST_ALIKE = 0.2
+# A line drawn by hand tells roughly where its defect is.
+_BLUR_PX = 1.0
+# With many or large labelled frames, some are kept with the model: so much of them.
+_MOST_PX = 96_000_000
+# Grey values are kept in 8 bits.
+_LOWEST = -0.5 - FURTHEST
+_GREY_STEP = (1 + 2 * FURTHEST) / 255
+_FRAMES, _LABELS = "references.frames", "references.labels"
+
+
+class References:
+    """Labelled frames to look at.
+
+    Parameters
+    ----------
+    frames : ndarray of float32, shape (n, y, x)
+        Normalised grey values of at least one frame.
+    truths : ndarray of uint8, shape (n, y, x)
+        Index of the class of each pixel, 0 for background.
+    classes : int
+        Without background.
+    looked_at : int
+        How many of them are looked at for each frame.
+    """
+
+    def __init__(
+        self, frames: NDArray[np.float32], truths: NDArray[np.uint8], *, classes: int, looked_at: int
+    ) -> None:
+        self._levels = _levels(frames)
+        self._truths = truths
+        self._classes = classes
+        self._looked_at = looked_at
+        self._whole = slice(0, frames.shape[1]), slice(0, frames.shape[2])
+        # Neighbouring frames look at the same ones.
+        self._labels = lru_cache(maxsize=8)(self._drawn)
+        self._small = lru_cache(maxsize=8)(self._shrunk)
+
+    @classmethod
+    def of(cls, data: Labelled, looked_at: int) -> "References":
+        """Take the training frames of `data`, or where these are very many some of them, spread evenly."""
+        most = max(1, _MOST_PX // data.truths[0].size)
+        used = list(data.training[:: -(-len(data.training) // most)])
+        return cls(data.frames[used], data.truths[used], classes=len(data.classes), looked_at=looked_at)
+
+    @classmethod
+    def found_in(cls, tensors: Mapping[str, Tensor], architecture: Architecture) -> "References | None":
+        """Take what `kept` gave out of the tensors of a model; None where it has no such frames.
+
+        Raises
+        ------
+        ValueError
+            If they are not what `kept` gives.
+        """
+        if not architecture.references or _FRAMES not in tensors or _LABELS not in tensors:
+            return None
+        levels, packed = tensors[_FRAMES].numpy(), tensors[_LABELS].numpy()
+        classes = architecture.outputs - 1
+        if levels.ndim != 3 or levels.dtype != np.uint8 or not levels.size:
+            raise ValueError("the labelled frames of the model are no 8-bit frames")
+        unpacking = zlib.decompressobj()
+        labels = np.frombuffer(unpacking.decompress(packed.tobytes(), levels.size + 1), np.uint8)
+        if labels.size != levels.size or labels.max() > classes:
+            raise ValueError("the labels in the model do not belong to its labelled frames")
+        return cls(
+            _greys(levels),
+            labels.reshape(levels.shape),
+            classes=classes,
+            looked_at=architecture.references,
+        )
+
+    def kept(self) -> dict[str, Tensor]:
+        """Give the labelled frames as tensors that are kept with the weights of a network."""
+        packed = np.frombuffer(zlib.compress(self._truths.tobytes()), np.uint8)
+        return {_FRAMES: torch.from_numpy(self._levels), _LABELS: torch.from_numpy(packed.copy())}
+
+    def beside(self, frame: NDArray[np.float32], valid: Part | None = None) -> NDArray[np.float32] | None:
+        """Give what a network looks at beside a frame.
+
+        Parameters
+        ----------
+        frame : ndarray of float32, shape (y, x)
+            Normalised grey values.
+        valid : tuple of slice, optional
+            Rows and columns of the field of view that `frame` shows; default: all.
+
+        Returns
+        -------
+        ndarray of float32, shape (channels, y, x), or None
+            As of `channels`. None where the labelled frames are of another size, or none is alike but this
+            frame itself.
+        """
+        part = valid or self._whole
+        if self._levels[0][part].shape != frame.shape:
+            return None
+        alike = self.alike(frame, part)
+        return self.channels(alike)[:, *part] if alike else None
+
+    def alike(self, frame: NDArray[np.float32], valid: Part | None = None) -> list[int]:
+        """List the labelled frames that resemble a frame, by index, the most similar first.
+
+        Parameters
+        ----------
+        frame : ndarray of float32, shape (y, x)
+            Normalised grey values.
+        valid : tuple of slice, optional
+            Rows and columns of the field of view that `frame` shows; default: all.
+
+        Returns
+        -------
+        list of int
+            Without this frame itself, should it be labelled: it must not be given its own labels.
+        """
+        rows, columns = valid or self._whole
+        likeness = self._small(rows.start, rows.stop, columns.start, columns.stop) @ _small(frame)
+        levels = _levels(frame)
+        return [
+            int(i)
+            for i in np.argsort(-likeness, kind="stable")
+            if likeness[i] > _LEAST_ALIKE and not np.array_equal(self._levels[i, rows, columns], levels)
+        ]
+
+    def channels(self, alike: Sequence[int]) -> NDArray[np.float32]:
+        """Draw labelled frames as the channels that a network looks at.
+
+        Parameters
+        ----------
+        alike : sequence of int
+            Indices of labelled frames, the most similar first; at least one.
+
+        Returns
+        -------
+        ndarray of float32, shape (channels, y, x)
+            Grey values of the first, then for each of those looked at how far each pixel belongs to
+            each class, 0 to 1; where there are fewer, the last of them again.
+        """
+        looked_at = [alike[min(k, len(alike) - 1)] for k in range(self._looked_at)]
+        return np.concatenate(
+            [_greys(self._levels[looked_at[0]])[None], *(self._labels(i) for i in looked_at)]
+        )
+
+    def _shrunk(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
+        """Shrink that part of all labelled frames, (n, values)."""
+        return np.stack([_small(_greys(levels[top:bottom, left:right])) for levels in self._levels])
+
+    def _drawn(self, index: int) -> NDArray[np.float32]:
+        """Draw how far each pixel of a labelled frame belongs to each class, (classes, y, x)."""
+        truth = self._truths[index]
+        sharp = [(truth == k).astype(np.float32) for k in range(1, self._classes + 1)]
+        return np.stack([cv2.GaussianBlur(plane, (0, 0), _BLUR_PX) for plane in sharp])
+
+
+def seen(
+    frame: NDArray[np.float32], references: References | None, valid: Part | None = None
+) -> NDArray[np.float32]:
+    """Give all that a network sees of a frame.
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (y, x)
+        Normalised grey values.
+    references : References, optional
+        Labelled frames to look at.
+    valid : tuple of slice, optional
+        As of `References.beside`.
+
+    Returns
+    -------
+    ndarray of float32, shape (channels, y, x)
+        The frame, and where there are any the channels of labelled frames.
+    """
+    beside = references.beside(frame, valid) if references else None
+    return frame[None] if beside is None else np.concatenate([frame[None], beside])
+
+
+def without_references(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Only the weights of a network, of the tensors of a model."""
+    return {name: tensor for name, tensor in tensors.items() if name not in (_FRAMES, _LABELS)}
+
+
+def _levels(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.round((grey - _LOWEST) / _GREY_STEP).clip(0, 255).astype(np.uint8)
+
+
+def _greys(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return levels.astype(np.float32) * np.float32(_GREY_STEP) + np.float32(_LOWEST)
+
+
+def _small(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shrink a frame to a vector of length 1 and mean 0, so that a product of two is their correlation."""
+    height, width = frame.shape
+    scale = _SMALL_PX / max(height, width)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    small -= small.mean()
+    length = np.linalg.norm(small)
+    return np.asarray(small / length if length else small, dtype=np.float32)
