@@ -17,6 +17,7 @@ from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment
 from glissile.io.annotations import write_mask
+from glissile.io.checkpoint import load_model, save_model
 from glissile.io.video_files import write_video
 from glissile.label import annotations
 from glissile.learn.recipes import Recipe
@@ -747,3 +748,30 @@ def test_a_training_killed_at_any_time_is_resumed_by_the_next_run(fresh, files):
         first = next(steps)
         assert first.index > 1  # goes on from the checkpoint, not from the first epoch
         steps.close()
+
+
+def test_an_experiment_that_is_opened_again_has_its_bands(fresh, files):
+    fresh.save_settings("train", QUICK.model_copy(update={"epochs": 2}))
+    workflow.import_labels(fresh, files / "masks")
+    finish(workflow.stabilize(fresh))
+    finish(workflow.train(fresh))
+    folder = workflow.model_folder(fresh)
+    tensors, card = load_model(folder)
+    save_model(folder, tensors, card.model_copy(update={"temperature": 2.0, "area_factors": (0.5, None)}))
+    video, rows = workflow.working_video(fresh), []
+    finish(workflow.segment(fresh), lambda step: rows.append(step.metrics))
+    assert len(rows) == len(video)
+    fresh.close()
+    with Experiment.open(fresh.folder, read_only=True) as again:
+        table = finish(workflow.measured(again, video))
+    uncertainty = table["dislocation_area_fraction_uncertainty"] * table["field_of_view_px"]
+    np.testing.assert_allclose(uncertainty, [row["1"] for row in rows])
+    assert (uncertainty >= 0.5).all()
+    assert "stacking_fault_area_fraction_uncertainty" not in table
+
+
+def test_masks_from_before_there_were_bands_are_measured_as_they_were(done):
+    for file in done.segmentation_path.glob("area_uncertainty*"):
+        file.unlink()
+    table = finish(workflow.measured(done, workflow.working_video(done)))
+    assert list(table.columns) == [c for c in read_table(done.measurements_path) if "uncertainty" not in c]

@@ -11,7 +11,7 @@ def test_titles_are_not_cut_off(qtbot, points):
     plot = CurvePlot()
     qtbot.addWidget(plot)
     plot.set_quantity("Strain")
-    plot.draw(np.arange(3.0), {}, np.arange(3.0))
+    plot.draw(np.arange(3.0), {}, {}, np.arange(3.0))
     font = plot.font()
     font.setPointSize(points)
     plot.set_look("#000000", "#ffffff", font)

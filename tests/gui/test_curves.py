@@ -321,3 +321,25 @@ def test_a_series_is_a_sorted_dictionary(entries):
 
 def test_the_menu_of_pyqtgraph_lies_not_on_the_plot(dock):
     assert not dock.plot.getPlotItem().ctrlMenu.isVisible()
+
+
+def band(dock, key="dislocation"):
+    return [part.getOriginalDataset()[1] for part in dock.plot._bands[key][:2]]
+
+
+def test_the_band_lies_around_the_curve_where_it_is_known(dock):
+    measured(dock, range(10, 20), dislocation_area_fraction_uncertainty=0.015)
+    low, high = band(dock)
+    np.testing.assert_allclose(low, np.maximum(0.1 * np.arange(10, 20) - 1.5, 0), atol=1e-12)
+    np.testing.assert_allclose(high, 0.1 * np.arange(10, 20) + 1.5)
+    assert "(1.20 ± 1.50) %" in dock._legend(12)
+    measured(dock, [15])  # predicted anew, by a model that does not know it
+    assert np.isnan(band(dock)[1][5])
+    assert "<b>1.50 %</b>" in dock._legend(15)
+
+
+def test_without_uncertainties_there_is_no_band(dock):
+    measured(dock, range(10, 20))
+    low, high = band(dock)
+    assert low is None or not len(low)
+    assert high is None or not len(high)

@@ -13,6 +13,7 @@ from glissile.io.checkpoint import load_model, read_card
 from glissile.learn import train as train_module
 from glissile.learn.identity import trained_identity
 from glissile.learn.recipes import recipe_named
+from glissile.learn.reliability import read_reliability
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.train import Preview, Stop, TrainingJob, train
 from glissile.learn.trainer import Trainer
@@ -292,7 +293,12 @@ def test_large_frames_are_learned_from_crops(tmp_path):
 
 def test_minutes_bound_the_length(tmp_path):
     run(job_of(tmp_path, minutes=0.02))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors", "scores.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.json",
+        "model.safetensors",
+        "reliability.csv",
+        "scores.csv",
+    ]
 
 
 def test_what_is_timed_first_leaves_no_trace_in_the_network(tmp_path, monkeypatch):
@@ -358,3 +364,37 @@ def test_what_is_not_valid_has_no_part_in_the_network_its_scores_and_previews(tm
         assert one.shape == (64, 64)
         assert not one[50:].any()
         assert not one[:, :9].any()
+
+
+def test_a_training_tells_how_sure_the_network_may_be(tmp_path):
+    card, _ = run(job_of(tmp_path, n=8, validation=(1, 3, 5), epochs=3))
+    assert 0.1 <= card.temperature <= 10
+    assert all(factor > 0 for factor in card.area_factors)
+    table = read_reliability(tmp_path)
+    assert set(table["temperature"]) == {1.0, card.temperature}
+    assert table.groupby(["class", "temperature"])["pixels"].sum().tolist() == [3 * 64 * 64] * 4
+    assert read_card(tmp_path) == card
+
+
+def test_areas_on_the_hold_out_are_uncertain_by_as_much_as_they_are_wrong(tmp_path):
+    job = job_of(tmp_path, n=8, validation=(1, 3, 5), epochs=3)
+    card, _ = run(job)
+    predictor = Predictor(tmp_path, SegmentSettings(device="cpu"))
+    found = predictor.segmented([predictor.prepared(job.frames[i]) for i in job.validation])
+    for k, defect in enumerate(card.classes):
+        ratios = [
+            (int((f.mask == defect.value).sum()) - int((job.masks[i] == defect.value).sum()))
+            / f.uncertainty_px[k]
+            for i, f in zip(job.validation, found, strict=True)
+        ]
+        assert np.sqrt(np.mean(np.square(ratios))) == pytest.approx(
+            1, rel=0.15
+        )  # folded, it rounds otherwise
+
+
+def test_without_a_hold_out_nothing_is_known_of_certainty(tmp_path):
+    run(job_of(tmp_path, n=8, validation=(1, 3, 5), epochs=1))
+    card, _ = run(job_of(tmp_path, validation=(), epochs=1))
+    assert card.temperature is None
+    assert card.area_factors == ()
+    assert read_reliability(tmp_path) is None  # it would be of another model

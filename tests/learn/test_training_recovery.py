@@ -200,7 +200,12 @@ def test_resuming_from_a_broken_checkpoint_is_one_sentence(tmp_path, damage):
 def test_what_a_killed_write_left_is_swept_away(tmp_path):
     (tmp_path / ".writing-abc.safetensors").write_bytes(b"half")
     finish(train(job_of(tmp_path, epochs=1)))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.safetensors", "scores.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.json",
+        "model.safetensors",
+        "reliability.csv",
+        "scores.csv",
+    ]
 
 
 def test_a_checkpoint_holds_no_pickle(tmp_path):

@@ -227,3 +227,25 @@ def test_published_areas_can_be_drawn(name, initial, rate):
     axes = drawn(draw_area_fractions(table, DEFAULT_CLASSES)).axes[0]
     _, y = axes.get_lines()[0].get_data()
     np.testing.assert_allclose(y, 100 * published["dislocation_fraction"])
+
+
+def test_the_band_is_one_standard_uncertainty_around_the_curve():
+    table = a_table()
+    plain = draw_area_fractions(table, DEFAULT_CLASSES).axes[0]
+    assert not plain.collections
+    table["dislocation_area_fraction_uncertainty"] = 0.02
+    axes = draw_area_fractions(table, DEFAULT_CLASSES).axes[0]
+    (band,) = axes.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    percent = 100 * table["dislocation_area_fraction"]
+    assert heights.max() == pytest.approx(percent.max() + 2)
+    assert heights.min() == pytest.approx(max(percent.min() - 2, 0))
+    assert axes.get_ylim()[1] > heights.max()
+
+
+def test_frames_without_a_band_leave_a_gap_in_it():
+    table = a_table()
+    table["dislocation_area_fraction_uncertainty"] = 0.02
+    table.loc[table.index[len(table) // 2], "dislocation_area_fraction_uncertainty"] = np.nan
+    (band,) = drawn(draw_area_fractions(table, DEFAULT_CLASSES)).axes[0].collections
+    assert len(band.get_paths()) == 2 or len(band.get_paths()[0].to_polygons()) == 2

@@ -178,3 +178,14 @@ def test_of_no_pixels_there_is_no_fraction():
     row = measure_frame(a_mask(), DEFAULT_CLASSES, frame=0, time_s=0.0, valid=(slice(2, 2), slice(0, 5)))
     assert row["field_of_view_px"] == row["dislocation_px"] == 0
     assert np.isnan(row["dislocation_area_fraction"])
+
+
+def test_the_uncertainty_of_an_area_is_a_share_of_what_the_frame_shows():
+    mask = np.zeros((4, 10), np.uint8)
+    mask[:2, :5] = 1
+    part = slice(0, 2), slice(0, 10)
+    row = measure_frame(mask, DEFAULT_CLASSES, frame=0, time_s=0, valid=part, uncertainty_px={1: 3.0, 9: 1.0})
+    assert row["dislocation_area_fraction"] == 0.5
+    assert row["dislocation_area_fraction_uncertainty"] == pytest.approx(3 / 20)
+    assert "stacking_fault_area_fraction_uncertainty" not in row
+    assert not any("uncertainty" in key for key in measure_frame(mask, DEFAULT_CLASSES, frame=0, time_s=0))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -146,6 +146,13 @@ class ModelCard(BaseModel):
     alone_calibration : Calibration, optional
         The same for frames that are seen alone, where the network can look at labelled frames beside a frame
         but none is alike.
+    temperature : float, optional
+        What calibrated outputs are divided by to give probabilities, fitted on the hold-out; None where
+        nothing was held out, and in earlier models: taken as 1.
+    area_factors : tuple of float or None
+        For each class, without background, what makes the standard uncertainty of its area, see
+        `glissile.learn.probability.fitted_area_factors`; None for classes, and empty for models, for which
+        it is not known.
     logit_offsets : tuple of float
         Of models of schema version 1: offsets, background first, that are part of the weights already.
     parent : Parent, optional
@@ -166,6 +173,8 @@ class ModelCard(BaseModel):
     scores_note: str = ""
     calibration: Calibration | None = None
     alone_calibration: Calibration | None = None
+    temperature: float | None = Field(None, gt=0, le=1000)
+    area_factors: tuple[Annotated[float, Field(ge=0)] | None, ...] = ()
     logit_offsets: tuple[float, ...] = ()
     parent: Parent | None = None
     epochs: int = Field(ge=0)
@@ -204,6 +213,10 @@ class ModelCard(BaseModel):
                         f"a calibration of {len(numbers)} numbers does not go with "
                         f"{self.architecture.outputs} outputs"
                     )
+        if self.area_factors and len(self.area_factors) != len(self.classes):
+            raise ValueError(
+                f"{len(self.area_factors)} factors of areas do not go with {len(self.classes)} classes"
+            )
         return self
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from glissile.io.checkpoint import Calibration, Normalisation
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import fitted, with_calibration
+from glissile.learn.certainty import Certainty, found_on
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Labelled, Part
 from glissile.learn.references import References, seen
@@ -98,6 +99,15 @@ class Judge:
             yield
         return fitted(logits, [self._data.truth(i) for i in indices], thinning=thinning)
 
+    def certainty(self, indices: Sequence[int]) -> Ticks[Certainty]:
+        """Find out how sure the network may be, on some frames that it has not learned from."""
+
+        def logits_of(index: int) -> Tensor:
+            layers = self._layers(index)
+            return self._calibrated(self._trainer.logits(layers), layers)
+
+        return found_on(logits_of, self._data, indices)
+
     def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
         mask = np.zeros(frame.shape, np.uint8)
@@ -110,6 +120,9 @@ class Judge:
         return seen(self._data.frame(index), self._references, self._data.valid[index])
 
     def _masked(self, logits: Tensor, layers: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return np.asarray(self._data.values[winners(self._calibrated(logits, layers))])
+
+    def _calibrated(self, logits: Tensor, layers: NDArray[np.float32]) -> Tensor:
         alone = self._references is not None and len(layers) == 1
         calibration = self.alone_calibration if alone else self.calibration
-        return np.asarray(self._data.values[winners(with_calibration(logits[None], calibration)[0])])
+        return with_calibration(logits[None], calibration)[0]

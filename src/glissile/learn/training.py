@@ -36,6 +36,7 @@ from glissile.learn.keeping import read_checkpoint, unusable, write_checkpoint
 from glissile.learn.labelled import Part, gathered
 from glissile.learn.recipes import Recipe
 from glissile.learn.references import References
+from glissile.learn.reliability import RELIABILITY_FILE
 from glissile.learn.schedule import Divergence, Plan
 from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
@@ -171,7 +172,7 @@ class Training:
         calibrated = len(self._calibration_frames()) if self._recipe.calibrate_area else 0
         if self._references is not None:  # seen alone, too
             calibrated *= 2
-        self._watch.suppose(look=look, end=look + calibrated * frame)
+        self._watch.suppose(look=look, end=3 * look + calibrated * frame)
 
     def _time_parts(self) -> Ticks[None]:
         held, used = self._data.validation, self._calibration_frames() if self._recipe.calibrate_area else ()
@@ -192,8 +193,9 @@ class Training:
             score=lambda: list(self._judge.scored((held or self._data.training)[:1])),
         )
         look_s = len(held) * found.frame_s + found.write_s
-        # At the end the network is scored, and so is copying.
-        end_s = 2 * len(held) * found.score_s + found.write_s + len(used) * found.calibration_s
+        # At the end the network is scored, so is copying, and two more looks tell how sure it may be.
+        end_s = 2 * len(held) * (found.score_s + found.frame_s) + found.write_s
+        end_s += len(used) * found.calibration_s
         self._watch.expect(step_s=found.step_s, look_s=look_s, end_s=end_s)
 
     # -- learning ---------------------------------------------------------------------------------------
@@ -402,11 +404,13 @@ class Training:
             validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
         )
         scores: dict[str, FrameScores] = {}
+        certainty = None
         if held_out := self._data.validation:
             scores = {
                 "holdout": (yield from self._judge.scored(held_out)),
                 "copy_nearest": self._data.copy_nearest(),
             }
+            certainty = yield from self._judge.certainty(held_out)
         card = ModelCard(
             classes=self._data.classes,
             architecture=self._trainer.architecture,
@@ -422,6 +426,8 @@ class Training:
             scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._judge.calibration,
             alone_calibration=self._judge.alone_calibration,
+            temperature=certainty.temperature if certainty else None,
+            area_factors=certainty.area_factors if certainty else (),
             parent=self._parent,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -434,11 +440,14 @@ class Training:
             },
         )
         # Never beside another model than theirs.
-        (self._folder / SCORES_FILE).unlink(missing_ok=True)
+        for table in (SCORES_FILE, RELIABILITY_FILE):
+            (self._folder / table).unlink(missing_ok=True)
         kept = self._references.kept() if self._references else {}
         card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:
             write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))
+        if certainty:
+            write_scores(self._folder / RELIABILITY_FILE, certainty.reliability)
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from glissile.atomic import replacing
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.quantify.measure import FRAME, STRAIN, STRESS, fraction_column
+from glissile.quantify.measure import FRAME, STRAIN, STRESS, fraction_column, uncertainty_column
 
 Abscissa = Literal["strain", "time_s", "frame"]
 
@@ -37,6 +37,7 @@ _STRESS_COLOR = "#555555"
 # Colours alone are lost in a grey print: each class has a marker too, at about a dozen of its points.
 _MARKERS = "os^Dv<>P"
 _MARKERS_PER_LINE = 12
+_BAND_OPACITY = 0.25
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -82,7 +83,8 @@ def draw_area_fractions(
     Returns
     -------
     Figure
-        85 mm wide, no text smaller than 8 pt; with the stress on a second axis where the table has it.
+        85 mm wide, no text smaller than 8 pt; with a band of one standard uncertainty around the curves and
+        the stress on a second axis where the table has them.
 
     Raises
     ------
@@ -185,6 +187,11 @@ def _draw_classes(axes: Axes, table: pd.DataFrame, x: Any, classes: Sequence[Def
             label=c.name[:1].upper() + c.name[1:],
         )
         peak = max(peak, float(np.nanmax(percent, initial=0.0)))
+        if uncertainty_column(c) in table:
+            spread = 100 * table[uncertainty_column(c)].to_numpy(dtype=np.float64)
+            low, high = np.maximum(percent - spread, 0), percent + spread
+            axes.fill_between(x, low, high, color=c.color, alpha=_BAND_OPACITY, linewidth=0)
+            peak = max(peak, float(np.nanmax(high, initial=0.0)))
     return peak or 1.0
 
 

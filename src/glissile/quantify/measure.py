@@ -1,6 +1,6 @@
 """Masks to a table: one row per frame, with the area fraction and the pixels of each class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class MeasureSettings(BaseModel):
 def fraction_column(defect: DefectClass) -> str:
     """Name of the column with the area fraction of a class, 0 to 1."""
     return f"{defect.key}_area_fraction"
+
+
+def uncertainty_column(defect: DefectClass) -> str:
+    """Name of the column with the standard uncertainty of the area fraction of a class."""
+    return f"{defect.key}_area_fraction_uncertainty"
 
 
 def pixels_column(defect: DefectClass) -> str:
@@ -91,6 +96,7 @@ def measure_frame(
     stress: float | None = None,
     nm_per_pixel: float | None = None,
     valid: tuple[slice, slice] = (slice(None), slice(None)),
+    uncertainty_px: Mapping[int, float] | None = None,
 ) -> dict[str, float]:
     """Measure one mask.
 
@@ -114,6 +120,9 @@ def measure_frame(
     valid : tuple of slice
         Rows and columns of the field of view in the mask, which everything refers to; what lies outside is
         not looked at. Default: all.
+    uncertainty_px : mapping of int to float, optional
+        Standard uncertainty of the area by class value, in pixels; the row has a column for each class of
+        which it is known.
 
     Returns
     -------
@@ -138,6 +147,9 @@ def measure_frame(
         row[fraction_column(c)] = counts[c.key] / field_of_view if field_of_view else float("nan")
     for c in classes:
         row[pixels_column(c)] = counts[c.key]
+    for c in classes:
+        if uncertainty_px and c.value in uncertainty_px and field_of_view:
+            row[uncertainty_column(c)] = uncertainty_px[c.value] / field_of_view
     row[FIELD_OF_VIEW] = field_of_view
     if nm_per_pixel is not None:
         row[FIELD_OF_VIEW_AREA] = field_of_view * (nm_per_pixel / 1000) ** 2

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from glissile.learn.calibrate import with_calibration
 from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Part
+from glissile.learn.probability import area_uncertainties, half_areas, probabilities
 from glissile.learn.references import References, seen, without_references
 from glissile.learn.tiling import Tile, blended, tiles
 from glissile.learn.unet import build, fold, logits_of, winners
@@ -28,6 +29,22 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
+
+
+class Segmented(NamedTuple):
+    """What a network makes of a frame.
+
+    Attributes
+    ----------
+    mask : ndarray of uint8, shape (y, x)
+        Class values.
+    uncertainty_px : tuple of float or None
+        Standard uncertainty of the area of each class, without background; empty where the model does not
+        know it.
+    """
+
+    mask: NDArray[np.uint8]
+    uncertainty_px: tuple[float | None, ...]
 
 
 class Predictor:
@@ -92,6 +109,32 @@ class Predictor:
         """Masks, in class values, of frames of one size; as `logits`."""
         return self.masks_of([self.prepared(f) for f in frames])
 
+    def probabilities(
+        self, frames: Sequence[NDArray[Any]], valid: Part | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Compute the probability of each class at each pixel of frames of one size.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray of any number type, each of shape (y, x)
+            Grey values.
+        valid : tuple of slice, optional
+            As of `prepared`, of all of them.
+
+        Returns
+        -------
+        list of ndarray of float32, each of shape (classes, y, x)
+            Background first. They add up to 1 and are those of the calibrated outputs, at the temperature
+            that was fitted on the hold-out of the training, or at 1 where nothing was held out.
+
+        Raises
+        ------
+        InputError
+            If memory does not suffice for one small tile.
+        """
+        logits = self._logits([self.prepared(f, valid) for f in frames])
+        return [probabilities(z, self.card.temperature).cpu().numpy() for z in logits]
+
     def prepared(self, frame: NDArray[Any], valid: Part | None = None) -> NDArray[np.float32]:
         """Give what the network sees of a frame; in any thread.
 
@@ -112,6 +155,18 @@ class Predictor:
     def masks_of(self, prepared: Sequence[NDArray[np.float32]]) -> list[NDArray[np.uint8]]:
         """Masks, in class values, of what `prepared` gives."""
         return [self._values[winners(z)] for z in self._logits(prepared)]
+
+    def segmented(self, prepared: Sequence[NDArray[np.float32]]) -> list[Segmented]:
+        """Masks and the uncertainty of their areas, of what `prepared` gives."""
+        factors = self.card.area_factors
+        found = []
+        for z in self._logits(prepared):
+            uncertainty: tuple[float | None, ...] = ()
+            if any(factor is not None for factor in factors):
+                half = half_areas(probabilities(z, self.card.temperature))
+                uncertainty = area_uncertainties(half, factors)
+            found.append(Segmented(self._values[winners(z)], uncertainty))
+        return found
 
     def _logits(self, prepared: Sequence[NDArray[np.float32]]) -> list[Tensor]:
         """Logits (classes, y, x) of each of the prepared frames (channels, y, x)."""
@@ -237,7 +292,8 @@ def segment(
     ------
     Step
         One per frame: `preview` is its mask (y, x) of uint8 class values, background outside the valid part,
-        of which alone the network gets to see anything; `frame` is its index along t.
+        of which alone the network gets to see anything; `frame` is its index along t. Where the model knows
+        the standard uncertainty of the area of a class, `metrics` has it in pixels by class value, "1".
 
     Raises
     ------
@@ -248,21 +304,26 @@ def segment(
     done = set(skip)
     todo = [i for i in range(len(video)) if i not in done]
     index = 0
-    for masks in _ahead(predictor, video, todo):
-        for frame, mask in masks.items():
+    for batch in _ahead(predictor, video, todo):
+        for frame, found in batch.items():
             index += 1
             yield Step(
                 index=index,
                 total=len(todo),
                 message=f"Segmenting on {describe(predictor.device)}, frame {index} of {len(todo)}"
                 f"{predictor.remark}",
-                preview=mask,
+                metrics={
+                    str(defect.value): uncertainty
+                    for defect, uncertainty in zip(predictor.card.classes, found.uncertainty_px, strict=False)
+                    if uncertainty is not None
+                },
+                preview=found.mask,
                 frame=frame,
             )
 
 
-def _ahead(predictor: Predictor, video: Video, todo: Sequence[int]) -> Iterator[dict[int, NDArray[np.uint8]]]:
-    """Masks by index along t, batch by batch; the next batch is read while the network works on one."""
+def _ahead(predictor: Predictor, video: Video, todo: Sequence[int]) -> Iterator[dict[int, Segmented]]:
+    """Give what was found by index along t; the next batch is read while the network works on one."""
     waiting = deque(todo)
 
     def batch() -> list[int]:
@@ -297,12 +358,13 @@ def _predicted(
     predictor: Predictor,
     video: Video,
     prepared: Sequence[tuple[Sequence[int], list[NDArray[np.float32]] | None]],
-) -> dict[int, NDArray[np.uint8]]:
-    masks = {}
+) -> dict[int, Segmented]:
+    found = {}
     for indices, grey in prepared:
-        parts = [] if grey is None else predictor.masks_of(grey)
+        parts = [] if grey is None else predictor.segmented(grey)
         for i, part in zip_longest(indices, parts):
-            masks[i] = np.zeros(video.shape[1:], np.uint8)
+            mask = np.zeros(video.shape[1:], np.uint8)
             if part is not None:
-                masks[i][video.valid_part(i)] = part
-    return dict(sorted(masks.items()))
+                mask[video.valid_part(i)] = part.mask
+            found[i] = Segmented(mask, () if part is None else part.uncertainty_px)
+    return dict(sorted(found.items()))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FEW_POINTS = 150  # so many are drawn as points too
 _LINE_WIDTH = 2
 _GRID_OPACITY = 0.15
+_BAND_OPACITY = 0.25
 
 
 class CurvePlot(FramePlot):
@@ -35,6 +36,7 @@ class CurvePlot(FramePlot):
     def __init__(self) -> None:
         super().__init__()
         self._curves: dict[str, pg.PlotDataItem] = {}
+        self._bands: dict[str, tuple[pg.PlotDataItem, pg.PlotDataItem, pg.FillBetweenItem]] = {}
         main = self.getPlotItem()
         main.showGrid(x=True, y=True, alpha=_GRID_OPACITY)
         main.getViewBox().setLimits(yMin=-10, yMax=110, minYRange=0.02)
@@ -59,10 +61,16 @@ class CurvePlot(FramePlot):
 
     def set_classes(self, classes: Sequence[DefectClass]) -> None:
         """Start anew with a curve for each of `classes`, in its colour."""
-        for curve in self._curves.values():
-            self.removeItem(curve)
-        self._curves = {}
+        for item in (*self._curves.values(), *(item for band in self._bands.values() for item in band)):
+            self.removeItem(item)
+        self._curves, self._bands = {}, {}
         for defect in classes:
+            low, high = (pg.PlotDataItem(pen=pg.mkPen(None), connect="finite") for _ in range(2))
+            band = pg.FillBetweenItem(low, high, brush=faded(QColor(defect.color), _BAND_OPACITY))
+            band.setZValue(-1)
+            for item in (low, high, band):
+                self.addItem(item)
+            self._bands[defect.key] = low, high, band
             curve = pg.PlotDataItem(
                 pen=pg.mkPen(defect.color, width=_LINE_WIDTH),
                 symbolBrush=defect.color,
@@ -80,6 +88,7 @@ class CurvePlot(FramePlot):
         self,
         x: NDArray[np.float64],
         percent: Mapping[str, NDArray[np.float64]],
+        uncertainty: Mapping[str, NDArray[np.float64]],
         stress: NDArray[np.float64] | None,
     ) -> None:
         """Draw the curves.
@@ -90,6 +99,8 @@ class CurvePlot(FramePlot):
             Values of the x axis; points where it is NaN are left out.
         percent : mapping of str to ndarray, shape (n,)
             Area fraction in percent by class key; NaN breaks the curve.
+        uncertainty : mapping of str to ndarray, shape (n,)
+            Half the width of the band around each curve, in percent; no band where it is NaN.
         stress : ndarray, shape (n,), optional
             In MPa. Without it there is no axis on the right.
         """
@@ -98,6 +109,10 @@ class CurvePlot(FramePlot):
         symbol = "o" if np.count_nonzero(known) <= _FEW_POINTS else None
         for key, curve in self._curves.items():
             curve.setData(*_drawable(x[known], percent[key][known]), symbol=symbol)
+            low, high, _ = self._bands[key]
+            middle, half = percent[key][known], uncertainty[key][known]
+            low.setData(*_drawable(x[known], np.maximum(middle - half, 0)))
+            high.setData(*_drawable(x[known], middle + half))
         self.getPlotItem().showAxis("right", stress is not None)
         self._stress.setVisible(stress is not None)
         if stress is not None:

@@ -124,7 +124,8 @@ def measured_while_stored(experiment: Experiment, video: Video, masks: Steps[Non
             step = next(steps)
             if step.preview is not None and step.frame is not None:
                 mask = step.preview.astype(np.uint8)
-                row = workflow.measured_row(classes, video, along, step.frame, mask)
+                known = {int(value): uncertainty for value, uncertainty in step.metrics.items()}
+                row = workflow.measured_row(classes, video, along, step.frame, mask, known)
                 step = replace(step, metrics=row)
             yield step
     except StopIteration as finished:

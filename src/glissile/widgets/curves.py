@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.quantify.measure import FRAME, STRAIN, STRESS, TIME, fraction_column
+from glissile.quantify.measure import FRAME, STRAIN, STRESS, TIME, fraction_column, uncertainty_column
 from glissile.widgets._curve_plot import CurvePlot
 from glissile.widgets._plot_dock import PlotDock, flowing_label
 from glissile.widgets._series import Series
@@ -92,7 +92,8 @@ class CurvesDock(PlotDock):
         if classes != self._classes:
             self._classes = tuple(classes)
             self.plot.set_classes(self._classes)
-        self._series = Series((STRAIN, TIME, STRESS, *map(fraction_column, self._classes)))
+        columns = (name(c) for name in (fraction_column, uncertainty_column) for c in self._classes)
+        self._series = Series((STRAIN, TIME, STRESS, *columns))
         for row in self._state.table.to_dict("records"):
             self._add({str(name): value for name, value in row.items()})
         self._redraw_soon()
@@ -132,6 +133,7 @@ class CurvesDock(PlotDock):
         self.plot.draw(
             self._x(),
             {c.key: 100 * self._series.column(fraction_column(c)) for c in self._classes},
+            {c.key: 100 * self._series.column(uncertainty_column(c)) for c in self._classes},
             self._series.column(STRESS) if self._series.knows(STRESS) else None,
         )
         self._follow_slider()
@@ -178,6 +180,9 @@ class CurvesDock(PlotDock):
         for defect in self._classes:
             fraction = row.get(fraction_column(defect), np.nan)
             value = f" <b>{100 * fraction:.2f} %</b>" if np.isfinite(fraction) else ""
+            uncertainty = row.get(uncertainty_column(defect), np.nan)
+            if value and np.isfinite(uncertainty):
+                value = f" <b>({100 * fraction:.2f} \u00b1 {100 * uncertainty:.2f}) %</b>"
             legend.append(
                 f'<span style="color:{defect.color}">\u25a0</span>&nbsp;{escape(defect.name)}{value}'
             )

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from glissile.contrast import video_contrast
 from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Experiment
+from glissile.experiment.area_uncertainty import read_area_uncertainty
 from glissile.progress import Step, Steps
 from glissile.quantify.measure import MeasureSettings, measure_frame, write_table
 from glissile.quantify.timeline import Timeline, check_strain_log, timeline
@@ -60,9 +61,17 @@ def strain_of(experiment: Experiment, video: Video) -> Timeline:
 
 
 def measured_row(
-    classes: Sequence[DefectClass], video: Video, along: Timeline, index: int, mask: NDArray[np.uint8]
+    classes: Sequence[DefectClass],
+    video: Video,
+    along: Timeline,
+    index: int,
+    mask: NDArray[np.uint8],
+    uncertainty_px: Mapping[int, float],
 ) -> dict[str, float]:
-    """One row of the table: the mask (y, x) of frame `index` of `video`, measured."""
+    """One row of the table: the mask (y, x) of frame `index` of `video`, measured.
+
+    `uncertainty_px` is as of `glissile.quantify.measure.measure_frame`.
+    """
     return measure_frame(
         mask,
         classes,
@@ -72,6 +81,7 @@ def measured_row(
         stress=along.stress_at(index),
         nm_per_pixel=video.nm_per_pixel,
         valid=video.valid_part(index),
+        uncertainty_px=uncertainty_px,
     )
 
 
@@ -95,8 +105,10 @@ def measured(experiment: Experiment, video: Video) -> Steps[pd.DataFrame]:
     rows = []
     for n, index in enumerate(done, start=1):
         assert kept is not None
-        mask = kept.read(int(video.frame_numbers[index]))
-        row = measured_row(classes, video, along, index, mask)
+        number = int(video.frame_numbers[index])
+        mask = kept.read(number)
+        uncertainty_px = read_area_uncertainty(kept, number, mask)
+        row = measured_row(classes, video, along, index, mask, uncertainty_px)
         rows.append(row)
         yield Step(n, len(done), f"Measuring, frame {n} of {len(done)}", row, mask, index)
     return pd.DataFrame(rows)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from glissile.experiment import Experiment, MaskStore
+from glissile.experiment.area_uncertainty import write_area_uncertainty
 from glissile.io.checkpoint import read_card
 from glissile.progress import Steps
 from glissile.segment.settings import SegmentSettings
@@ -85,7 +86,8 @@ def predicted(folder: Path) -> Steps[None]:
     Yields
     ------
     Step
-        One per frame: `preview` is its mask (y, x), `frame` its index along t of the working video.
+        One per frame: `preview` is its mask (y, x), `frame` its index along t of the working video, `metrics`
+        as of `glissile.segment.predict.segment`.
 
     Raises
     ------
@@ -135,7 +137,11 @@ def store(experiment: Experiment, masks: Steps[None]) -> Steps[int]:
     try:
         for step in masks:
             if step.preview is not None and step.frame is not None:
-                kept.write(int(video.frame_numbers[step.frame]), step.preview.astype(np.uint8))
+                number, mask = int(video.frame_numbers[step.frame]), step.preview.astype(np.uint8)
+                known = {int(value): uncertainty for value, uncertainty in step.metrics.items()}
+                # First, as a mask that is there is not predicted again.
+                write_area_uncertainty(kept, number, mask, known)
+                kept.write(number, mask)
             yield step
     finally:
         masks.close()

@@ -1,0 +1,71 @@
+"""How uncertain the areas of a predicted mask are: kept beside it, one small file per frame."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile import atomic
+from glissile.experiment.mask_store import MaskStore
+
+
+def write_area_uncertainty(
+    store: MaskStore, frame: int, mask: NDArray[np.uint8], uncertainty_px: Mapping[int, float]
+) -> None:
+    """Keep the standard uncertainty of the areas of a mask; nothing is written where none is known.
+
+    Parameters
+    ----------
+    store : MaskStore
+        Where the mask is kept.
+    frame : int
+        Its number.
+    mask : ndarray of uint8, shape (y, x)
+        Class values, background outside what the frame shows.
+    uncertainty_px : mapping of int to float
+        By class value, in pixels.
+    """
+    path = store.path / _file(frame)
+    if not uncertainty_px:
+        path.unlink(missing_ok=True)
+        return
+    content = {
+        str(value): {"px": int(np.count_nonzero(mask == value)), "uncertainty_px": uncertainty}
+        for value, uncertainty in uncertainty_px.items()
+    }
+    atomic.write_text(path, json.dumps(content))
+
+
+def read_area_uncertainty(store: MaskStore, frame: int, mask: NDArray[np.uint8]) -> dict[int, float]:
+    """Read what `write_area_uncertainty` kept.
+
+    Parameters
+    ----------
+    store : MaskStore
+        Where the mask is kept.
+    frame : int
+        Its number.
+    mask : ndarray of uint8, shape (y, x)
+        As it is now.
+
+    Returns
+    -------
+    dict of int to float
+        By class value, in pixels. A class whose area is not what it was, because somebody corrected the
+        mask, is left out; empty where nothing was kept, or what was kept is damaged.
+    """
+    try:
+        content = json.loads((store.path / _file(frame)).read_text(encoding="utf-8"))
+        return {
+            int(value): float(kept["uncertainty_px"])
+            for value, kept in content.items()
+            if np.count_nonzero(mask == int(value)) == kept["px"]
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}  # the curve has no band there, and is right all the same
+
+
+def _file(frame: int) -> str:
+    # Beside the chunks, whose names begin otherwise, so that both are replaced together.
+    return f"area_uncertainty.{frame}.json"
