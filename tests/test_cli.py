@@ -442,6 +442,22 @@ def test_segment_writes_the_same_masks_into_folder_tiff_and_zarr(model, files, t
         pd.testing.assert_frame_equal(other, tables[0])
 
 
+def test_segment_writes_probabilities_on_request(model, files, tmp_path):
+    command = ("segment", model, files / "frames", "--device", "cpu", "--output")
+    done(*command, tmp_path / "alone.tif")
+    told = done(*command, tmp_path / "F.tif", "--probabilities", tmp_path / "p", "--other", model)
+    assert f"probabilities in {tmp_path / 'p'}" in told
+    names = {"probability_dislocation.tif", "probability_stacking_fault.tif", "entropy.tif"}
+    assert {path.name for path in (tmp_path / "p").iterdir()} == names
+    masks = tifffile.imread(tmp_path / "F.tif")
+    # Single frames and batches are rounded otherwise, on which the closest pixels hang.
+    assert np.mean(masks == tifffile.imread(tmp_path / "alone.tif")) > 0.995
+    probability = tifffile.imread(tmp_path / "p" / "probability_dislocation.tif")
+    assert probability.shape == masks.shape
+    assert probability[masks == 1].min() > 1 / 3 > probability[masks == 0].mean()
+    assert "choose another folder" in refused(*command, tmp_path / "q", "--probabilities", tmp_path / "q")
+
+
 def test_classes_are_named_once_and_travel_with_the_model(files, truth, tmp_path):
     names = "dislocation,stacking fault,twin"
     for number in LABELLED:

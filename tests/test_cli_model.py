@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -15,6 +17,8 @@ from glissile.io.checkpoint import (
     read_card,
     save_model,
 )
+from glissile.learn.reliability import reliability
+from glissile.learn.scoring import write_scores
 from glissile.learn.unet import build
 from glissile.progress import Step
 
@@ -144,3 +148,16 @@ def test_the_name_of_the_output_says_what_is_written(model, tmp_path, exported):
 def test_options_that_cannot_be_are_refused(model, tmp_path, exported, name, options, sentence):
     assert sentence in refused("model", "export", model, tmp_path / name, *options)
     assert not exported
+
+
+def test_show_tells_how_far_probabilities_hold_and_draws_it(model, tmp_path):
+    assert "expected calibration error" not in done("model", "show", model)
+    assert "nothing was held out" in refused("model", "show", model, "--reliability", tmp_path / "r.png")
+    shares = np.array([[0.3, 0.3, 0.9, 0.9], [0.7, 0.7, 0.1, 0.1], [0.0] * 4])
+    truths = np.array([1, 1, 0, 0])
+    tables = [reliability(shares, truths, DEFAULT_CLASSES, t) for t in (1.0, 1.5)]
+    write_scores(model / "reliability.csv", pd.concat(tables))
+    told = done("model", "show", model, "--reliability", tmp_path / "r.png")
+    assert "probability of dislocation: expected calibration error 20.00% at temperature 1, 20.00%" in told
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+    assert "png, svg or pdf" in refused("model", "show", model, "--reliability", tmp_path / "r.docx")

@@ -204,7 +204,15 @@ def _labelled_job(
     )
 
 
-def segment_to_files(model_folder: Path, source: Path, output: Path, settings: SegmentSettings) -> Steps[int]:
+def segment_to_files(
+    model_folder: Path,
+    source: Path,
+    output: Path,
+    settings: SegmentSettings,
+    *,
+    others: Sequence[Path] = (),
+    probabilities: Path | None = None,
+) -> Steps[int]:
     """Segment a video or folder of frames into mask files.
 
     Parameters
@@ -218,6 +226,10 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
         the input's frames.
     settings : SegmentSettings
         Batch, tiles and device.
+    others : sequence of Path
+        More models of the same classes; the masks are then of the mean of their probabilities.
+    probabilities : Path, optional
+        Folder for `probability_CLASS.tif` and `entropy.tif`, 32-bit stacks of 0 to 1.
 
     Yields
     ------
@@ -236,6 +248,7 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
     """
     from glissile.io.checkpoint import read_card
     from glissile.segment.predict import segment
+    from glissile.segment.uncertainty import segment_by_all
 
     video = read_video(source)
     for read in (source, model_folder):
@@ -244,12 +257,25 @@ def segment_to_files(model_folder: Path, source: Path, output: Path, settings: S
         output.is_file() and output.suffix.lower() not in TIFF_SUFFIXES
     ):
         raise InputError(f"{output}: masks go into a folder, or into F.tif or F.zarr; give such a name")
+    if probabilities is not None:
+        _refuse_stacks(probabilities, source, model_folder, output)
+    if probabilities is None and not others:
+        steps = segment(model_folder, video, settings)
+    else:
+        steps = segment_by_all((model_folder, *others), video, settings, stacks=probabilities)
     with mask_writer(output, source, video, read_card(model_folder).classes) as write:
-        for step in segment(model_folder, video, settings):
+        for step in steps:
             if step.preview is not None and step.frame is not None:
                 write(step.frame, step.preview.astype(np.uint8))
             yield step
     return len(video)
+
+
+def _refuse_stacks(folder: Path, *others: Path) -> None:
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; give a folder for the probabilities")
+    if folder.absolute() in [other.absolute() for other in others]:
+        raise InputError(f"{folder}: is an input or holds the masks; choose another folder")
 
 
 @contextmanager

@@ -204,6 +204,21 @@ def segment(
         ),
     ],
     device: DeviceOption = Device.auto,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MODEL_DIR",
+            help="One more model of the same classes; masks are then of the mean of their probabilities. "
+            "May be given several times.",
+        ),
+    ] = None,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write the probability of each class, and the entropy, as 32-bit TIFF stacks here.",
+        ),
+    ] = None,
 ) -> None:
     """Segment every frame of a video; the masks have the class values of the model."""
     from glissile.batch import segment_to_files
@@ -211,8 +226,12 @@ def segment(
     from glissile.io.checkpoint import read_card
     from glissile.segment.settings import SegmentSettings
 
-    n = console.show("Segment", segment_to_files(model, source, output, SegmentSettings(device=device.value)))
+    settings = SegmentSettings(device=device.value)
+    steps = segment_to_files(model, source, output, settings, others=other or (), probabilities=probabilities)
+    n = console.show("Segment", steps)
     print(f"{n} masks in {output}, values: {named(read_card(model).classes)}")
+    if probabilities is not None:
+        print(f"probabilities in {probabilities}")
 
 
 @app.command()

@@ -19,10 +19,19 @@ _PACKAGE = "For a package (.zip)"
 
 
 @app.command()
-def show(model: ModelPath) -> None:
+def show(
+    model: ModelPath,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F", help="Also draw how far its probabilities hold, as .png, .svg or .pdf here."
+        ),
+    ] = None,
+) -> None:
     """Say what a model finds, how it was trained and how good it is."""
     from glissile.io.checkpoint import read_card
     from glissile.io.model_words import is_imported, told
+    from glissile.learn.reliability import read_reliability
 
     card = read_card(model)
     for line in told(card):
@@ -31,6 +40,19 @@ def show(model: ModelPath) -> None:
         print(f"scores: {card.scores_note}")
     else:
         console.print_card(card)
+    table = read_reliability(model)
+    if table is not None:
+        console.print_reliability(table)
+    if reliability is not None:
+        if table is None:
+            raise InputError(
+                f"{model}: nothing was held out in its training, so nothing is known of its probabilities"
+            )
+        from glissile.quantify.against_strain import save_figure
+        from glissile.quantify.reliability_diagram import draw_reliability
+
+        save_figure(draw_reliability(table, card.classes), reliability)
+        print(f"figure in {reliability}")
 
 
 @app.command("import")

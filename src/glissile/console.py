@@ -119,6 +119,15 @@ def print_card(card: "ModelCard") -> None:
     print_if_any(card.scores_note)
 
 
+def print_reliability(table: "pd.DataFrame") -> None:
+    """Print how far probabilities are from labels, before and after the temperature."""
+    from glissile.learn.reliability import calibration_errors
+
+    for key, by_temperature in calibration_errors(table).items():
+        told = ", ".join(f"{error:.2%} at temperature {t:.3g}" for t, error in by_temperature.items())
+        print(f"probability of {key.replace('_', ' ')}: expected calibration error {told}")
+
+
 def print_scores(
     scores: Mapping[str, Mapping[str, float | None]], tolerance_px: float, mean_dice: float | None = None
 ) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from overconfident import sample
 
 from glissile.learn.probability import (
     area_uncertainties,
@@ -10,15 +11,6 @@ from glissile.learn.probability import (
     half_areas,
     probabilities,
 )
-
-
-def sample(n=200_000, *, overconfidence=1.0, seed=0):
-    """Outputs of three classes that are too sure by a known factor, and what they are drawn as."""
-    random = np.random.default_rng(seed)
-    true = random.normal(0, 1.5, (3, n)).astype(np.float32)
-    shares = probabilities(torch.from_numpy(true), None).numpy()
-    truths = (random.random(n) > np.cumsum(shares, axis=0)[:2]).sum(axis=0).astype(np.uint8)
-    return overconfidence * true, truths
 
 
 @pytest.mark.parametrize("overconfidence", [3.0, 1.0, 0.5])

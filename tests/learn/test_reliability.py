@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from test_probability import sample
+from overconfident import sample
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError

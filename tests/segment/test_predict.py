@@ -5,59 +5,15 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from untrained import CPU, all_steps, frames, model, video
 
-from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation, load_model, save_model
+from glissile.io.checkpoint import Normalisation, load_model, save_model
 from glissile.learn.tiling import tiles
 from glissile.learn.unet import build
-from glissile.progress import finish
 from glissile.segment.predict import Predictor, segment
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
-
-CLASSES = (
-    DefectClass(value=3, name="dark", color="#000000"),
-    DefectClass(value=7, name="light", color="#ffffff"),
-)
-CPU = SegmentSettings(device="cpu")
-
-
-def model(folder, *, seed=0, normalisation=None, **changes):
-    """An untrained network, which is as good as a trained one for asking whether it is applied rightly."""
-    a = Architecture(**{"kind": "residual", "outputs": 3, "widths": (6, 8), "stem": 2, **changes})
-    network = build(a, seed=seed)
-    with torch.no_grad():  # so that the frame decides, not the random bias
-        network.head.weight *= 20
-        network.head.bias.zero_()
-    card = ModelCard(
-        classes=CLASSES,
-        architecture=a,
-        normalisation=normalisation or Normalisation(kind="full range"),
-        recipe={},
-        frames=FramesUsed(training=(0,)),
-        data_hash="",
-        epochs=1,
-        created="",
-        seconds=0,
-        device="",
-    )
-    save_model(folder, network.state_dict(), card)
-    return folder
-
-
-def frames(n=5, shape=(40, 52), dtype=np.uint8):
-    return np.random.default_rng(0).integers(0, 255, (n, *shape)).astype(dtype)
-
-
-def video(*args, **kwargs):
-    return Video.from_frames(frames(*args, **kwargs), name="v")
-
-
-def all_steps(steps):
-    seen = []
-    finish(steps, seen.append)
-    return seen
 
 
 def test_one_step_per_frame_in_order(tmp_path):

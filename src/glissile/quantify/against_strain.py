@@ -30,7 +30,7 @@ _LABELS: dict[Abscissa, str] = {"strain": "Strain", "time_s": "Time (s)", "frame
 _WIDTH_MM = 85
 _HEIGHT_MM = 70
 _FONT_PT = 8
-_MM_PER_INCH = 25.4
+MM_PER_INCH = 25.4
 _PNG_DPI = 300
 
 _STRESS_COLOR = "#555555"
@@ -54,7 +54,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def _own_style() -> Iterator[None]:
+def own_style() -> Iterator[None]:
     """Matplotlib's defaults and our sizes, whatever style the user has set."""
     with matplotlib.style.context(["default", _STYLE]):
         yield
@@ -92,8 +92,8 @@ def draw_area_fractions(
         If the table is empty, lacks a column, or has no value of `against`.
     """
     shown = _plottable(table, classes, against)
-    size = (_WIDTH_MM / _MM_PER_INCH, _HEIGHT_MM / _MM_PER_INCH)
-    with _own_style():
+    size = (_WIDTH_MM / MM_PER_INCH, _HEIGHT_MM / MM_PER_INCH)
+    with own_style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         x = shown[against].to_numpy(dtype=np.float64)
@@ -146,7 +146,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         raise InputError(
             f"{path}: figures are written as png, svg or pdf; choose a file name that ends in one of them"
         )
-    with replacing(path) as temporary, _own_style():
+    with replacing(path) as temporary, own_style():
         figure.savefig(temporary, format=suffix[1:], dpi=_PNG_DPI, metadata=_UNDATED[suffix])
 
 
