@@ -17,7 +17,7 @@ CLASSES = (
 CPU = SegmentSettings(device="cpu")
 
 
-def model(folder, *, seed=0, normalisation=None, **changes):
+def model(folder, *, seed=0, normalisation=None, classes=CLASSES, **changes):
     """An untrained network, which is as good as a trained one for asking whether it is applied rightly."""
     a = Architecture(**{"kind": "residual", "outputs": 3, "widths": (6, 8), "stem": 2, **changes})
     network = build(a, seed=seed)
@@ -25,7 +25,7 @@ def model(folder, *, seed=0, normalisation=None, **changes):
         network.head.weight *= 20
         network.head.bias.zero_()
     card = ModelCard(
-        classes=CLASSES,
+        classes=classes,
         architecture=a,
         normalisation=normalisation or Normalisation(kind="full range"),
         recipe={},

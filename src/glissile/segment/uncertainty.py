@@ -56,6 +56,11 @@ class Ensemble:
                 )
         return cls(predictors)
 
+    @property
+    def values(self) -> NDArray[np.uint8]:
+        """Class values in the order of the probabilities, background first."""
+        return np.array(class_values(self.predictors[0].card.classes), dtype=np.uint8)
+
     def probabilities(self, video: Video, index: int) -> NDArray[np.float32]:
         """Compute the probability of each class on one frame.
 
@@ -92,8 +97,7 @@ class Ensemble:
 
     def mask(self, probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of the most probable classes; background where none is known."""
-        values = np.array(class_values(self.predictors[0].card.classes), dtype=np.uint8)
-        return np.asarray(values[np.nan_to_num(probabilities).argmax(axis=0)])
+        return np.asarray(self.values[np.nan_to_num(probabilities).argmax(axis=0)])
 
 
 def segment_by_all(

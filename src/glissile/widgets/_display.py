@@ -18,6 +18,7 @@ from glissile.widgets._layers import (
     class_colormap,
     experiment_of,
     mask_layer,
+    placement,
     rectangle_layer,
     video_layer,
     video_of,
@@ -25,6 +26,8 @@ from glissile.widgets._layers import (
 from glissile.widgets._mode import Mode
 from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
+
+_PROBABILITY_OPACITY = 0.7
 
 
 class Display:
@@ -55,6 +58,7 @@ class Display:
         self._source: Image | None = None
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
+        self._probability: Image | None = None
         self._drawing: Layer | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
@@ -103,6 +107,7 @@ class Display:
         """Take the layers of the study out of the viewer."""
         self.mode.leave()
         self._hide_drawing()
+        self.hide_probability()
         for layer in (self._source, self._labels, self._segmentation, self._video):
             self._remove(layer)
         self._source = self._labels = self._segmentation = self._video = None
@@ -112,7 +117,8 @@ class Display:
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
         aligned = () if self._alignment is None else self._alignment.layers
-        mine = (self._video, self._source, self._labels, self._segmentation, self._drawing, *aligned)
+        mine = (self._video, self._source, self._labels, self._segmentation, self._probability)
+        mine = (*mine, self._drawing, *aligned)
         return any(layer is one for one in mine)
 
     @property
@@ -173,6 +179,42 @@ class Display:
             self.viewer.add_layer(self._segmentation)
         self._segmentation.visible = True
 
+    def show_probability(self, image: NDArray[np.float32], name: str, colormap: str) -> None:
+        """Show an image (y, x) of 0 to 1 over the frame that is looked at, in place of another one."""
+        assert self._study is not None
+        if self._probability is not None and self._probability.name == name:
+            self._probability.data = image
+            self._probability.visible = True
+            return
+        self.hide_probability()
+        self._probability = Image(
+            image,
+            name=name,
+            colormap=colormap,
+            contrast_limits=(0, 1),
+            opacity=_PROBABILITY_OPACITY,
+            metadata={"glissile": {"role": "probability"}},
+            **{key: value[1:] for key, value in placement(self._study.video).items()},
+        )
+        selected = set(self.viewer.layers.selection)
+        self.viewer.add_layer(self._probability)
+        self.viewer.layers.selection = selected  # whoever paints goes on painting
+
+    def fade_probability(self) -> None:
+        """Hide the image of another frame until that of this one is there."""
+        if self._probability is not None:
+            self._probability.visible = False
+
+    def hide_probability(self) -> None:
+        """Take what `show_probability` shows out of the viewer."""
+        layer, self._probability = self._probability, None
+        self._remove(layer)
+
+    @property
+    def probability_closed(self) -> bool:
+        """Whether the user has closed what `show_probability` shows."""
+        return self._probability is not None and self._probability not in self.viewer.layers
+
     def refresh_masks(self) -> None:
         """Read the mask of the frame that is looked at again."""
         if self._segmentation is not None:
@@ -193,6 +235,7 @@ class Display:
             return
         number = self.frame_number()
         if shown:
+            self.hide_probability()
             source = Image(**self._look(study.source, "source"))
             self._set_aside()
             self.viewer.add_layer(source)

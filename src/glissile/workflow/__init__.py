@@ -20,6 +20,7 @@ from glissile.workflow.models import (
     trained_models,
     used_model,
 )
+from glissile.workflow.probability import Asked, probabilities_asked_for
 from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
@@ -68,6 +69,7 @@ from glissile.workflow.waiting import queue_training, unqueue_training, waiting_
 
 __all__ = [
     "SETTINGS",
+    "Asked",
     "ComparedModel",
     "ImportedLabels",
     "Results",
@@ -103,6 +105,7 @@ __all__ = [
     "pipeline",
     "predicted",
     "prepare_retraining",
+    "probabilities_asked_for",
     "queue_training",
     "rename_model",
     "resumable",

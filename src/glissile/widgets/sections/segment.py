@@ -7,6 +7,7 @@ from glissile.widgets import _jobs
 from glissile.widgets._bench import Bench
 from glissile.widgets._form import SettingsForm
 from glissile.widgets._worker import in_child_process
+from glissile.widgets.sections.probability_view import ProbabilityView
 from glissile.widgets.sections.section import Section
 
 
@@ -24,6 +25,8 @@ class SegmentSection(Section):
         self._begun = False
         self.form = SettingsForm(SegmentSettings)
         self.settings_layout.addWidget(self.form)
+        self.view = ProbabilityView(bench)
+        self.results.addWidget(self.view)
         bench.study_changed.connect(self.study_changed)
 
     def study_changed(self) -> None:
