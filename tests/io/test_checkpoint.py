@@ -196,3 +196,20 @@ def test_the_file_is_not_held_open(tmp_path):
     # Were the tensors a view of the file, they would change with it.
     path.write_bytes(bytes(path.stat().st_size))
     assert float(read["a"][0, 0]) == 1
+
+
+def test_a_card_from_before_there_were_probabilities_knows_none(tmp_path):
+    known = {"temperature": 1.5, "area_factors": (0.1, None)}
+    written = save_model(tmp_path, tensors(), card(**known))
+    assert read_card(tmp_path) == written
+    content = json.loads((tmp_path / "model.json").read_text())
+    for name in known:
+        del content[name]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    assert read_card(tmp_path) == card(weights_sha256=written.weights_sha256)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0}, {"area_factors": (1,)}, {"area_factors": (1, -1)}])
+def test_impossible_certainty_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"area_factors|temperature|factors of areas"):
+        card(**wrong)

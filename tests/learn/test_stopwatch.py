@@ -92,7 +92,7 @@ def test_the_whole_training_takes_the_minutes_it_was_given(tmp_path, timed, load
     earliest = 40 if load(0) > load(60) else 51  # what goes faster is believed slowly
     assert earliest < clock.now < 60 + STEP_S * load(60)
     assert card.seconds == pytest.approx(clock.now - WRITE_S * load(60), abs=0.2)  # the card is written last
-    assert progress[-1] == pytest.approx(1, abs=0.03)  # so the learning rate has come down
+    assert progress[-1] == pytest.approx(1, abs=0.035)  # to a step, so the learning rate has come down
 
 
 @pytest.fixture
@@ -214,7 +214,8 @@ def test_a_resumed_training_takes_the_time_that_is_left(tmp_path, timed):
     assert 50 < clock.now - 1000 < 60 + STEP_S
 
 
-END_S = 5 * (CALIBRATE_S + FRAME_S) + FRAME_S + WRITE_S
+# Calibrated on five frames; the one held out is scored, and looked at twice to tell how sure masks are.
+END_S = 5 * (CALIBRATE_S + FRAME_S) + 3 * FRAME_S + WRITE_S
 
 
 @pytest.mark.parametrize("minutes", [None, 0.5])
