@@ -16,6 +16,7 @@ from glissile.exchange import export_onnx, export_package, import_model
 from glissile.io.bioimage_zoo import ZooEntry
 from glissile.io.checkpoint import (
     Architecture,
+    Certainty,
     FramesUsed,
     ModelCard,
     Normalisation,
@@ -45,7 +46,7 @@ def _exact(monkeypatch):
     monkeypatch.setattr("glissile.segment.predict.quick_precision", lambda device: torch.float32)
 
 
-def model(folder, grey="percentiles", kind="residual"):
+def model(folder, grey="percentiles", kind="residual", certainty=None):
     """An untrained network whose outputs differ from pixel to pixel."""
     a = Architecture(kind=kind, outputs=3, widths=(4, 6, 8), stem=2 if kind == "residual" else 1)
     network = build(a, seed=1)
@@ -60,6 +61,7 @@ def model(folder, grey="percentiles", kind="residual"):
         frames=FramesUsed(training=(0, 9), validation=(4,)),
         data_hash="0" * 64,
         scores={"holdout": {"dislocation": {"f": 0.75}, "stacking_fault": {"f": None}}},
+        certainty=certainty,
         epochs=2,
         created="2025-01-01T00:00:00+00:00",
         seconds=3,
@@ -83,7 +85,8 @@ def packages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packages")
     finish(export_package(model(folder / "percentiles"), folder / "percentiles.zip", ENTRY))
     entry = ENTRY.model_copy(update={"output": "probabilities"})
-    full = model(folder / "full", grey="full range", kind="ronneberger")
+    sure = Certainty(temperature=2.5, area_factors=(1, None))
+    full = model(folder / "full", grey="full range", kind="ronneberger", certainty=sure)
     finish(export_package(full, folder / "full.zip", entry, sample=video(folder / "video.tif")))
     return folder
 
@@ -159,7 +162,7 @@ def test_the_test_tensors_are_what_the_network_gives(packages, name):
     assert given.dtype.name == described(packages / f"{name}.zip")["inputs"][0]["data"]["type"]
     (logits,) = Predictor(packages / name, SegmentSettings(device="cpu")).logits([given[0, 0]])
     if name == "full":
-        logits = torch.softmax(torch.from_numpy(logits), dim=0).numpy()
+        logits = torch.softmax(torch.from_numpy(logits) / 2.5, dim=0).numpy()
     np.testing.assert_allclose(expected[0], logits, atol=1e-5)
     for which, array in (("input", given[0, 0]), ("output", expected[0])):
         np.testing.assert_array_equal(tifffile.imread(io.BytesIO(files[f"sample_{which}.tif"])), array)
@@ -177,7 +180,10 @@ def test_the_package_tells_what_a_stranger_needs(packages):
     channel, y = told["outputs"][0]["axes"][1:3]
     assert channel["channel_names"] == ["background", "dislocation", "stacking fault"]
     assert y["size"] == {"tensor_id": "frames", "axis_id": "y"}
-    assert told["outputs"][0]["postprocessing"] == [{"id": "softmax", "kwargs": {"axis": "channel"}}]
+    assert told["outputs"][0]["postprocessing"] == [
+        {"id": "scale_linear", "kwargs": {"gain": 0.4}},
+        {"id": "softmax", "kwargs": {"axis": "channel"}},
+    ]
     assert described(packages / "percentiles.zip")["outputs"][0]["postprocessing"] == []
     assert told["inputs"][0]["axes"][2]["size"] == {"min": 4, "step": 1}
     text = content(packages / "full.zip")["README.md"].decode()

@@ -17,7 +17,7 @@ from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment
 from glissile.io.annotations import write_mask
-from glissile.io.checkpoint import load_model, save_model
+from glissile.io.checkpoint import Certainty, load_model, save_model
 from glissile.io.video_files import write_video
 from glissile.label import annotations
 from glissile.learn.recipes import Recipe
@@ -757,7 +757,8 @@ def test_an_experiment_that_is_opened_again_has_its_bands(fresh, files):
     finish(workflow.train(fresh))
     folder = workflow.model_folder(fresh)
     tensors, card = load_model(folder)
-    save_model(folder, tensors, card.model_copy(update={"temperature": 2.0, "area_factors": (0.5, None)}))
+    sure = Certainty(temperature=2, area_factors=(0.5, None))
+    save_model(folder, tensors, card.model_copy(update={"certainty": sure, "alone_certainty": sure}))
     video, rows = workflow.working_video(fresh), []
     finish(workflow.segment(fresh), lambda step: rows.append(step.metrics))
     assert len(rows) == len(video)

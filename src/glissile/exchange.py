@@ -216,7 +216,7 @@ def export_package(
         otherwise, or the model flattens its frames, which the Model Zoo cannot describe.
     """
     refuse_file(output, ".zip", model_folder, sample)
-    from glissile.learn.export import OPSET, onnx_model, plain_logits
+    from glissile.learn.export import OPSET, onnx_model, plain_outputs
     from glissile.segment.predict import network_of
 
     tensors, card = load_model(model_folder)
@@ -227,8 +227,7 @@ def export_package(
             "describe; export it as .onnx, or train one with another grey range"
         )
     frame = _test_frame(sample, card)
-    logits = plain_logits(network, card, frame)
-    outputs = _softmax(logits) if entry.output == "probabilities" else logits
+    outputs = plain_outputs(network, card, frame, as_probabilities=entry.output == "probabilities")
     yield Step(index=1, total=3, message="The test frame is predicted")
     files = {
         ONNX_FILE: onnx_model(network, card),
@@ -237,7 +236,7 @@ def export_package(
         TEST_OUTPUT_FILE: _npy(outputs[None]),
         SAMPLE_INPUT_FILE: _tiff(frame),
         SAMPLE_OUTPUT_FILE: _tiff(outputs),
-        COVER_FILE: _cover(frame, logits, card),
+        COVER_FILE: _cover(frame, outputs, card),
         README_FILE: readme(card, entry, _DRAWN if sample is None else _RECORDED).encode(),
     }
     yield Step(index=2, total=3, message="The network is converted")
@@ -276,11 +275,6 @@ def _first_frame(sample: Path) -> NDArray[Any]:
     return read_video(sample).frame(0)
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=0))
-    return np.asarray(powers / powers.sum(axis=0))
-
-
 def _npy(array: NDArray[Any]) -> bytes:
     written = io.BytesIO()
     np.save(written, np.ascontiguousarray(array), allow_pickle=False)
@@ -295,14 +289,14 @@ def _tiff(array: NDArray[Any]) -> bytes:
     return written.getvalue()
 
 
-def _cover(frame: NDArray[Any], logits: NDArray[np.float32], card: ModelCard) -> bytes:
+def _cover(frame: NDArray[Any], outputs: NDArray[np.float32], card: ModelCard) -> bytes:
     """Square picture of the frame and its mask, as PNG."""
     from PIL import Image
 
     from glissile.contrast import contrast_limits
     from glissile.quantify.overlay import overlay_frame
 
-    mask = np.array(class_values(card.classes), np.uint8)[logits.argmax(axis=0)]
+    mask = np.array(class_values(card.classes), np.uint8)[outputs.argmax(axis=0)]
     edge = min(*frame.shape, _COVER_PX)
     top, left = ((n - edge) // 2 for n in frame.shape)
     part = slice(top, top + edge), slice(left, left + edge)

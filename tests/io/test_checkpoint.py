@@ -10,6 +10,7 @@ from glissile.errors import InputError
 from glissile.io import checkpoint
 from glissile.io.checkpoint import (
     Architecture,
+    Certainty,
     FramesUsed,
     ModelCard,
     Normalisation,
@@ -199,7 +200,8 @@ def test_the_file_is_not_held_open(tmp_path):
 
 
 def test_a_card_from_before_there_were_probabilities_knows_none(tmp_path):
-    known = {"temperature": 1.5, "area_factors": (0.1, None)}
+    sure = Certainty(temperature=1.5, area_factors=(0.1, None))
+    known = {"certainty": sure, "alone_certainty": sure}
     written = save_model(tmp_path, tensors(), card(**known))
     assert read_card(tmp_path) == written
     content = json.loads((tmp_path / "model.json").read_text())
@@ -209,7 +211,8 @@ def test_a_card_from_before_there_were_probabilities_knows_none(tmp_path):
     assert read_card(tmp_path) == card(weights_sha256=written.weights_sha256)
 
 
+@pytest.mark.parametrize("name", ["certainty", "alone_certainty"])
 @pytest.mark.parametrize("wrong", [{"temperature": 0}, {"area_factors": (1,)}, {"area_factors": (1, -1)}])
-def test_impossible_certainty_is_refused(wrong):
+def test_impossible_certainty_is_refused(name, wrong):
     with pytest.raises(ValueError, match=r"area_factors|temperature|factors of areas"):
-        card(**wrong)
+        card(**{name: {"temperature": 1.5, "area_factors": (1, 1), **wrong}})

@@ -13,6 +13,6 @@ def sample(
     """Outputs (3, n) and the classes (n,) that are drawn with the probabilities behind them."""
     random = np.random.default_rng(seed)
     true = random.normal(0, 1.5, (3, n)).astype(np.float32)
-    shares = probabilities(torch.from_numpy(true), None).numpy()
+    shares = probabilities(torch.from_numpy(true), 1).numpy()
     truths = (random.random(n) > np.cumsum(shares, axis=0)[:2]).sum(axis=0).astype(np.uint8)
     return overconfidence * true, truths

@@ -27,7 +27,7 @@ def test_the_temperature_of_a_network_that_is_always_right_stays_in_bounds():
     assert 5 < fitted_temperature(-logits, truths) <= 10.01
 
 
-@pytest.mark.parametrize("temperature", [None, 0.3, 4.0])
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 4.0])
 def test_probabilities_add_up_to_1_and_keep_the_most_probable_class(temperature):
     logits = torch.from_numpy(sample(n=1000)[0])
     found = probabilities(logits, temperature)
@@ -39,7 +39,7 @@ def test_probabilities_add_up_to_1_and_keep_the_most_probable_class(temperature)
 def test_probabilities_of_a_colder_network_are_sharper():
     logits = torch.tensor([1.0, 0.0])
     assert probabilities(logits, 2)[0] == pytest.approx(1 / (1 + np.exp(-0.5)))
-    assert probabilities(logits, None)[0] == pytest.approx(1 / (1 + np.exp(-1)))
+    assert probabilities(logits, 1)[0] == pytest.approx(1 / (1 + np.exp(-1)))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 9])

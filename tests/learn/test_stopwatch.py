@@ -92,7 +92,7 @@ def test_the_whole_training_takes_the_minutes_it_was_given(tmp_path, timed, load
     earliest = 40 if load(0) > load(60) else 51  # what goes faster is believed slowly
     assert earliest < clock.now < 60 + STEP_S * load(60)
     assert card.seconds == pytest.approx(clock.now - WRITE_S * load(60), abs=0.2)  # the card is written last
-    assert progress[-1] == pytest.approx(1, abs=0.035)  # to a step, so the learning rate has come down
+    assert progress[-1] == pytest.approx(1, abs=0.035)  # to a step of 2 s: the learning rate came down
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import tifffile
 from untrained import CLASSES, CPU, all_steps, model, video
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import load_model, save_model
+from glissile.io.checkpoint import Certainty, load_model, save_model
 from glissile.learn.probability import entropy
 from glissile.segment.predict import Predictor, segment
 from glissile.segment.uncertainty import Ensemble, segment_by_all
@@ -17,6 +17,10 @@ def changed(folder, **changes):
     tensors, card = load_model(folder)
     save_model(folder, tensors, card.model_copy(update=changes))
     return folder
+
+
+def sure(temperature, factor=None):
+    return Certainty(temperature=temperature, area_factors=(factor, None))
 
 
 def test_probabilities_add_up_to_1_and_go_with_the_masks(tmp_path):
@@ -32,7 +36,7 @@ def test_probabilities_add_up_to_1_and_go_with_the_masks(tmp_path):
 def test_the_temperature_of_the_card_divides_the_outputs(tmp_path):
     frame = video().frame(0)
     plain = Predictor(model(tmp_path), CPU).probabilities([frame])[0]
-    cooled = Predictor(changed(tmp_path, temperature=2.0), CPU).probabilities([frame])[0]
+    cooled = Predictor(changed(tmp_path, certainty=sure(2.0)), CPU).probabilities([frame])[0]
     squared = cooled**2
     np.testing.assert_allclose(squared / squared.sum(axis=0), plain, atol=1e-4)
     assert np.abs(cooled - plain).max() > 0.05
@@ -40,7 +44,7 @@ def test_the_temperature_of_the_card_divides_the_outputs(tmp_path):
 
 def test_segmenting_tells_uncertainties_where_the_model_knows_them(tmp_path):
     assert all(not s.metrics for s in all_steps(segment(model(tmp_path), video(), CPU)))
-    changed(tmp_path, temperature=1.5, area_factors=(0.4, None))
+    changed(tmp_path, certainty=sure(1.5, 0.4))
     steps = all_steps(segment(tmp_path, video(), CPU))
     shares = Predictor(tmp_path, CPU).probabilities([video().frame(i) for i in range(5)])
     for step, p in zip(steps, shares, strict=True):

@@ -162,7 +162,6 @@ def describe(
     follow = [
         {"type": "space", "id": axis, "size": {"tensor_id": INPUT_ID, "axis_id": axis}} for axis in ("y", "x")
     ]
-    softmax = [{"id": "softmax", "kwargs": {"axis": "channel"}}] if entry.output == "probabilities" else []
     return {
         "format_version": FORMAT_VERSION,
         "type": "model",
@@ -192,7 +191,7 @@ def describe(
                 "description": "One channel for each class, the background first",
                 "axes": [{"type": "batch"}, {"type": "channel", "channel_names": _channels(card)}, *follow],
                 "data": {"type": "float32"},
-                "postprocessing": softmax,
+                "postprocessing": _to_probabilities(card) if entry.output == "probabilities" else [],
                 "test_tensor": file(TEST_OUTPUT_FILE),
                 "sample_tensor": file(SAMPLE_OUTPUT_FILE),
             }
@@ -205,6 +204,15 @@ def describe(
 
 def _channels(card: ModelCard) -> list[str]:
     return [BACKGROUND_NAME, *(c.name for c in card.classes)]
+
+
+def _to_probabilities(card: ModelCard) -> list[dict[str, Any]]:
+    certainty = card.certainty_of(card.architecture.inputs)
+    gain = 1 / certainty.temperature if certainty else 1.0
+    return [
+        {"id": "scale_linear", "kwargs": {"gain": gain}},
+        {"id": "softmax", "kwargs": {"axis": "channel"}},
+    ]
 
 
 def _scaling(card: ModelCard) -> list[dict[str, Any]]:

@@ -95,6 +95,24 @@ class Calibration(BaseModel):
     offsets: tuple[float, ...] = Field(description="Then added to the logit of each class, background first")
 
 
+class Certainty(BaseModel):
+    """How sure the calibrated outputs of a network may be, found out on the hold-out.
+
+    Attributes
+    ----------
+    temperature : float
+        What the outputs are divided by to give probabilities.
+    area_factors : tuple of float or None
+        For each class, without background, what makes the standard uncertainty of its area, see
+        `glissile.learn.probability.fitted_area_factors`; None for classes for which it is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(gt=0, le=1000)
+    area_factors: tuple[Annotated[float, Field(ge=0)] | None, ...]
+
+
 class FramesUsed(BaseModel):
     """Source frame numbers that a model was trained on, and those it was scored on."""
 
@@ -146,13 +164,10 @@ class ModelCard(BaseModel):
     alone_calibration : Calibration, optional
         The same for frames that are seen alone, where the network can look at labelled frames beside a frame
         but none is alike.
-    temperature : float, optional
-        What calibrated outputs are divided by to give probabilities, fitted on the hold-out; None where
-        nothing was held out, and in earlier models: taken as 1.
-    area_factors : tuple of float or None
-        For each class, without background, what makes the standard uncertainty of its area, see
-        `glissile.learn.probability.fitted_area_factors`; None for classes, and empty for models, for which
-        it is not known.
+    certainty : Certainty, optional
+        None where nothing was held out, and in earlier models: nothing is known of it.
+    alone_certainty : Certainty, optional
+        The same for frames that are seen alone.
     logit_offsets : tuple of float
         Of models of schema version 1: offsets, background first, that are part of the weights already.
     parent : Parent, optional
@@ -173,8 +188,8 @@ class ModelCard(BaseModel):
     scores_note: str = ""
     calibration: Calibration | None = None
     alone_calibration: Calibration | None = None
-    temperature: float | None = Field(None, gt=0, le=1000)
-    area_factors: tuple[Annotated[float, Field(ge=0)] | None, ...] = ()
+    certainty: Certainty | None = None
+    alone_certainty: Certainty | None = None
     logit_offsets: tuple[float, ...] = ()
     parent: Parent | None = None
     epochs: int = Field(ge=0)
@@ -186,8 +201,14 @@ class ModelCard(BaseModel):
 
     def calibration_of(self, channels: int) -> Calibration | None:
         """Calibration of frames of which the network sees so many channels."""
-        alone = self.architecture.references and channels == self.architecture.inputs
-        return self.alone_calibration if alone else self.calibration
+        return self.alone_calibration if self._is_alone(channels) else self.calibration
+
+    def certainty_of(self, channels: int) -> Certainty | None:
+        """Certainty of frames of which the network sees so many channels."""
+        return self.alone_certainty if self._is_alone(channels) else self.certainty
+
+    def _is_alone(self, channels: int) -> bool:
+        return bool(self.architecture.references) and channels == self.architecture.inputs
 
     @property
     def held_out(self) -> str:
@@ -213,10 +234,10 @@ class ModelCard(BaseModel):
                         f"a calibration of {len(numbers)} numbers does not go with "
                         f"{self.architecture.outputs} outputs"
                     )
-        if self.area_factors and len(self.area_factors) != len(self.classes):
-            raise ValueError(
-                f"{len(self.area_factors)} factors of areas do not go with {len(self.classes)} classes"
-            )
+        for certainty in (self.certainty, self.alone_certainty):
+            if certainty and len(certainty.area_factors) != len(self.classes):
+                n = len(certainty.area_factors)
+                raise ValueError(f"{n} factors of areas do not go with {len(self.classes)} classes")
         return self
 
 

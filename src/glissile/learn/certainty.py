@@ -1,7 +1,6 @@
 """How sure a trained network may be, found out on the frames held out from it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glissile.io.checkpoint import Certainty
 from glissile.learn.labelled import Labelled
 from glissile.learn.probability import (
     fitted_area_factors,
@@ -24,26 +24,9 @@ from glissile.progress import Ticks
 _SAMPLED_PX = 500_000
 
 
-@dataclass(frozen=True, eq=False)
-class Certainty:
-    """What makes probabilities and uncertainties of the outputs of a network.
-
-    Attributes
-    ----------
-    temperature : float
-        See `glissile.learn.probability.fitted_temperature`.
-    area_factors : tuple of float or None
-        For each class, see `glissile.learn.probability.fitted_area_factors`.
-    reliability : DataFrame
-        As `glissile.learn.reliability.reliability` gives it, at temperature 1 and at `temperature`.
-    """
-
-    temperature: float
-    area_factors: tuple[float | None, ...]
-    reliability: pd.DataFrame
-
-
-def found_on(logits_of: Callable[[int], Tensor], data: Labelled, indices: Sequence[int]) -> Ticks[Certainty]:
+def found_on(
+    logits_of: Callable[[int], Tensor], data: Labelled, indices: Sequence[int]
+) -> Ticks[tuple[Certainty, pd.DataFrame]]:
     """Fit the certainty of a network to labelled frames.
 
     Temperature and reliability are of the same frames: of half a million pixels drawn from them at random,
@@ -67,7 +50,8 @@ def found_on(logits_of: Callable[[int], Tensor], data: Labelled, indices: Sequen
 
     Returns
     -------
-    Certainty
+    tuple of Certainty and DataFrame
+        The table is as `glissile.learn.reliability.reliability` gives it, at temperature 1 and at that found.
     """
     random = np.random.default_rng(0)
     sampled, truths = [], []
@@ -95,7 +79,7 @@ def found_on(logits_of: Callable[[int], Tensor], data: Labelled, indices: Sequen
         yield
     errors = np.stack(measured) - np.stack(labelled)
     factors = fitted_area_factors(np.stack(half), errors, np.stack(labelled))
-    return Certainty(temperature, factors, table)
+    return Certainty(temperature=temperature, area_factors=factors), table
 
 
 def _drawn(random: np.random.Generator, size: int, wanted: int) -> NDArray[np.int64] | slice:

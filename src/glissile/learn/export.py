@@ -19,6 +19,7 @@ from glissile.io.checkpoint import ModelCard
 from glissile.io.model_words import grey_range
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.intensity import FURTHEST, normalised
+from glissile.learn.probability import probabilities
 from glissile.learn.unet import logits_of
 
 OPSET = 18
@@ -54,7 +55,9 @@ class ExportedNetwork(nn.Module):
 
 
 @torch.inference_mode()
-def plain_logits(network: nn.Module, card: ModelCard, frame: NDArray[Any]) -> NDArray[np.float32]:
+def plain_outputs(
+    network: nn.Module, card: ModelCard, frame: NDArray[Any], *, as_probabilities: bool
+) -> NDArray[np.float32]:
     """Compute the outputs of a network for one frame in single precision, as other programs do.
 
     Parameters
@@ -65,6 +68,8 @@ def plain_logits(network: nn.Module, card: ModelCard, frame: NDArray[Any]) -> ND
         Of the network.
     frame : ndarray of any number type, shape (y, x)
         Grey values.
+    as_probabilities : bool
+        Whether to give probabilities in place of logits.
 
     Returns
     -------
@@ -73,7 +78,11 @@ def plain_logits(network: nn.Module, card: ModelCard, frame: NDArray[Any]) -> ND
     """
     grey = torch.from_numpy(normalised(frame, card.normalisation))[None, None]
     logits = logits_of(network, grey, card.architecture.stride)
-    return np.asarray(with_calibration(logits, card.calibration_of(grey.shape[1]))[0].numpy())
+    outputs = with_calibration(logits, card.calibration_of(grey.shape[1]))[0]
+    if as_probabilities:
+        certainty = card.certainty_of(grey.shape[1])
+        outputs = probabilities(outputs, certainty.temperature if certainty else 1.0)
+    return np.asarray(outputs.numpy())
 
 
 def onnx_model(network: nn.Module, card: ModelCard) -> bytes:

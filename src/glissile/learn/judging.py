@@ -1,16 +1,17 @@
 """What a network in training makes of labelled frames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glissile.io.checkpoint import Calibration, Normalisation
+from glissile.io.checkpoint import Calibration, Certainty, Normalisation
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import fitted, with_calibration
-from glissile.learn.certainty import Certainty, found_on
+from glissile.learn.certainty import found_on
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Labelled, Part
 from glissile.learn.references import References, seen
@@ -87,7 +88,7 @@ class Judge:
         calibration = yield from self._fitted((self._layers(i) for i in indices), indices, thinning)
         if self._references is None:
             return calibration, None
-        alone = (self._data.frame(i)[None] for i in indices)
+        alone = (self._alone(i) for i in indices)
         return calibration, (yield from self._fitted(alone, indices, thinning))
 
     def _fitted(
@@ -99,11 +100,23 @@ class Judge:
             yield
         return fitted(logits, [self._data.truth(i) for i in indices], thinning=thinning)
 
-    def certainty(self, indices: Sequence[int]) -> Ticks[Certainty]:
-        """Find out how sure the network may be, on some frames that it has not learned from."""
+    def certainty(self, indices: Sequence[int]) -> Ticks[tuple[Certainty, Certainty | None, pd.DataFrame]]:
+        """Find out how sure the network may be, on some frames that it has not learned from.
 
+        As the network sees them, seen alone where that is not the same, and how far probabilities hold as it
+        sees them.
+        """
+        certainty, table = yield from self._found(self._layers, indices)
+        if self._references is None:
+            return certainty, None, table
+        alone, _ = yield from self._found(self._alone, indices)
+        return certainty, alone, table
+
+    def _found(
+        self, layers_of: Callable[[int], NDArray[np.float32]], indices: Sequence[int]
+    ) -> Ticks[tuple[Certainty, pd.DataFrame]]:
         def logits_of(index: int) -> Tensor:
-            layers = self._layers(index)
+            layers = layers_of(index)
             return self._calibrated(self._trainer.logits(layers), layers)
 
         return found_on(logits_of, self._data, indices)
@@ -118,6 +131,9 @@ class Judge:
     def _layers(self, index: int) -> NDArray[np.float32]:
         """Give what the network sees of a labelled frame."""
         return seen(self._data.frame(index), self._references, self._data.valid[index])
+
+    def _alone(self, index: int) -> NDArray[np.float32]:
+        return self._data.frame(index)[None]
 
     def _masked(self, logits: Tensor, layers: NDArray[np.float32]) -> NDArray[np.uint8]:
         return np.asarray(self._data.values[winners(self._calibrated(logits, layers))])

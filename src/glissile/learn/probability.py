@@ -12,15 +12,15 @@ from torch import Tensor
 _LOWEST, _HIGHEST = 0.1, 10.0
 
 
-def probabilities(logits: Tensor, temperature: float | None) -> Tensor:
+def probabilities(logits: Tensor, temperature: float) -> Tensor:
     """Give the probability of each class at each pixel.
 
     Parameters
     ----------
     logits : Tensor, shape (classes, ...)
         Outputs of the network, background first.
-    temperature : float, optional
-        As `fitted_temperature` gives it; None where it is not known, which is taken as 1.
+    temperature : float
+        As `fitted_temperature` gives it; 1 where it is not known.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def probabilities(logits: Tensor, temperature: float | None) -> Tensor:
         They add up to 1 at each pixel. The most probable class is that of the largest logit, whatever the
         temperature.
     """
-    return torch.softmax(logits.float() / (1.0 if temperature is None else temperature), dim=0)
+    return torch.softmax(logits.float() / temperature, dim=0)
 
 
 def entropy(shares: NDArray[np.floating]) -> NDArray[np.float32]:

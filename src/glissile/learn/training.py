@@ -170,9 +170,13 @@ class Training:
         frame = y * x / (3 * room.batch_size * min(y, room.crop_px) * min(x, room.crop_px))
         look = len(self._data.validation) * frame
         calibrated = len(self._calibration_frames()) if self._recipe.calibrate_area else 0
-        if self._references is not None:  # seen alone, too
-            calibrated *= 2
-        self._watch.suppose(look=look, end=3 * look + calibrated * frame)
+        ways = self._ways_of_seeing
+        self._watch.suppose(look=look, end=(1 + 2 * ways) * look + ways * calibrated * frame)
+
+    @property
+    def _ways_of_seeing(self) -> int:
+        """Two where frames are seen beside labelled frames and alone."""
+        return 1 if self._references is None else 2
 
     def _time_parts(self) -> Ticks[None]:
         held, used = self._data.validation, self._calibration_frames() if self._recipe.calibrate_area else ()
@@ -193,8 +197,9 @@ class Training:
             score=lambda: list(self._judge.scored((held or self._data.training)[:1])),
         )
         look_s = len(held) * found.frame_s + found.write_s
-        # At the end the network is scored, so is copying, and two more looks tell how sure it may be.
-        end_s = 2 * len(held) * (found.score_s + found.frame_s) + found.write_s
+        # At the end the network is scored, so is copying, and two more looks tell how sure it may be,
+        # whichever way it sees.
+        end_s = 2 * len(held) * (found.score_s + self._ways_of_seeing * found.frame_s) + found.write_s
         end_s += len(used) * found.calibration_s
         self._watch.expect(step_s=found.step_s, look_s=look_s, end_s=end_s)
 
@@ -404,13 +409,13 @@ class Training:
             validation=tuple(self._data.frame_numbers[i] for i in self._data.validation),
         )
         scores: dict[str, FrameScores] = {}
-        certainty = None
+        certainty, alone_certainty, table = None, None, None
         if held_out := self._data.validation:
             scores = {
                 "holdout": (yield from self._judge.scored(held_out)),
                 "copy_nearest": self._data.copy_nearest(),
             }
-            certainty = yield from self._judge.certainty(held_out)
+            certainty, alone_certainty, table = yield from self._judge.certainty(held_out)
         card = ModelCard(
             classes=self._data.classes,
             architecture=self._trainer.architecture,
@@ -426,8 +431,8 @@ class Training:
             scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._judge.calibration,
             alone_calibration=self._judge.alone_calibration,
-            temperature=certainty.temperature if certainty else None,
-            area_factors=certainty.area_factors if certainty else (),
+            certainty=certainty,
+            alone_certainty=alone_certainty,
             parent=self._parent,
             epochs=self._best_epoch,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -440,14 +445,14 @@ class Training:
             },
         )
         # Never beside another model than theirs.
-        for table in (SCORES_FILE, RELIABILITY_FILE):
-            (self._folder / table).unlink(missing_ok=True)
+        for name in (SCORES_FILE, RELIABILITY_FILE):
+            (self._folder / name).unlink(missing_ok=True)
         kept = self._references.kept() if self._references else {}
         card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:
             write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))
-        if certainty:
-            write_scores(self._folder / RELIABILITY_FILE, certainty.reliability)
+        if table is not None:
+            write_scores(self._folder / RELIABILITY_FILE, table)
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return card
 

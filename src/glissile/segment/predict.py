@@ -132,8 +132,12 @@ class Predictor:
         InputError
             If memory does not suffice for one small tile.
         """
-        logits = self._logits([self.prepared(f, valid) for f in frames])
-        return [probabilities(z, self.card.temperature).cpu().numpy() for z in logits]
+        prepared = [self.prepared(f, valid) for f in frames]
+        found = []
+        for layers, z in zip(prepared, self._logits(prepared), strict=True):
+            certainty = self.card.certainty_of(len(layers))
+            found.append(probabilities(z, certainty.temperature if certainty else 1.0).cpu().numpy())
+        return found
 
     def prepared(self, frame: NDArray[Any], valid: Part | None = None) -> NDArray[np.float32]:
         """Give what the network sees of a frame; in any thread.
@@ -158,13 +162,13 @@ class Predictor:
 
     def segmented(self, prepared: Sequence[NDArray[np.float32]]) -> list[Segmented]:
         """Masks and the uncertainty of their areas, of what `prepared` gives."""
-        factors = self.card.area_factors
         found = []
-        for z in self._logits(prepared):
+        for layers, z in zip(prepared, self._logits(prepared), strict=True):
             uncertainty: tuple[float | None, ...] = ()
-            if any(factor is not None for factor in factors):
-                half = half_areas(probabilities(z, self.card.temperature))
-                uncertainty = area_uncertainties(half, factors)
+            certainty = self.card.certainty_of(len(layers))
+            if certainty and any(factor is not None for factor in certainty.area_factors):
+                half = half_areas(probabilities(z, certainty.temperature))
+                uncertainty = area_uncertainties(half, certainty.area_factors)
             found.append(Segmented(self._values[winners(z)], uncertainty))
         return found
 
