@@ -294,6 +294,7 @@ def test_what_rows_and_cards_say(opened, qtbot):
     assert "recipe glissile, 1 epochs, 4 frames learned" in row.tooltip
     text = card_text(one)
     assert "Held out 1 frames: " in text
+    assert "\nTemperature of probabilities: " in text
     assert '"weights_sha256"' in text
 
 

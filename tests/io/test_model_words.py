@@ -1,6 +1,6 @@
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation
-from glissile.io.model_words import IMPORTED, grey_range, is_imported, score_rows, told, training
+from glissile.io.checkpoint import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
+from glissile.io.model_words import IMPORTED, grey_range, is_imported, network, score_rows, told, training
 
 
 def card(**changes):
@@ -31,6 +31,18 @@ def test_a_card_is_told_in_words():
         "made: 2025-01-01T00:00:00+00:00",
     ]
     assert training(card()) == "Trained on 2 frames of one video for 3 epochs, by the recipe glissile."
+
+
+def test_a_card_tells_of_labelled_frames_and_temperature():
+    looking = card(
+        architecture=Architecture(kind="residual", outputs=3, widths=(4, 8), stem=2, references=3),
+        certainty=Certainty(temperature=1.789, area_factors=(None, 1)),
+    )
+    assert network(looking)[-2:] == [
+        "labelled frames: the model holds the 2 it learned from, and looks at the 3 most alike beside each "
+        "frame",
+        "temperature of probabilities: 1.79",
+    ]
 
 
 def test_an_imported_model_tells_where_it_comes_from():

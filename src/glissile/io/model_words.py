@@ -44,6 +44,16 @@ def told(card: ModelCard) -> list[str]:
     list of str
         One line each, "network: ...".
     """
+    lines = network(card)
+    if is_imported(card):
+        lines.append(f"imported: from {card.recipe.get('file', 'a file')}")
+    if card.created:
+        lines.append(f"made: {card.created}")
+    return lines
+
+
+def network(card: ModelCard) -> list[str]:
+    """Say what the network of a model is and looks at, in lines as `told` gives them."""
     a = card.architecture
     stem = f", {a.stem} x {a.stem} px folded at the entrance" if a.stem > 1 else ""
     lines = [
@@ -52,10 +62,13 @@ def told(card: ModelCard) -> list[str]:
         f"frames: padded to multiples of {a.stride} px",
         f"grey values: {grey_range(card.normalisation)}",
     ]
-    if is_imported(card):
-        lines.append(f"imported: from {card.recipe.get('file', 'a file')}")
-    if card.created:
-        lines.append(f"made: {card.created}")
+    if a.references:
+        lines.append(
+            f"labelled frames: the model holds the {len(card.frames.training)} it learned from, and looks at "
+            f"the {a.references} most alike beside each frame"
+        )
+    if card.certainty is not None:
+        lines.append(f"temperature of probabilities: {card.certainty.temperature:.3g}")
     return lines
 
 

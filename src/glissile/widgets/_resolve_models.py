@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from glissile.io.model_words import network
 from glissile.learn.recipes import RECIPES, Recipe
 from glissile.widgets._resolve import Facts, refused_now
 from glissile.workflow import ComparedModel
@@ -123,7 +124,7 @@ def card_text(model: ComparedModel) -> str:
         f"Model {model.name}, recipe {card.recipe.get('name', 'unknown')}",
         f"Trained {model.trained_at} for {_duration(card.seconds)} on {card.device}",
         f"Best of its epochs: {card.epochs}",
-        f"Classes: {', '.join(f'{c.value} {c.name}' for c in card.classes)}",
+        *(line[:1].upper() + line[1:] for line in network(card)),
         f"Learned from {len(card.frames.training)} frames: {numbers(card.frames.training)}",
         f"Held out {len(card.frames.validation)} frames: {numbers(card.frames.validation) or 'none'}",
     ]
