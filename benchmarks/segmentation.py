@@ -2,6 +2,7 @@
 
 The frames held out are kept from training altogether (the last network is scored, not the one that did best
 on them), near-duplicates on one side: between labelled frames every k-th of them, beyond them the last ones.
+With --duplicates near-duplicates stand on both sides, as in figures that others give.
 Scores are pooled over frames. F2 tolerates 2 px; length error and area bias are (predicted - labelled) /
 labelled; the score of the paper is the mean Dice overlap over classes with background and over frames. With
 several seeds: mean ± standard deviation. Minutes are wall time; CPU minutes are those of all threads.
@@ -147,11 +148,15 @@ def table_row(cells: Sequence[str]) -> str:
 
 def bench(video: str, job: TrainingJob, recipes: Mapping[str, Recipe], chosen: argparse.Namespace) -> None:
     """Train and score on one video, and print its table."""
-    parts = split(job.frame_numbers, job.masks, every=chosen.every, held_out=chosen.held_out)
-    job, held = with_fewer_labels(job, parts.validation, chosen.labels)
+    if chosen.duplicates:
+        held_out: Sequence[int] = range(1, len(job.frames), chosen.every)
+    else:
+        parts = split(job.frame_numbers, job.masks, every=chosen.every, held_out=chosen.held_out)
+        held_out = parts.validation
+    job, held = with_fewer_labels(job, held_out, chosen.labels)
     print(
         f"\n{video}: {len(job.frames) - len(held)} frames to learn from, {len(held)} held out "
-        f"{chosen.held_out} them: {', '.join(str(job.frame_numbers[i]) for i in held)}"
+        f"{'every k-th of' if chosen.duplicates else chosen.held_out} them: {', '.join(str(job.frame_numbers[i]) for i in held)}"
     )
     rows: dict[str, list[FrameScores]] = {"copy the nearest label": [copied(job, held)]}
     for name, recipe in recipes.items():
@@ -179,6 +184,11 @@ def main() -> None:
     parser.add_argument("--compare", nargs="+", choices=list(RECIPES), default=[], help="train these, too")
     parser.add_argument("--held-out", choices=["between", "beyond"], default="between")
     parser.add_argument("--every", type=int, default=5, help="one labelled frame in so many is held out")
+    parser.add_argument(
+        "--duplicates",
+        action="store_true",
+        help="hold out every k-th labelled frame, also where its label is a copy of one that trains",
+    )
     parser.add_argument("--labels", type=int, help="train on so many labelled frames only")
     parser.add_argument("--epochs", type=int, help="of every training; the recipe's own if absent")
     parser.add_argument("--minutes", type=float, help="of every training, instead of epochs")
