@@ -154,10 +154,10 @@ def bench(video: str, job: TrainingJob, recipes: Mapping[str, Recipe], chosen: a
         parts = split(job.frame_numbers, job.masks, every=chosen.every, held_out=chosen.held_out)
         held_out = parts.validation
     job, held = with_fewer_labels(job, held_out, chosen.labels)
-    print(
-        f"\n{video}: {len(job.frames) - len(held)} frames to learn from, {len(held)} held out "
-        f"{'every k-th of' if chosen.duplicates else chosen.held_out} them: {', '.join(str(job.frame_numbers[i]) for i in held)}"
-    )
+    where = "among" if chosen.duplicates else chosen.held_out
+    numbers = ", ".join(str(job.frame_numbers[i]) for i in held)
+    n = len(job.frames) - len(held)
+    print(f"\n{video}: {n} frames to learn from, {len(held)} held out {where} them: {numbers}")
     rows: dict[str, list[FrameScores]] = {"copy the nearest label": [copied(job, held)]}
     for name, recipe in recipes.items():
         for seed in chosen.seeds:

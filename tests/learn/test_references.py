@@ -43,6 +43,26 @@ def test_the_most_similar_labelled_frames_come_first():
     assert references().alike(frame)[:3] == [1, 2, 0]
 
 
+def test_illumination_does_not_make_frames_alike():
+    steps = (0.0, 0.25, 0.5, 1.0)
+    light = np.linspace(-2, 2, SHAPE[1], dtype=np.float32)
+    frames = changing(steps)
+    frames[3] += light
+    made = References(frames, truths(4), classes=2, looked_at=2)
+    (frame,) = changing([0.3])
+    assert made.alike(frame + light)[:3] == [1, 2, 0]
+
+
+def test_frames_are_alike_where_labels_come_and_go():
+    first, last = changing((0.0, 1.0))
+    masks = np.zeros((2, *SHAPE), np.uint8)
+    masks[:, :, 5] = 1  # is there all the time
+    masks[1, :, 55:58] = 2
+    made = References(np.stack([first, last]), masks, classes=2, looked_at=1)
+    mostly_last = np.concatenate([last[:, :40], first[:, 40:]], axis=1)
+    assert made.alike(mostly_last) == [0]
+
+
 def test_a_labelled_frame_is_never_given_its_own_labels():
     frames = changing((0.0, 0.25, 0.5, 1.0))
     for i, frame in enumerate(frames):

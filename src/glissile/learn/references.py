@@ -19,9 +19,17 @@ from glissile.learn.intensity import FURTHEST
 from glissile.learn.labelled import Labelled, Part
 
 # Frames are alike as small copies of them are, whose longer side has so many pixels.
-_SMALL_PX = 64
-# Correlation of small copies: where it is less, the frames show something else.
-_LEAST_ALIKE = 0.2
+_SMALL_PX = 128
+# Brightness that changes slowly from place to place tells of the illumination, not of defects. In pixels of
+# the small copies, as a Gaussian sigma.
+_SLOW_PX = 8.0
+# Correlation of what is left: where it is less, the frames show something else. Frames of one video have more
+# than 0.7 with the most similar one, those of different videos less than 0.2.
+_LEAST_ALIKE = 0.3
+# Places where the labels are the same in all frames tell little: so much of what the others do. Those around
+# a label that comes or goes count with it.
+_LEAST_TELLING = 0.01
+_AROUND_PX = 4.0
 # A line drawn by hand tells roughly where its defect is.
 _BLUR_PX = 1.0
 # With many or large labelled frames, some are kept with the model: so much of them.
@@ -55,6 +63,7 @@ class References:
         self._classes = classes
         self._looked_at = looked_at
         self._whole = slice(0, frames.shape[1]), slice(0, frames.shape[2])
+        self._telling = _telling(truths, classes)
         # Neighbouring frames look at the same ones.
         self._labels = lru_cache(maxsize=8)(self._drawn)
         self._small = lru_cache(maxsize=8)(self._shrunk)
@@ -135,7 +144,8 @@ class References:
             Without this frame itself, should it be labelled: it must not be given its own labels.
         """
         rows, columns = valid or self._whole
-        likeness = self._small(rows.start, rows.stop, columns.start, columns.stop) @ _small(frame)
+        telling, details = self._small(rows.start, rows.stop, columns.start, columns.stop)
+        likeness = details @ _in_one_length(telling * _details(frame))
         levels = _levels(frame)
         return [
             int(i)
@@ -158,18 +168,22 @@ class References:
             each class, 0 to 1; where there are fewer, the last of them again.
         """
         looked_at = [alike[min(k, len(alike) - 1)] for k in range(self._looked_at)]
-        return np.concatenate(
-            [_greys(self._levels[looked_at[0]])[None], *(self._labels(i) for i in looked_at)]
-        )
+        labels = np.concatenate([self._labels(i) for i in looked_at]).astype(np.float32) / 255
+        return np.concatenate([_greys(self._levels[looked_at[0]])[None], labels])
 
-    def _shrunk(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
-        """Shrink that part of all labelled frames, (n, values)."""
-        return np.stack([_small(_greys(levels[top:bottom, left:right])) for levels in self._levels])
+    def _shrunk(
+        self, top: int, bottom: int, left: int, right: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Shrink that part: how much its places tell, and details of the frames, (n, values) of length 1."""
+        part = slice(top, bottom), slice(left, right)
+        telling = np.sqrt(_small(self._telling[part]))
+        details = [_in_one_length(telling * _details(_greys(levels[part]))) for levels in self._levels]
+        return telling, np.stack(details)
 
-    def _drawn(self, index: int) -> NDArray[np.float32]:
-        """Draw how far each pixel of a labelled frame belongs to each class, (classes, y, x)."""
+    def _drawn(self, index: int) -> NDArray[np.uint8]:
+        """Draw how far each pixel of a labelled frame belongs to each class, (classes, y, x), 0 to 255."""
         truth = self._truths[index]
-        sharp = [(truth == k).astype(np.float32) for k in range(1, self._classes + 1)]
+        sharp = [255 * (truth == k).astype(np.uint8) for k in range(1, self._classes + 1)]
         return np.stack([cv2.GaussianBlur(plane, (0, 0), _BLUR_PX) for plane in sharp])
 
 
@@ -209,12 +223,30 @@ def _greys(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return levels.astype(np.float32) * np.float32(_GREY_STEP) + np.float32(_LOWEST)
 
 
-def _small(frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shrink a frame to a vector of length 1 and mean 0, so that a product of two is their correlation."""
-    height, width = frame.shape
-    scale = _SMALL_PX / max(height, width)
+def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shrink an image (y, x)."""
+    height, width = image.shape
+    scale = min(1, _SMALL_PX / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
-    small -= small.mean()
-    length = np.linalg.norm(small)
-    return np.asarray(small / length if length else small, dtype=np.float32)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _details(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Small copy of a frame, without what changes slowly from place to place."""
+    small = _small(frame)
+    return np.asarray(small - cv2.GaussianBlur(small, (0, 0), _SLOW_PX))
+
+
+def _in_one_length(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give all values as a vector of length 1, so that the product of two is their correlation."""
+    length = np.linalg.norm(values)
+    return np.asarray(values.ravel() / length if length else values.ravel(), dtype=np.float32)
+
+
+def _telling(truths: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """How much each pixel (y, x) tells of frames: how far the labels of a class differ there, 0 to 0.5."""
+    most = np.zeros(truths.shape[1:], np.float32)
+    for k in range(1, classes + 1):
+        share = np.count_nonzero(truths == k, axis=0) / len(truths)
+        np.maximum(most, np.sqrt(share * (1 - share)), out=most)
+    return np.asarray(cv2.GaussianBlur(most, (0, 0), _AROUND_PX) + _LEAST_TELLING)
