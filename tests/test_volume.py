@@ -18,7 +18,7 @@ CLASSES = "grain boundary,pore,precipitate"
 
 
 def polycrystal() -> tuple[np.ndarray, np.ndarray]:
-    """Grey values (uint16) and truth of a volume of grains, with dark boundaries, black pores and bright dots."""
+    """Grey values (uint16) and truth of grains with dark boundaries, black pores and bright dots."""
     random = np.random.default_rng(7)
     places = np.stack(np.indices(SHAPE), axis=-1) * (2.5, 1, 1)
     extent = np.array(SHAPE) * (2.5, 1, 1)
