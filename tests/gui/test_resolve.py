@@ -75,6 +75,8 @@ def test_next_section(facts, following):
             "1 correction kept for frames outside this range",
         ),
         (replace(LABELLED, labelled=1, saved_at=""), "label", "1 labelled frame"),
+        (LABELLED, "train", "Ready: 12 labelled frames"),
+        (replace(LABELLED, running="train"), "train", "Learning from 12 labelled frames"),
         (TRAINED, "train", "Trained. F within 2 px: dislocation 0.61, stacking fault 0.90"),
         (
             replace(TRAINED, labels_changed=True),

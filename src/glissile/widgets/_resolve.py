@@ -289,8 +289,8 @@ def _train_text(facts: Facts) -> str:
     offer = "; a training was cut short: resume it or start anew" if resumable else ""
     changed = ". Labels have changed since" if facts.labels_changed else ""
     if facts.scores is None:
-        ready = f"Ready: {_count(facts.labelled, 'labelled frame')}"
-        return ready + offer
+        how = "Learning from" if facts.running == "train" else "Ready:"
+        return f"{how} {_count(facts.labelled, 'labelled frame')}{offer}"
     scores = ", ".join(f"{name} {score:.2f}" for name, score in facts.scores)
     text = f"Trained. F within 2 px: {scores}" if scores else "Trained, on too few frames to score it"
     return text + changed + offer

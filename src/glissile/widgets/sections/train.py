@@ -223,7 +223,7 @@ class TrainSection(Section):
         self.models.set_value(() if study is None else study.models, touched=self._bench.labels_touched)
 
     def _take_step(self, step: Step) -> None:
-        self.plot.add(step.metrics)
+        self.plot.add(step.metrics, step.index / step.total)
         if step.preview is not None and step.frame is not None:
             self._bench.show_prediction(step.frame, step.preview)
 

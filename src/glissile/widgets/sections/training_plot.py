@@ -43,8 +43,16 @@ class TrainingPlot(QWidget):  # type: ignore[misc]  # qtpy brings no types
             **{f"{_SCORE}{c.key}": _curve(self.scores, c.name, c.color) for c in classes},
         }
 
-    def add(self, metrics: Mapping[str, float]) -> None:
-        """Add the numbers of one step, at `epoch` of `metrics`; others than the shown ones are left out."""
+    def add(self, metrics: Mapping[str, float], done: float) -> None:
+        """Add the numbers of one step, at `epoch` of `metrics`; others than the shown ones are left out.
+
+        `done` is the share of the training, 0 to 1. The axis reaches to its end: curves begin away from the
+        legend, and come below it when they have risen.
+        """
+        if done > 0 and "epoch" in metrics:
+            last = max(_LEAST_EPOCHS, round(metrics["epoch"] / done))
+            for plot in (self.losses, self.scores):
+                plot.setXRange(0, last, padding=0.02)
         for name, curve in self.curves.items():
             if name in metrics:
                 epochs, values = self._points.setdefault(name, ([], []))
@@ -79,6 +87,6 @@ def _plot(title: str, *, legend: tuple[int, int]) -> pg.PlotWidget:
     plot.getPlotItem().layout.setContentsMargins(0, 6, 6, 4)  # else the topmost number and the title are cut
     plot.addLegend(offset=legend, labelTextSize="8pt", colCount=1, brush=(127, 127, 127, 40))
     plot.setMouseEnabled(x=False, y=False)
-    plot.setLimits(xMin=0, minXRange=_LEAST_EPOCHS)
+    plot.setXRange(0, _LEAST_EPOCHS)
     plot.hideButtons()
     return plot
