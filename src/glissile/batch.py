@@ -251,14 +251,16 @@ def segment_to_files(
     from glissile.segment.uncertainty import segment_by_all
 
     video = read_video(source)
-    for read in (source, model_folder):
+    for read in (source, model_folder, *others):
         refuse_same(output, read)
+        if probabilities is not None:
+            refuse_same(probabilities, read)
     if output.suffix.lower() in _NO_MASKS or (
         output.is_file() and output.suffix.lower() not in TIFF_SUFFIXES
     ):
         raise InputError(f"{output}: masks go into a folder, or into F.tif or F.zarr; give such a name")
     if probabilities is not None:
-        _refuse_stacks(probabilities, source, model_folder, output)
+        _refuse_stacks(probabilities, output)
     if probabilities is None and not others:
         steps = segment(model_folder, video, settings)
     else:
@@ -271,11 +273,11 @@ def segment_to_files(
     return len(video)
 
 
-def _refuse_stacks(folder: Path, *others: Path) -> None:
+def _refuse_stacks(folder: Path, masks: Path) -> None:
     if folder.is_file():
         raise InputError(f"{folder}: is a file; give a folder for the probabilities")
-    if folder.absolute() in [other.absolute() for other in others]:
-        raise InputError(f"{folder}: is an input or holds the masks; choose another folder")
+    if folder.resolve() in (masks.resolve(), masks.resolve().parent) and masks.suffix.lower() != ".zarr":
+        raise InputError(f"{folder}: holds the masks; choose another folder for the probabilities")
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def show(
     if reliability is not None:
         if table is None:
             raise InputError(
-                f"{model}: nothing was held out in its training, so nothing is known of its probabilities"
+                f"{model}: has no table of reliability, as nothing was held out in its training, it is of an "
+                "earlier version, or the table was not copied with it"
             )
         from glissile.quantify.against_strain import save_figure
         from glissile.quantify.reliability_diagram import draw_reliability

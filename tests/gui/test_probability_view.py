@@ -130,6 +130,30 @@ def test_a_damaged_network_is_told_and_switches_off(view, opened, folder, viewer
 
 
 def test_without_an_experiment_nothing_is_offered(view, opened, viewer):
+    choose(view, 1)
     opened.close()
-    view._start_anew()
     assert view.isHidden()
+    assert view._work is None
+    opened.state.video_changed.emit()
+
+
+def test_what_the_user_has_hidden_stays_so(view, opened, folder, viewer, qtbot):
+    choose(view, 1)
+    wait_for(qtbot, viewer, expected(folder, 0)[1])
+    (layer,) = shown(viewer)
+    layer.visible = False
+    viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(
+        lambda: np.allclose(layer.data, expected(folder, 2)[1], atol=1e-3, equal_nan=True), timeout=30_000
+    )
+    assert not layer.visible
+
+
+def test_a_training_gets_the_memory(view, opened, folder, viewer, qtbot):
+    choose(view, 1)
+    wait_for(qtbot, viewer, expected(folder, 0)[1])
+    opened.state.running = "train"
+    qtbot.waitUntil(lambda: view.choice.currentIndex() == 0)
+    assert not shown(viewer)
+    assert view._work is None
+    opened.state.running = None

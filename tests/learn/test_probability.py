@@ -104,7 +104,15 @@ def test_a_class_on_fewer_than_three_frames_has_no_band():
     assert area_uncertainties(half[0], factors)[1] is None
 
 
+def test_what_is_found_on_frames_without_the_class_counts():
+    half, errors, labelled = (np.vstack([a, a]) for a in frames(6, factor=1, seed=5))
+    labelled[6:], errors[6:] = 0, 50 * half[6:]
+    (factor,) = fitted_area_factors(half, errors, labelled)
+    assert factor == pytest.approx(50 / np.sqrt(2), rel=0.1)
+
+
 def test_no_frame_is_surer_than_to_a_pixel():
+    assert area_uncertainties(np.array([0.0, 40.0, 40.0]), (3.0, 0.0, 0.5)) == (3.0, 1.0, 20.0)
     half, errors = np.zeros((3, 1)), np.array([[2], [-2], [2]])
     (factor,) = fitted_area_factors(half, errors, np.ones((3, 1), int))
     assert area_uncertainties(half[0], (factor,)) == (pytest.approx(2),)

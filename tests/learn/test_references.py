@@ -21,7 +21,8 @@ def random(seed=0):
 
 def changing(steps, noise=0.01):
     """Frames that change from one picture to another by the `steps` between 0 and 1."""
-    first, last = random(1).normal(size=(2, *SHAPE)).astype(np.float32) / 4
+    first, last = (cv2.GaussianBlur(d, (0, 0), 2) for d in random(1).normal(size=(2, *SHAPE)))
+    first, last = ((picture / (4 * picture.std())).astype(np.float32) for picture in (first, last))
     drawn = random(2).normal(size=(len(steps), *SHAPE)).astype(np.float32) * noise
     return np.stack([(1 - s) * first + s * last for s in steps]) + drawn
 
@@ -39,7 +40,7 @@ def references(steps=(0.0, 0.25, 0.5, 1.0), **options):
 
 
 def test_the_most_similar_labelled_frames_come_first():
-    (frame,) = changing([0.3])
+    (frame,) = changing([0.35])
     assert references().alike(frame)[:3] == [1, 2, 0]
 
 
@@ -49,7 +50,7 @@ def test_illumination_does_not_make_frames_alike():
     frames = changing(steps)
     frames[3] += light
     made = References(frames, truths(4), classes=2, looked_at=2)
-    (frame,) = changing([0.3])
+    (frame,) = changing([0.35])
     assert made.alike(frame + light)[:3] == [1, 2, 0]
 
 
@@ -105,7 +106,7 @@ def test_nothing_is_beside_a_frame_of_another_size_or_of_something_else():
 
 def test_part_of_the_field_of_view_is_compared_with_the_same_part():
     part = (slice(4, 40), slice(2, 60))
-    (frame,) = changing([0.3])
+    (frame,) = changing([0.35])
     found = references().beside(frame[part], part)
     assert found.shape == (5, 36, 58)
     np.testing.assert_array_equal(found, references().channels([1, 2])[:, *part])
@@ -118,7 +119,7 @@ def test_only_training_frames_are_looked_at():
     data = gathered(frames, masks, range(4), DEFAULT_CLASSES, [1], Normalisation())
     made = References.of(data, 2)
     # What is held out finds two others, and is found by none.
-    assert len(made.alike(data.frames[1])) == 3
+    assert set(made.alike(data.frames[1])) == {0, 1}
     assert made.channels([1])[0] == pytest.approx(data.frames[2], abs=0.007)
 
 

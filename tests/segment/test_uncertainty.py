@@ -49,7 +49,7 @@ def test_segmenting_tells_uncertainties_where_the_model_knows_them(tmp_path):
     shares = Predictor(tmp_path, CPU).probabilities([video().frame(i) for i in range(5)])
     for step, p in zip(steps, shares, strict=True):
         half = np.count_nonzero((p[1] > 0.25) & (p[1] <= 0.75)) / 2
-        assert step.metrics == {"3": pytest.approx(0.4 * max(half, 1), rel=1e-6)}
+        assert step.metrics == {"3": pytest.approx(max(0.4 * half, 1), rel=1e-6)}
 
 
 def test_one_model_is_an_ensemble_that_gives_its_own_masks(tmp_path):
@@ -88,9 +88,40 @@ def test_the_stacks_are_there_once_all_is_done(tmp_path):
         assert np.isnan(stack[3, :, 50:]).all()
 
 
+def test_stacks_that_are_large_are_written_for_large_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("glissile.segment.uncertainty.CLASSIC_LIMIT", 4 * 5 * 40 * 52 - 1)
+    all_steps(segment_by_all([model(tmp_path / "m")], video(), CPU, stacks=tmp_path / "out"))
+    with tifffile.TiffFile(tmp_path / "out" / "entropy.tif") as written:
+        assert written.is_bigtiff
+        assert written.series[0].shape == (5, 40, 52)
+
+
+def test_no_name_of_a_class_leads_out_of_the_folder(tmp_path):
+    hostile = tuple(
+        CLASSES[0].model_copy(update={"value": v, "name": name})
+        for v, name in ((3, "a/../../../evil"), (7, "twin/matrix"))
+    )
+    all_steps(segment_by_all([model(tmp_path / "m", classes=hostile)], video(), CPU, stacks=tmp_path / "out"))
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert sorted(p.name for p in tmp_path.rglob("*.tif")) == sorted(
+        p.name for p in (tmp_path / "out").iterdir()
+    )
+    alike = tuple(
+        c.model_copy(update={"name": name}) for c, name in zip(CLASSES, ("a/b", "a:b"), strict=True)
+    )
+    all_steps(segment_by_all([model(tmp_path / "m", classes=alike)], video(), CPU, stacks=tmp_path / "two"))
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == [
+        "entropy.tif",
+        "probability_3.tif",
+        "probability_7.tif",
+    ]
+
+
 def test_models_of_other_classes_are_refused(tmp_path):
     model(tmp_path / "a")
     named_otherwise = (CLASSES[0], CLASSES[1].model_copy(update={"name": "void"}))
     changed(model(tmp_path / "b"), classes=named_otherwise)
-    with pytest.raises(InputError, match="finds other classes than"):
-        Ensemble.load([tmp_path / "a", tmp_path / "b"], CPU)
+    model(tmp_path / "c", classes=CLASSES[::-1])
+    for other in "bc":
+        with pytest.raises(InputError, match="finds other classes than"):
+            Ensemble.load([tmp_path / "a", tmp_path / other], CPU)

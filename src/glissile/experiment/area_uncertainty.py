@@ -1,6 +1,7 @@
 """How uncertain the areas of a predicted mask are: kept beside it, one small file per frame."""
 
 import json
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,15 +26,18 @@ def write_area_uncertainty(
         Class values, background outside what the frame shows.
     uncertainty_px : mapping of int to float
         By class value, in pixels.
+
+    Raises
+    ------
+    InputError
+        If the store is read-only or was replaced.
     """
+    store.check_writable()
     path = store.path / _file(frame)
     if not uncertainty_px:
         path.unlink(missing_ok=True)
         return
-    content = {
-        str(value): {"px": int(np.count_nonzero(mask == value)), "uncertainty_px": uncertainty}
-        for value, uncertainty in uncertainty_px.items()
-    }
+    content = {"mask": _fingerprint(mask), "px": {str(v): px for v, px in uncertainty_px.items()}}
     atomic.write_text(path, json.dumps(content))
 
 
@@ -52,18 +56,20 @@ def read_area_uncertainty(store: MaskStore, frame: int, mask: NDArray[np.uint8])
     Returns
     -------
     dict of int to float
-        By class value, in pixels. A class whose area is not what it was, because somebody corrected the
-        mask, is left out; empty where nothing was kept, or what was kept is damaged.
+        By class value, in pixels. Empty where nothing was kept, what was kept is damaged, or the mask is not
+        what it was, because somebody corrected it.
     """
     try:
         content = json.loads((store.path / _file(frame)).read_text(encoding="utf-8"))
-        return {
-            int(value): float(kept["uncertainty_px"])
-            for value, kept in content.items()
-            if np.count_nonzero(mask == int(value)) == kept["px"]
-        }
+        if content["mask"] != _fingerprint(mask):
+            return {}
+        return {int(value): float(px) for value, px in content["px"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}  # the curve has no band there, and is right all the same
+
+
+def _fingerprint(mask: NDArray[np.uint8]) -> int:
+    return zlib.crc32(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
 
 
 def _file(frame: int) -> str:

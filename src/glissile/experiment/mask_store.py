@@ -179,8 +179,7 @@ class MaskStore:
         InputError
             If the store is read-only or was replaced, the frame does not exist, or the mask does not fit.
         """
-        self._require_writable()
-        self._require_same_shape()
+        self.check_writable()
         path = self._chunk(frame)
         values = np.asarray(mask)
         if values.shape != self.shape[1:]:
@@ -226,6 +225,11 @@ class MaskStore:
         import zarr
 
         return zarr.open_array(self.path, mode="r")
+
+    def check_writable(self) -> None:
+        """Refuse, as `write` does, where the store is read-only or another has taken its place."""
+        self._require_writable()
+        self._require_same_shape()
 
     def _require_writable(self) -> None:
         if self._read_only is not None:

@@ -207,10 +207,8 @@ def _channels(card: ModelCard) -> list[str]:
 
 
 def _to_probabilities(card: ModelCard) -> list[dict[str, Any]]:
-    certainty = card.certainty_of(card.architecture.inputs)
-    gain = 1 / certainty.temperature if certainty else 1.0
     return [
-        {"id": "scale_linear", "kwargs": {"gain": gain}},
+        {"id": "scale_linear", "kwargs": {"gain": 1 / card.temperature_of(card.architecture.inputs)}},
         {"id": "softmax", "kwargs": {"axis": "channel"}},
     ]
 

@@ -207,6 +207,11 @@ class ModelCard(BaseModel):
         """Certainty of frames of which the network sees so many channels."""
         return self.alone_certainty if self._is_alone(channels) else self.certainty
 
+    def temperature_of(self, channels: int) -> float:
+        """Temperature of frames of which the network sees so many channels; 1 where it is not known."""
+        certainty = self.certainty_of(channels)
+        return certainty.temperature if certainty else 1.0
+
     def _is_alone(self, channels: int) -> bool:
         return bool(self.architecture.references) and channels == self.architecture.inputs
 

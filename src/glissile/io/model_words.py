@@ -64,8 +64,8 @@ def network(card: ModelCard) -> list[str]:
     ]
     if a.references:
         lines.append(
-            f"labelled frames: the model holds the {len(card.frames.training)} it learned from, and looks at "
-            f"the {a.references} most alike beside each frame"
+            "labelled frames: the model holds those it learned from, or many of them, and looks at the "
+            f"{a.references} most alike beside each frame"
         )
     if card.certainty is not None:
         lines.append(f"temperature of probabilities: {card.certainty.temperature:.3g}")

@@ -49,7 +49,7 @@ _NM_PER_RESOLUTION_UNIT = {2: 2.54e7, 3: 1e7}
 _COARSEST_TRUSTED_NM = 1000.0
 
 # Classic TIFF counts bytes in 32 bits; the headers of the pages come on top of the pixels.
-_CLASSIC_LIMIT = 2**32 - 2**26
+CLASSIC_LIMIT = 2**32 - 2**26
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -324,7 +324,7 @@ def write_tiff(path: Path, video: Video) -> Steps[None]:
     metadata: dict[str, Any] = {"axes": "TYX"}
     if rate is not None:
         metadata["finterval"] = 1 / rate
-    bigtiff = video.frames.nbytes > _CLASSIC_LIMIT
+    bigtiff = video.frames.nbytes > CLASSIC_LIMIT
     with replacing(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=bigtiff) as tif:
         for index in range(len(video)):
             tif.write(

@@ -26,7 +26,7 @@ _SAMPLED_PX = 500_000
 
 def found_on(
     logits_of: Callable[[int], Tensor], data: Labelled, indices: Sequence[int]
-) -> Ticks[tuple[Certainty, pd.DataFrame]]:
+) -> Ticks[tuple[Certainty, pd.DataFrame] | None]:
     """Fit the certainty of a network to labelled frames.
 
     Temperature and reliability are of the same frames: of half a million pixels drawn from them at random,
@@ -41,7 +41,7 @@ def found_on(
     data : Labelled
         Labelled frames.
     indices : sequence of int
-        Of frames that the network has not learned from; at least one.
+        Of frames that the network has not learned from.
 
     Yields
     ------
@@ -50,18 +50,25 @@ def found_on(
 
     Returns
     -------
-    tuple of Certainty and DataFrame
+    tuple of Certainty and DataFrame, optional
         The table is as `glissile.learn.reliability.reliability` gives it, at temperature 1 and at that found.
+        None where there are no frames, or no numbers in the outputs.
     """
+    if not indices:
+        return None
     random = np.random.default_rng(0)
     sampled, truths = [], []
     for i in indices:
         values = logits_of(i).float().cpu().numpy()
         pixels = _drawn(random, values[0].size, _SAMPLED_PX // len(indices))
-        sampled.append(values.reshape(len(values), -1)[:, pixels])
-        truths.append(data.truth(i).ravel()[pixels])
+        values = values.reshape(len(values), -1)[:, pixels]
+        known = np.isfinite(values).all(axis=0)  # in half precision, outputs can overflow
+        sampled.append(values[:, known])
+        truths.append(data.truth(i).ravel()[pixels][known])
         yield
     some, of_some = np.concatenate(sampled, axis=1), np.concatenate(truths)
+    if not of_some.size:
+        return None
     temperature = fitted_temperature(some, of_some)
     table = pd.concat(
         [

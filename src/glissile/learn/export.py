@@ -80,8 +80,7 @@ def plain_outputs(
     logits = logits_of(network, grey, card.architecture.stride)
     outputs = with_calibration(logits, card.calibration_of(grey.shape[1]))[0]
     if as_probabilities:
-        certainty = card.certainty_of(grey.shape[1])
-        outputs = probabilities(outputs, certainty.temperature if certainty else 1.0)
+        outputs = probabilities(outputs, card.temperature_of(grey.shape[1]))
     return np.asarray(outputs.numpy())
 
 

@@ -100,21 +100,25 @@ class Judge:
             yield
         return fitted(logits, [self._data.truth(i) for i in indices], thinning=thinning)
 
-    def certainty(self, indices: Sequence[int]) -> Ticks[tuple[Certainty, Certainty | None, pd.DataFrame]]:
+    def certainty(
+        self, indices: Sequence[int]
+    ) -> Ticks[tuple[Certainty | None, Certainty | None, pd.DataFrame | None]]:
         """Find out how sure the network may be, on some frames that it has not learned from.
 
-        As the network sees them, seen alone where that is not the same, and how far probabilities hold as it
-        sees them.
+        As the network sees those that have labelled frames beside them, as it sees all of them alone, and how
+        far probabilities hold: those of the first, or of the second where there is no other.
         """
-        certainty, table = yield from self._found(self._layers, indices)
         if self._references is None:
+            certainty, table = (yield from self._found(self._layers, indices)) or (None, None)
             return certainty, None, table
-        alone, _ = yield from self._found(self._alone, indices)
-        return certainty, alone, table
+        accompanied = [i for i in indices if len(self._layers(i)) > 1]
+        beside, of_beside = (yield from self._found(self._layers, accompanied)) or (None, None)
+        alone, of_alone = (yield from self._found(self._alone, indices)) or (None, None)
+        return beside, alone, of_alone if of_beside is None else of_beside
 
     def _found(
         self, layers_of: Callable[[int], NDArray[np.float32]], indices: Sequence[int]
-    ) -> Ticks[tuple[Certainty, pd.DataFrame]]:
+    ) -> Ticks[tuple[Certainty, pd.DataFrame] | None]:
         def logits_of(index: int) -> Tensor:
             layers = layers_of(index)
             return self._calibrated(self._trainer.logits(layers), layers)

@@ -112,19 +112,19 @@ def fitted_area_factors(
     errors_px : ndarray of numbers, shape (n, classes)
         Measured less labelled area.
     labelled_px : ndarray of int, shape (n, classes)
-        Labelled area; only frames that have the class count for it.
+        Labelled area. Frames count for a class that is labelled or was found there.
 
     Returns
     -------
     tuple of float or None
-        For each class the factor with which error over uncertainty has root mean square 1; None where fewer
-        than three frames have it.
+        For each class the factor with which error over uncertainty has root mean square 1; None where it is
+        labelled on fewer than three frames.
     """
     factors: list[float | None] = []
     for k in range(half.shape[1]):
-        there = labelled_px[:, k] > 0
+        there = (labelled_px[:, k] > 0) | (errors_px[:, k] != 0)
         ratios = errors_px[there, k] / _at_least_a_pixel(half[there, k])
-        enough = np.count_nonzero(there) >= 3
+        enough = np.count_nonzero(labelled_px[:, k]) >= 3
         factors.append(float(np.sqrt(np.mean(ratios**2))) if enough else None)
     return tuple(factors)
 
@@ -132,9 +132,12 @@ def fitted_area_factors(
 def area_uncertainties(
     half: NDArray[np.floating], factors: Sequence[float | None]
 ) -> tuple[float | None, ...]:
-    """Give the standard uncertainty of the area of each class in pixels; None where no factor is known."""
+    """Give the standard uncertainty of the area of each class in pixels; None where no factor is known.
+
+    It is one pixel at least: no area is surer than that, however well a few frames held out were met.
+    """
     pairs = zip(_at_least_a_pixel(half), factors, strict=True)
-    return tuple(None if factor is None else float(value * factor) for value, factor in pairs)
+    return tuple(None if factor is None else max(1.0, float(value * factor)) for value, factor in pairs)
 
 
 def _at_least_a_pixel(half: NDArray[np.floating]) -> NDArray[np.floating]:

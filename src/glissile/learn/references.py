@@ -23,9 +23,12 @@ _SMALL_PX = 128
 # Brightness that changes slowly from place to place tells of the illumination, not of defects. In pixels of
 # the small copies, as a Gaussian sigma.
 _SLOW_PX = 8.0
-# Correlation of what is left: where it is less, the frames show something else. Frames of one video have more
-# than 0.7 with the most similar one, those of different videos less than 0.2.
-_LEAST_ALIKE = 0.3
+# Frames show the same specimen where the correlation of what is left is more, once noise is smoothed away.
+# The most similar frame of the videos tried has more than 0.8, one of another video 0.3 at most.
+_LEAST_ALIKE = 0.4
+_NOISE_PX = 2.0
+# A small copy with less than this is even, and resembles nothing.
+_EVEN = 1e-4
 # Places where the labels are the same in all frames tell little: so much of what the others do. Those around
 # a label that comes or goes count with it.
 _LEAST_TELLING = 0.01
@@ -144,13 +147,15 @@ class References:
             Without this frame itself, should it be labelled: it must not be given its own labels.
         """
         rows, columns = valid or self._whole
-        telling, details = self._small(rows.start, rows.stop, columns.start, columns.stop)
-        likeness = details @ _in_one_length(telling * _details(frame))
+        telling, theirs = self._small(rows.start, rows.stop, columns.start, columns.stop)
+        # Details tell which frame is the most alike, but in small frames drown in noise.
+        likeness, likely_the_same = np.einsum("lnv,lv->ln", theirs, _details(frame, telling))
         levels = _levels(frame)
         return [
             int(i)
             for i in np.argsort(-likeness, kind="stable")
-            if likeness[i] > _LEAST_ALIKE and not np.array_equal(self._levels[i, rows, columns], levels)
+            if likely_the_same[i] > _LEAST_ALIKE
+            and not np.array_equal(self._levels[i, rows, columns], levels)
         ]
 
     def channels(self, alike: Sequence[int]) -> NDArray[np.float32]:
@@ -174,11 +179,10 @@ class References:
     def _shrunk(
         self, top: int, bottom: int, left: int, right: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Shrink that part: how much its places tell, and details of the frames, (n, values) of length 1."""
+        """Shrink that part: how much its places tell (y, x), and details of the frames (2, n, values)."""
         part = slice(top, bottom), slice(left, right)
         telling = np.sqrt(_small(self._telling[part]))
-        details = [_in_one_length(telling * _details(_greys(levels[part]))) for levels in self._levels]
-        return telling, np.stack(details)
+        return telling, np.stack([_details(_greys(levels[part]), telling) for levels in self._levels], axis=1)
 
     def _drawn(self, index: int) -> NDArray[np.uint8]:
         """Draw how far each pixel of a labelled frame belongs to each class, (classes, y, x), 0 to 255."""
@@ -231,16 +235,18 @@ def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _details(frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Small copy of a frame, without what changes slowly from place to place."""
+def _details(frame: NDArray[np.float32], telling: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Details of the small copy of a frame, and without noise, as vectors (2, values) of length 1.
+
+    What changes slowly from place to place is left out, and what is left counts by the square of `telling`.
+    The product of two vectors is their correlation.
+    """
     small = _small(frame)
-    return np.asarray(small - cv2.GaussianBlur(small, (0, 0), _SLOW_PX))
-
-
-def _in_one_length(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give all values as a vector of length 1, so that the product of two is their correlation."""
-    length = np.linalg.norm(values)
-    return np.asarray(values.ravel() / length if length else values.ravel(), dtype=np.float32)
+    slow = cv2.GaussianBlur(small, (0, 0), _SLOW_PX)
+    quiet = cv2.GaussianBlur(small, (0, 0), _NOISE_PX)
+    vectors = np.stack([(telling * (copy - slow)).ravel() for copy in (small, quiet)])
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.where(lengths > _EVEN, vectors / np.maximum(lengths, _EVEN), 0), dtype=np.float32)
 
 
 def _telling(truths: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:

@@ -147,12 +147,13 @@ def measure_frame(
         row[fraction_column(c)] = counts[c.key] / field_of_view if field_of_view else float("nan")
     for c in classes:
         row[pixels_column(c)] = counts[c.key]
-    for c in classes:
-        if uncertainty_px and c.value in uncertainty_px and field_of_view:
-            row[uncertainty_column(c)] = uncertainty_px[c.value] / field_of_view
     row[FIELD_OF_VIEW] = field_of_view
     if nm_per_pixel is not None:
         row[FIELD_OF_VIEW_AREA] = field_of_view * (nm_per_pixel / 1000) ** 2
+    # Last, as not every frame has them: columns keep their order.
+    for c in classes:
+        if uncertainty_px and c.value in uncertainty_px and field_of_view:
+            row[uncertainty_column(c)] = uncertainty_px[c.value] / field_of_view
     return row
 
 

@@ -133,11 +133,10 @@ class Predictor:
             If memory does not suffice for one small tile.
         """
         prepared = [self.prepared(f, valid) for f in frames]
-        found = []
-        for layers, z in zip(prepared, self._logits(prepared), strict=True):
-            certainty = self.card.certainty_of(len(layers))
-            found.append(probabilities(z, certainty.temperature if certainty else 1.0).cpu().numpy())
-        return found
+        return [
+            probabilities(z, self.card.temperature_of(len(layers))).cpu().numpy()
+            for layers, z in zip(prepared, self._logits(prepared), strict=True)
+        ]
 
     def prepared(self, frame: NDArray[Any], valid: Part | None = None) -> NDArray[np.float32]:
         """Give what the network sees of a frame; in any thread.

@@ -1,5 +1,6 @@
 """Models and a video -> the probability of each class on every frame; several models are averaged."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from glissile.atomic import replacing
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
+from glissile.io.tiff_files import CLASSIC_LIMIT
 from glissile.learn.device import describe
 from glissile.learn.probability import entropy
+from glissile.naming import possible_name
 from glissile.progress import Step, Steps
 from glissile.segment.predict import Predictor
 from glissile.segment.settings import SegmentSettings
@@ -52,7 +55,8 @@ class Ensemble:
         for folder, predictor in zip(folders, predictors, strict=True):
             if _classes(predictor) != first:
                 raise InputError(
-                    f"{folder}: finds other classes than {folders[0]}; take models of the same classes"
+                    f"{folder}: finds other classes than {folders[0]}, or in another order; take models of "
+                    "the same classes"
                 )
         return cls(predictors)
 
@@ -115,7 +119,7 @@ def segment_by_all(
         Device, batch and tiles.
     stacks : Path, optional
         Folder for `probability_CLASS.tif` and `entropy.tif`, float32 stacks of 0 to 1, NaN where a frame
-        shows nothing; they are there once all frames are done.
+        shows nothing; they are there once all frames are done. BigTIFF where the pixels need it.
 
     Yields
     ------
@@ -129,7 +133,7 @@ def segment_by_all(
     """
     ensemble = Ensemble.load(folders, settings)
     where = describe(ensemble.predictors[0].device)
-    with _stacks_in(stacks, ensemble.predictors[0].card.classes) as write:
+    with _stacks_in(stacks, video.shape, ensemble.predictors[0].card.classes) as write:
         for index in range(len(video)):
             found = ensemble.probabilities(video, index)
             write(found)
@@ -144,7 +148,7 @@ def segment_by_all(
 
 @contextmanager
 def _stacks_in(
-    folder: Path | None, classes: Sequence[DefectClass]
+    folder: Path | None, shape: tuple[int, int, int], classes: Sequence[DefectClass]
 ) -> Iterator[Callable[[NDArray[np.float32]], None]]:
     """Yield what takes the probabilities (classes, y, x) of each frame, in order; None writes nothing."""
     if folder is None:
@@ -152,12 +156,15 @@ def _stacks_in(
         return
     import tifffile
 
-    names = (*(f"probability_{c.key}" for c in classes), "entropy")
+    names = (*(possible_name(f"probability_{c.key}") for c in classes), "entropy")
+    if len(set(names)) < len(names):  # different only in what no file name can have
+        names = (*(f"probability_{c.value}" for c in classes), "entropy")
+    bigtiff = 4 * math.prod(shape) > CLASSIC_LIMIT
     with ExitStack() as files:
         opened = []
         for name in names:
             path = files.enter_context(replacing(folder / f"{name}.tif"))
-            opened.append(files.enter_context(tifffile.TiffWriter(path)))
+            opened.append(files.enter_context(tifffile.TiffWriter(path, bigtiff=bigtiff)))
 
         def write(found: NDArray[np.float32]) -> None:
             for stack, image in zip(opened, (*found[1:], entropy(found)), strict=True):
@@ -166,5 +173,5 @@ def _stacks_in(
         yield write
 
 
-def _classes(predictor: Predictor) -> dict[int, str]:
-    return {defect.value: defect.key for defect in predictor.card.classes}
+def _classes(predictor: Predictor) -> list[tuple[int, str]]:
+    return [(defect.value, defect.key) for defect in predictor.card.classes]

@@ -57,6 +57,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
     study_changed = Signal()  # another study, or another working video, or none
     facts_changed = Signal()
     frame_changed = Signal(int)  # index along t of the video that is shown
+    closed = Signal()
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
@@ -171,6 +172,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
         self._let_go(closing=False)
+        self.closed.emit()
         self.runner.close(lambda: None if study is None else study.experiment.close())
 
     def save(self) -> None:

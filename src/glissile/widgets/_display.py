@@ -59,6 +59,7 @@ class Display:
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
         self._probability: Image | None = None
+        self._faded = False
         self._drawing: Layer | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
@@ -180,11 +181,17 @@ class Display:
         self._segmentation.visible = True
 
     def show_probability(self, image: NDArray[np.float32], name: str, colormap: str) -> None:
-        """Show an image (y, x) of 0 to 1 over the frame that is looked at, in place of another one."""
+        """Show an image (y, x) of 0 to 1 over the frame that is looked at, in place of another one.
+
+        Not over frames that are compared. An image that the user has hidden stays so.
+        """
         assert self._study is not None
+        if self._alignment is not None:
+            return
         if self._probability is not None and self._probability.name == name:
             self._probability.data = image
-            self._probability.visible = True
+            self._probability.visible = self._probability.visible or self._faded
+            self._faded = False
             return
         self.hide_probability()
         self._probability = Image(
@@ -202,12 +209,12 @@ class Display:
 
     def fade_probability(self) -> None:
         """Hide the image of another frame until that of this one is there."""
-        if self._probability is not None:
-            self._probability.visible = False
+        if self._probability is not None and self._probability.visible:
+            self._probability.visible, self._faded = False, True
 
     def hide_probability(self) -> None:
         """Take what `show_probability` shows out of the viewer."""
-        layer, self._probability = self._probability, None
+        layer, self._probability, self._faded = self._probability, None, False
         self._remove(layer)
 
     @property
@@ -276,6 +283,7 @@ class Display:
         assert self._study is not None
         self.show_source(False)
         self.mode.enter(self._hide_alignment)
+        self.hide_probability()
         self._set_aside()
         self._alignment = Alignment(self._study, frame_number)
         for layer in self._alignment.layers:

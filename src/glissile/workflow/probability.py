@@ -14,8 +14,8 @@ from glissile.workflow.models import model_folder
 from glissile.workflow.stabilization import working_video
 
 # Without anything to do, the network is not kept in memory for longer.
-_IDLE_S = 60.0
-_LISTEN_EVERY_S = 0.05
+_IDLE_S = 20.0
+_LISTEN_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Asked:
 def probabilities_asked_for(folder: Path, first: Asked) -> Steps[None]:
     """Predict frame after frame as asked; only reads, so that a child process can do it.
 
-    Ends when nothing was asked for a minute.
+    Ends when nothing was asked for 20 s.
 
     Parameters
     ----------

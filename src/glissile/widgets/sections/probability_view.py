@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MASKS = "Masks alone"
 _ENTROPY = "Uncertainty (entropy)"
+# Work that keeps a network in the memory of the graphics card itself.
+_NEED_MEMORY = {"train", "segment"}
 # Both even to the eye; not the same, as they are not the same quantity.
 _PROBABILITY_COLORMAP, _ENTROPY_COLORMAP = "viridis", "magma"
 
@@ -50,9 +52,12 @@ class ProbabilityView(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout.addWidget(self.choice, 1)
         layout.addWidget(self.note)
         bench.study_changed.connect(self._start_anew)
-        bench.facts_changed.connect(self._follow_network)
+        bench.facts_changed.connect(self._make_room)
         bench.frame_changed.connect(self._follow_frame)
-        bench.state.video_changed.connect(self._follow_frame)
+        bench.closed.connect(self._start_anew)
+        video_changed = bench.state.video_changed
+        video_changed.connect(self._follow_frame)
+        self.destroyed.connect(lambda: video_changed.disconnect(self._follow_frame))
         self._start_anew()
 
     def _card_hash(self) -> str:
@@ -71,10 +76,12 @@ class ProbabilityView(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.choice.addItem(_ENTROPY)
         self.setVisible(bool(self._network))
 
-    def _follow_network(self) -> None:
-        """Take what is shown away once another network is in use."""
+    def _make_room(self) -> None:
+        """Take what is shown away once another network is in use, or needs the memory."""
         if self._network != self._card_hash():
             self._start_anew()
+        elif self._on and self._bench.state.running in _NEED_MEMORY:
+            self._switch_off()
 
     @property
     def _on(self) -> bool:
@@ -97,6 +104,8 @@ class ProbabilityView(QWidget):  # type: ignore[misc]  # qtpy brings no types
         study, display = self._bench.study, self._bench.display
         index = None if study is None or display.shows_source else display.working_index()
         self._wanted = None if index is None else Asked(index, self.choice.currentData())
+        if self._wanted is None:
+            self.note.setText("")
         if study is None or self._wanted is None or self._asked is not None:
             return
         self.note.setText("...")
