@@ -105,16 +105,17 @@ class Judge:
     ) -> Ticks[tuple[Certainty | None, Certainty | None, pd.DataFrame | None]]:
         """Find out how sure the network may be, on some frames that it has not learned from.
 
-        As the network sees those that have labelled frames beside them, as it sees all of them alone, and how
-        far probabilities hold: those of the first, or of the second where there is no other.
+        As the network sees those that have labelled frames beside them (where none has, as it sees them
+        alone), as it sees all of them alone, and how far probabilities of the first hold.
         """
         if self._references is None:
             certainty, table = (yield from self._found(self._layers, indices)) or (None, None)
             return certainty, None, table
         accompanied = [i for i in indices if len(self._layers(i)) > 1]
-        beside, of_beside = (yield from self._found(self._layers, accompanied)) or (None, None)
-        alone, of_alone = (yield from self._found(self._alone, indices)) or (None, None)
-        return beside, alone, of_alone if of_beside is None else of_beside
+        beside = yield from self._found(self._layers, accompanied)
+        alone = yield from self._found(self._alone, indices)
+        certainty, table = beside or alone or (None, None)
+        return certainty, alone[0] if alone else None, table
 
     def _found(
         self, layers_of: Callable[[int], NDArray[np.float32]], indices: Sequence[int]
