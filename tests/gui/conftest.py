@@ -1,5 +1,6 @@
 """A real napari for every test in this folder; skipped where there is no display."""
 
+import gc
 import os
 import sys
 
@@ -13,6 +14,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "/gui/" in item.path.as_posix():
             item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _modules_are_not_looked_through():
+    """Leave what is there already out of the collections by which napari finds viewers that leak."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
