@@ -455,7 +455,10 @@ def test_segment_writes_probabilities_on_request(model, files, tmp_path):
     probability = tifffile.imread(tmp_path / "p" / "probability_dislocation.tif")
     assert probability.shape == masks.shape
     assert probability[masks == 1].min() > 1 / 3 > probability[masks == 0].mean()
-    assert "choose another folder" in refused(*command, tmp_path / "q", "--probabilities", tmp_path / "q")
+    for masks in (tmp_path / "q", tmp_path / "q" / "entropy.tif"):
+        assert "choose another folder" in refused(*command, masks, "--probabilities", tmp_path / "q")
+    zarr = tmp_path / "q.zarr"
+    assert "choose another folder" in refused(*command, zarr, "--probabilities", zarr)
 
 
 def test_classes_are_named_once_and_travel_with_the_model(files, truth, tmp_path):

@@ -276,7 +276,8 @@ def segment_to_files(
 def _refuse_stacks(folder: Path, masks: Path) -> None:
     if folder.is_file():
         raise InputError(f"{folder}: is a file; give a folder for the probabilities")
-    if folder.resolve() in (masks.resolve(), masks.resolve().parent) and masks.suffix.lower() != ".zarr":
+    one_file = masks.suffix.lower() in TIFF_SUFFIXES
+    if folder.resolve() == (masks.resolve().parent if one_file else masks.resolve()):
         raise InputError(f"{folder}: holds the masks; choose another folder for the probabilities")
 
 

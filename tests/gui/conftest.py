@@ -6,7 +6,9 @@ import sys
 
 import pytest
 from idling import idle
+from qtpy.QtCore import QObject
 
+from glissile.widgets._bench import Bench
 from glissile.widgets.glissile_dock import MOTION_NAME, GlissileDock
 
 
@@ -35,6 +37,15 @@ def _needs_display():
 def viewer(make_napari_viewer_proxy):
     """A viewer as plugins get it: private access is an error, since warnings are."""
     return make_napari_viewer_proxy(strict_qt="raise")
+
+
+@pytest.fixture
+def bench(viewer):
+    """What a section of the dock works at, without the dock."""
+    parent = QObject()
+    bench = Bench(viewer, parent)
+    yield bench
+    bench.close()
 
 
 @pytest.fixture

@@ -3,21 +3,11 @@
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QObject
 
 from glissile import workflow
-from glissile.widgets._bench import Bench
 from glissile.widgets.sections.measure import MeasureSection
 
 T, Y, X = 6, 20, 40
-
-
-@pytest.fixture
-def bench(viewer):
-    parent = QObject()
-    bench = Bench(viewer, parent)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

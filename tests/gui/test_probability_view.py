@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QObject
 from untrained import model
 
 from glissile import workflow
@@ -12,18 +11,9 @@ from glissile.experiment import Experiment
 from glissile.learn.probability import entropy
 from glissile.segment.predict import Predictor
 from glissile.segment.settings import SegmentSettings
-from glissile.widgets._bench import Bench
 from glissile.widgets.sections.probability_view import ProbabilityView
 
 T, Y, X = 6, 40, 52
-
-
-@pytest.fixture
-def bench(viewer):
-    parent = QObject()
-    bench = Bench(viewer, parent)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

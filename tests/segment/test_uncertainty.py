@@ -106,11 +106,13 @@ def test_no_name_of_a_class_leads_out_of_the_folder(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*.tif")) == sorted(
         p.name for p in (tmp_path / "out").iterdir()
     )
-    alike = tuple(
-        c.model_copy(update={"name": name}) for c, name in zip(CLASSES, ("a/b", "a:b"), strict=True)
-    )
-    all_steps(segment_by_all([model(tmp_path / "m", classes=alike)], video(), CPU, stacks=tmp_path / "two"))
-    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == [
+
+
+@pytest.mark.parametrize("names", [("a/b", "a:b"), ("twin", "Twin")])
+def test_names_that_make_the_same_file_are_told_apart_by_value(tmp_path, names):
+    alike = tuple(c.model_copy(update={"name": n}) for c, n in zip(CLASSES, names, strict=True))
+    all_steps(segment_by_all([model(tmp_path / "m", classes=alike)], video(), CPU, stacks=tmp_path / "out"))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "entropy.tif",
         "probability_3.tif",
         "probability_7.tif",

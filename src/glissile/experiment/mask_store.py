@@ -227,7 +227,13 @@ class MaskStore:
         return zarr.open_array(self.path, mode="r")
 
     def check_writable(self) -> None:
-        """Refuse, as `write` does, where the store is read-only or another has taken its place."""
+        """Refuse to write.
+
+        Raises
+        ------
+        InputError
+            If the store is read-only, is no longer there or was replaced by one of another size.
+        """
         self._require_writable()
         self._require_same_shape()
 

@@ -30,9 +30,9 @@ def found_on(
     """Fit the certainty of a network to labelled frames.
 
     Temperature and reliability are of the same frames: of half a million pixels drawn from them at random,
-    or all where there are fewer. That is harmless, as the temperature is one number of very many pixels. The
-    factors of the areas are one number each of a few frames, and known no better than to about 1 / sqrt(2 n)
-    of themselves with n frames.
+    or all where there are fewer. With few frames the reliability is a little flattered by that. The factors
+    of the areas are one number each of a few frames, and known no better than to about 1 / sqrt(2 n) of
+    themselves with n frames.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ _PNG_DPI = 300
 
 _STRESS_COLOR = "#555555"
 # Colours alone are lost in a grey print: each class has a marker too, at about a dozen of its points.
-_MARKERS = "os^Dv<>P"
-_MARKERS_PER_LINE = 12
+MARKERS = "os^Dv<>P"
+_POINTS_MARKED = 12
 _BAND_OPACITY = 0.25
 
 _STYLE = {
@@ -170,7 +170,7 @@ def _plottable(table: pd.DataFrame, classes: Sequence[DefectClass], against: Abs
 
 def _draw_classes(axes: Axes, table: pd.DataFrame, x: Any, classes: Sequence[DefectClass]) -> float:
     """Draw one line per class; return the largest percentage drawn, for the limits of the axis."""
-    every = max(1, len(x) // _MARKERS_PER_LINE)
+    every = max(1, len(x) // _POINTS_MARKED)
     peak = 0.0
     for index, c in enumerate(classes):
         percent = 100 * table[fraction_column(c)].to_numpy(dtype=np.float64)
@@ -179,7 +179,7 @@ def _draw_classes(axes: Axes, table: pd.DataFrame, x: Any, classes: Sequence[Def
             percent,
             color=c.color,
             linewidth=1.1,
-            marker=_MARKERS[index % len(_MARKERS)],
+            marker=MARKERS[index % len(MARKERS)],
             markersize=3.5,
             clip_on=False,  # a marker at 0 % is whole
             # Staggered, so that the markers of two lines that run together do not cover each other.

@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from glissile.defects import DefectClass
-from glissile.quantify.against_strain import MM_PER_INCH, own_style
+from glissile.quantify.against_strain import MARKERS, MM_PER_INCH, own_style
 
 _WIDTH_MM, _HEIGHT_MM = 85, 75
-_MARKERS = "os^Dv<>P"
 
 
 def draw_reliability(table: pd.DataFrame, classes: Sequence[DefectClass]) -> Figure:
@@ -48,7 +47,7 @@ def draw_reliability(table: pd.DataFrame, classes: Sequence[DefectClass]) -> Fig
                     color=c.color,
                     linewidth=1.1 if used else 0.8,
                     linestyle="-" if used else (0, (4, 2)),
-                    marker=_MARKERS[index % len(_MARKERS)] if used else None,
+                    marker=MARKERS[index % len(MARKERS)] if used else None,
                     markersize=3.5,
                     clip_on=False,
                     label=c.name[:1].upper() + c.name[1:] if used else f"at temperature {temperature:.3g}",

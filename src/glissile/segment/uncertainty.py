@@ -157,7 +157,7 @@ def _stacks_in(
     import tifffile
 
     names = (*(possible_name(f"probability_{c.key}") for c in classes), "entropy")
-    if len(set(names)) < len(names):  # different only in what no file name can have
+    if len({name.casefold() for name in names}) < len(names):  # one file, on some systems or on all
         names = (*(f"probability_{c.value}" for c in classes), "entropy")
     bigtiff = 4 * math.prod(shape) > CLASSIC_LIMIT
     with ExitStack() as files:
