@@ -13,12 +13,29 @@ from glissile.experiment import Experiment
 T, Y, X = 200, 60, 80
 
 
+PAINTER = Path(__file__).with_name("painter.py")
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "test.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 255, (T, Y, X), dtype=np.uint8))
+    return path
+
+
+def test_closing_the_window_saves_the_last_stroke_and_says_nothing(tmp_path, video):
+    told = subprocess.run([sys.executable, PAINTER, video, "3"], capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0
+    assert "Traceback" not in told.stderr
+    assert "Error" not in told.stderr
+    with Experiment.open(tmp_path / "test.glissile") as experiment:
+        assert not experiment.read_only
+        assert list(experiment.labels_or_none().frames) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("saved", [1, 4, 9])
-def test_strokes_outlive_a_kill_of_napari(tmp_path, saved):
-    video = tmp_path / "test.tif"
-    tifffile.imwrite(video, np.random.default_rng(0).integers(0, 255, (T, Y, X), dtype=np.uint8))
-    painter = Path(__file__).with_name("painter.py")
-    with subprocess.Popen([sys.executable, painter, video], stdout=subprocess.PIPE, text=True) as process:
+def test_strokes_outlive_a_kill_of_napari(tmp_path, video, saved):
+    with subprocess.Popen([sys.executable, PAINTER, video], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = [int(process.stdout.readline()) for _ in range(saved)]
         process.kill()

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow
 
 from glissile import workflow
 from glissile.defects import DefectClass
@@ -75,6 +77,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         self._table_outdated = False
         self._closed = False
+        self._window: QMainWindow | None = None
         self._redraw = self._timer(_REDRAW_EVERY_MS, self.display.refresh_masks)
         self._count = self._timer(_COUNT_EVERY_MS, self.facts_changed.emit)
         viewer.dims.events.current_step.connect(self._on_frame)
@@ -112,6 +115,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         number = self.display.frame_number()
         self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
         self.study = study
+        self._window = _window_of(self.parent())
         try:
             self._show(study, number)
         except BaseException as error:
@@ -185,7 +189,10 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.keeper.close()
             self.keeper.deleteLater()
             self.keeper = None
-        self.display.clear()
+        if self._window is None or isalive(self._window):
+            self.display.clear()
+        else:
+            self.display.forget()
         if self.study is not None and closing:
             self.study.experiment.close()
         self.study = None
@@ -387,6 +394,14 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self.keeper is not None and working is not None:
             self.keeper.show_frame(working)
         self.frame_changed.emit(index)
+
+
+def _window_of(dock: QObject) -> QMainWindow | None:
+    """Give napari's window around a dock, which need not be in one."""
+    above = dock.parent()
+    while above is not None and not isinstance(above, QMainWindow):
+        above = above.parent()
+    return above
 
 
 def _too_large(video: Video) -> str:

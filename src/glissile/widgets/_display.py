@@ -111,6 +111,10 @@ class Display:
         self.hide_probability()
         for layer in (self._source, self._labels, self._segmentation, self._video):
             self._remove(layer)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the study where its layers went with their window."""
         self._source = self._labels = self._segmentation = self._video = None
         self._study = self.masks = None
         self._state.shown = None
