@@ -4,12 +4,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from drawings import job_of
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, Normalisation
+from glissile.io.checkpoint import Architecture, Normalisation, load_model
+from glissile.learn.intensity import normalised
+from glissile.learn.judging import Judge
 from glissile.learn.labelled import gathered
-from glissile.learn.references import References, seen, without_references
+from glissile.learn.references import References, enough_in, seen, without_references
+from glissile.learn.train import train
 from glissile.learn.unet import build, logits_of
+from glissile.progress import finish
 
 SHAPE = (48, 64)
 LOOKING = Architecture(kind="residual", outputs=3, widths=(4, 8), stem=2, references=2)
@@ -30,8 +35,8 @@ def changing(steps, noise=0.01):
 def truths(n):
     drawn = np.zeros((n, *SHAPE), np.uint8)
     for i in range(n):
-        drawn[i, 4 + 10 * i, :30] = 1
-        drawn[i, :, 34 + 8 * i] = 2
+        drawn[i, (4 + 10 * i) % 45, :30] = 1
+        drawn[i, :, 31 + (3 + 8 * i) % 33] = 2
     return drawn
 
 
@@ -117,10 +122,41 @@ def test_part_of_the_field_of_view_is_compared_with_the_same_part():
 def test_only_training_frames_are_looked_at():
     frames, masks = changing((0.0, 0.25, 0.5, 1.0)), truths(4)
     data = gathered(frames, masks, range(4), DEFAULT_CLASSES, [1], Normalisation())
-    made = References.of(data, 2)
+    made = References.of(data, data.training, 2)
     # What is held out finds two others, and is found by none.
     assert set(made.alike(data.frames[1])) == {0, 1}
     assert made.channels([1])[0] == pytest.approx(data.frames[2], abs=0.007)
+
+
+def of_seven_or_eight(training):
+    frames, masks = changing(np.linspace(0, 1, 9)), truths(9)
+    return gathered(frames, masks, range(9), DEFAULT_CLASSES, range(training, 9), Normalisation())
+
+
+def test_few_frames_are_not_enough_to_learn_from():
+    assert not enough_in(of_seven_or_eight(7))
+    assert enough_in(of_seven_or_eight(8))
+
+
+def test_frames_held_out_are_looked_at_once_they_were_scored_on(tmp_path, monkeypatch):
+    frames, masks = changing(np.linspace(0, 1, 9)), truths(9)
+    job = job_of(tmp_path, n=9, frames=frames, masks=masks, validation=(4,), epochs=1)
+    scored_with = []
+    scored = Judge.scored
+
+    def spied(judge, indices):
+        scored_with.append(len(judge._references.kept()["references.frames"]))
+        return scored(judge, indices)
+
+    monkeypatch.setattr(Judge, "scored", spied)
+    card = finish(train(job))
+    assert set(scored_with) == {8}
+    tensors, _ = load_model(tmp_path)
+    kept = References.found_in(tensors, card.architecture)
+    held_out = normalised(frames[4], Normalisation())
+    assert kept.channels([4])[0] == pytest.approx(held_out, abs=0.007)
+    # And it is not given its own labels even so.
+    assert 4 not in kept.alike(held_out)
 
 
 def test_they_are_kept_with_the_weights_and_found_again():

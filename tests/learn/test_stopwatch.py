@@ -190,8 +190,8 @@ def test_a_slow_start_after_a_pause_ends_no_training(tmp_path, timed, at_rest, s
 
 def test_calibrating_twice_is_counted(tmp_path, timed):
     clock = Clock()
-    timed(clock, calibrate_s=3.0)
-    finish(train(drawings.job_of(tmp_path, minutes=1, validation=(2,), references=2)))
+    timed(clock, calibrate_s=1.9)
+    finish(train(drawings.job_of(tmp_path, n=9, minutes=1, validation=(2,), references=2)))
     assert 51 < clock.now < 60 + STEP_S
 
 

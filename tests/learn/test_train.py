@@ -346,14 +346,16 @@ def test_it_learns_on_cuda(tmp_path):
 
 
 def test_what_is_not_valid_has_no_part_in_the_network_its_scores_and_previews(tmp_path):
-    frames, masks = drawings(6)
+    frames, masks = drawings(9)
     part = slice(0, 50), slice(9, 64)
     other_frames, other_masks = frames.copy(), masks.copy()
     other_frames[:, 50:], other_masks[:, 50:] = 255, 1
     other_frames[:, :, :9], other_masks[:, :, :9] = 255, 2
     cards, previews = [], []
     for name, f, m in (("one", frames, masks), ("other", other_frames, other_masks)):
-        job = job_of(tmp_path / name, frames=f, masks=m, valid=(part,) * 6, preview=Preview(f[2], 2, part))
+        job = job_of(
+            tmp_path / name, frames=f, masks=m, n=9, valid=(part,) * 9, preview=Preview(f[2], 2, part)
+        )
         cards.append(finish(train(job), lambda step: previews.append(step.preview)))
     one, other = (load_model(tmp_path / name)[0] for name in ("one", "other"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -366,8 +368,15 @@ def test_what_is_not_valid_has_no_part_in_the_network_its_scores_and_previews(tm
         assert not one[:, :9].any()
 
 
+def two_places():
+    """Drawings that are alike, six of each of two places."""
+    frames, masks = (np.repeat(drawn, 6, axis=0) for drawn in drawings(2))
+    noise = np.random.default_rng(0).integers(0, 20, frames.shape, dtype=np.uint8)
+    return {"n": 12, "frames": frames // 2 + noise, "masks": masks, "validation": (1, 3, 5)}
+
+
 def test_a_training_tells_how_sure_the_network_may_be(tmp_path):
-    card, _ = run(job_of(tmp_path, n=8, validation=(1, 3, 5), epochs=3))
+    card, _ = run(job_of(tmp_path, **two_places(), epochs=3))
     for certainty in (card.certainty, card.alone_certainty):
         assert 0.1 <= certainty.temperature <= 10
         assert all(factor > 0 for factor in certainty.area_factors)
@@ -383,10 +392,7 @@ def root_mean_square(values):
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_areas_on_the_hold_out_are_uncertain_by_as_much_as_they_are_wrong(tmp_path, alone):
-    frames, masks = (np.repeat(drawn, 4, axis=0) for drawn in drawings(2))  # some are alike
-    noise = np.random.default_rng(0).integers(0, 20, frames.shape, dtype=np.uint8)
-    alike = {"n": 8, "frames": frames // 2 + noise, "masks": masks}
-    job = job_of(tmp_path, **alike, validation=(1, 3, 5), epochs=8)
+    job = job_of(tmp_path, **two_places(), epochs=8)
     card, _ = run(job)
     assert card.certainty != card.alone_certainty
     predictor = Predictor(tmp_path, SegmentSettings(device="cpu"))
@@ -405,7 +411,7 @@ def test_areas_on_the_hold_out_are_uncertain_by_as_much_as_they_are_wrong(tmp_pa
 
 
 def test_without_a_hold_out_nothing_is_known_of_certainty(tmp_path):
-    run(job_of(tmp_path, n=8, validation=(1, 3, 5), epochs=1))
+    run(job_of(tmp_path, **two_places(), epochs=1))
     card, _ = run(job_of(tmp_path, validation=(), epochs=1))
     assert card.certainty is None
     assert card.alone_certainty is None

@@ -28,7 +28,7 @@ def weights_equal(a: Path, b: Path) -> bool:
 
 def published(folder, **changes):
     """The published recipe with a network that takes milliseconds."""
-    job = job_of(folder, n=6, **changes)
+    job = job_of(folder, n=9, **changes)
     small = job.recipe.model_copy(
         update={
             "optimizer": "rmsprop",

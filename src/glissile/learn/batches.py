@@ -1,5 +1,6 @@
 """Which frames every training step sees; drawn in the background where the device would have to wait."""
 
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -13,8 +14,9 @@ from glissile.learn.references import References
 from glissile.learn.within_memory import Room
 
 _STREAM_ORDER, _STREAM_SAMPLE = 1, 2
-# Batches that are drawn before they are needed.
-_AHEAD = 2
+# Batches that are drawn before they are needed, and by how many threads at most: a graphics card learns from
+# a small batch in less time than it takes to draw one.
+_AHEAD, _THREADS = 8, 4
 # In this share of the samples, labelled frames less alike are shown beside a frame: in a video, many frames
 # are further from any labelled one than the labelled ones are from each other.
 _FURTHER, _FURTHER_AMONG = 0.2, 6
@@ -24,7 +26,7 @@ class Batches:
     """The batches of a training, by the number of their step.
 
     Every random number comes from the seed and the number of the step, so that it matters neither when nor
-    where a batch is drawn. For a graphics card, a thread draws the next ones meanwhile, into memory that is
+    where a batch is drawn. For a graphics card, threads draw the next ones meanwhile, into memory that is
     copied from without waiting. On the CPU that would gain nothing: a step keeps all cores busy, and drawing
     for it is a thirtieth of its work.
 
@@ -57,29 +59,31 @@ class Batches:
         self._steps_per_epoch = steps_per_epoch
         self._drawn: dict[int, Future[Batch]] = {}
         self._drawn_for: tuple[Room, str] | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
         if device.type != "cpu":
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="glissile-batches")
+            self._threads = ThreadPoolExecutor(
+                min(_THREADS, os.cpu_count() or 1), thread_name_prefix="glissile-batches"
+            )
 
     def take(self, step: int, room: Room, device: torch.device) -> Batch:
         """Give the batch of step `step`, of the size that `room` allows, to be used on `device`."""
-        if self._thread is None or device.type == "cpu":
+        if self._threads is None or device.type == "cpu":
             return self._draw(step, room)
         if self._drawn_for != (room, device.type):
             self._forget()
             self._drawn_for = room, device.type
         for number in range(step, step + _AHEAD + 1):
             if number not in self._drawn:
-                self._drawn[number] = self._thread.submit(self._draw_there, number, room, device)
+                self._drawn[number] = self._threads.submit(self._draw_there, number, room, device)
         for number in [n for n in self._drawn if n < step]:
             self._drawn.pop(number).cancel()
         return self._drawn.pop(step).result()
 
     def close(self) -> None:
-        """End the thread, within one batch."""
+        """End the threads, within one batch."""
         self._forget()
-        if self._thread is not None:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _forget(self) -> None:
         for batch in self._drawn.values():

@@ -1,7 +1,5 @@
 """Grey values as seen from their own neighbourhood: faint lines in dark corners become as plain as others."""
 
-from math import exp
-
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -28,8 +26,8 @@ class LocalContrast(nn.Module):
 
     def __init__(self, sigma_px: float) -> None:
         super().__init__()
-        self._near = _kernel(sigma_px / _SHRINK)
-        self._far = _kernel(sigma_px * _WIDER / _SHRINK)
+        self._near = sigma_px / _SHRINK
+        self._far = sigma_px * _WIDER / _SHRINK
 
     def forward(self, grey: Tensor) -> Tensor:
         """Local contrast (n, 1, y, x) of grey values (n, 1, y, x)."""
@@ -40,16 +38,13 @@ class LocalContrast(nn.Module):
             return (_SCALE * deviation / spread).clamp(-_FURTHEST, _FURTHEST)
 
 
-def _kernel(sigma: float) -> list[float]:
+def _smooth(values: Tensor, sigma: float) -> Tensor:
+    """Gaussian mean of (n, 1, y, x), the edge repeated; `sigma` in shrunk pixels."""
     reach = max(1, round(3 * sigma))
-    weights = [exp(-0.5 * (place / sigma) ** 2) for place in range(-reach, reach + 1)]
-    return [weight / sum(weights) for weight in weights]
-
-
-def _smooth(values: Tensor, kernel: list[float]) -> Tensor:
-    """Gaussian mean of (n, 1, y, x), the edge repeated."""
-    weights = torch.tensor(kernel, dtype=values.dtype, device=values.device)
-    reach = len(kernel) // 2
+    # Made where it is needed: what comes from the computer cannot be recorded (`glissile.learn.replaying`).
+    place = torch.arange(-reach, reach + 1, dtype=values.dtype, device=values.device)
+    weights = torch.exp(-0.5 * (place / sigma) ** 2)
+    weights = weights / weights.sum()
     small = functional.avg_pool2d(values, _SHRINK, ceil_mode=True)
     small = functional.pad(small, (reach, reach, reach, reach), mode="replicate")
     small = functional.conv2d(small, weights[None, None, :, None])

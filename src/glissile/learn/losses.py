@@ -32,9 +32,8 @@ def dice_loss(probabilities: Tensor, truth: Tensor, *, over: str) -> Tensor:
     losses = 1 - (2 * overlap + 1) / (sizes + 1)
     if over == "all":
         return losses.mean()
-    present = (true_size > 0).to(losses.dtype)
-    present[0] = 0
-    return (losses * present).sum() / present.sum().clamp(min=1)
+    present = (true_size[1:] > 0).to(losses.dtype)
+    return (losses[1:] * present).sum() / present.sum().clamp(min=1)
 
 
 def segmentation_loss(logits: Tensor, truth: Tensor, *, dice_over: str) -> Tensor:

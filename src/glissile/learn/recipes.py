@@ -155,7 +155,7 @@ class Recipe(BaseModel):
         le=8,
         title="Labelled frames beside",
         description="How many labelled frames that resemble the frame the residual network looks at, too; 0 "
-        "for none. It learns from them what is labelled and what is not",
+        "for none. It learns from them what is labelled and what is not, once eight frames or more train",
         json_schema_extra={"advanced": True},
     )
     grey: Literal["percentiles", "flattened", "full range"] = Field(

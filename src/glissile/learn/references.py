@@ -27,6 +27,8 @@ _SLOW_PX = 8.0
 # The most similar frame of the videos tried has more than 0.8, one of another video 0.3 at most.
 _LEAST_ALIKE = 0.4
 _NOISE_PX = 2.0
+# With less than this, the small copies differ by more than 8 bits of grey value can explain.
+_SURELY_ANOTHER = 0.99
 # A small copy with less than this is even, and resembles nothing.
 _EVEN = 1e-4
 # Places where the labels are the same in all frames tell little: so much of what the others do. Those around
@@ -37,6 +39,9 @@ _AROUND_PX = 4.0
 _BLUR_PX = 1.0
 # With many or large labelled frames, some are kept with the model: so much of them.
 _MOST_PX = 96_000_000
+# With five labelled frames, most are unlike any other, and what is learned from such pairs is wrong for pairs
+# that are alike: faint stacking faults were lost where the frame beside has none. With ten it helps.
+_FEWEST = 8
 # Grey values are kept in 8 bits.
 _LOWEST = -0.5 - FURTHEST
 _GREY_STEP = (1 + 2 * FURTHEST) / 255
@@ -68,14 +73,15 @@ class References:
         self._whole = slice(0, frames.shape[1]), slice(0, frames.shape[2])
         self._telling = _telling(truths, classes)
         # Neighbouring frames look at the same ones.
+        self._channels = lru_cache(maxsize=2)(self._joined)
         self._labels = lru_cache(maxsize=8)(self._drawn)
         self._small = lru_cache(maxsize=8)(self._shrunk)
 
     @classmethod
-    def of(cls, data: Labelled, looked_at: int) -> "References":
-        """Take the training frames of `data`, or where these are very many some of them, spread evenly."""
+    def of(cls, data: Labelled, indices: Sequence[int], looked_at: int) -> "References":
+        """Take these frames of `data`, or where they are very many some of them, spread evenly."""
         most = max(1, _MOST_PX // data.truths[0].size)
-        used = list(data.training[:: -(-len(data.training) // most)])
+        used = list(indices[:: -(-len(indices) // most)])
         return cls(data.frames[used], data.truths[used], classes=len(data.classes), looked_at=looked_at)
 
     @classmethod
@@ -150,12 +156,14 @@ class References:
         telling, theirs = self._small(rows.start, rows.stop, columns.start, columns.stop)
         # Details tell which frame is the most alike, but in small frames drown in noise.
         likeness, likely_the_same = np.einsum("lnv,lv->ln", theirs, _details(frame, telling))
+        order = [int(i) for i in np.argsort(-likeness, kind="stable") if likely_the_same[i] > _LEAST_ALIKE]
+        if not order or likeness[order[0]] < _SURELY_ANOTHER:
+            return order
         levels = _levels(frame)
         return [
-            int(i)
-            for i in np.argsort(-likeness, kind="stable")
-            if likely_the_same[i] > _LEAST_ALIKE
-            and not np.array_equal(self._levels[i, rows, columns], levels)
+            i
+            for i in order
+            if likeness[i] < _SURELY_ANOTHER or not np.array_equal(self._levels[i, rows, columns], levels)
         ]
 
     def channels(self, alike: Sequence[int]) -> NDArray[np.float32]:
@@ -172,9 +180,13 @@ class References:
             Grey values of the first, then for each of those looked at how far each pixel belongs to
             each class, 0 to 1; where there are fewer, the last of them again.
         """
-        looked_at = [alike[min(k, len(alike) - 1)] for k in range(self._looked_at)]
+        return self._channels(tuple(alike[min(k, len(alike) - 1)] for k in range(self._looked_at)))
+
+    def _joined(self, looked_at: tuple[int, ...]) -> NDArray[np.float32]:
         labels = np.concatenate([self._labels(i) for i in looked_at]).astype(np.float32) / 255
-        return np.concatenate([_greys(self._levels[looked_at[0]])[None], labels])
+        channels = np.concatenate([_greys(self._levels[looked_at[0]])[None], labels])
+        channels.setflags(write=False)
+        return channels
 
     def _shrunk(
         self, top: int, bottom: int, left: int, right: int
@@ -189,6 +201,11 @@ class References:
         truth = self._truths[index]
         sharp = [255 * (truth == k).astype(np.uint8) for k in range(1, self._classes + 1)]
         return np.stack([cv2.GaussianBlur(plane, (0, 0), _BLUR_PX) for plane in sharp])
+
+
+def enough_in(data: Labelled) -> bool:
+    """Whether there are training frames enough to learn from them what a labelled frame tells of another."""
+    return len(data.training) >= _FEWEST
 
 
 def seen(

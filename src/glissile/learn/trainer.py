@@ -1,7 +1,7 @@
 """One network in training: steps, the weights that are kept, and its state as tensors and numbers."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf, isfinite, nan
 from typing import Any
@@ -17,6 +17,7 @@ from glissile.learn.device import memory_format, quick_precision
 from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe
+from glissile.learn.replaying import Replayed
 from glissile.learn.schedule import Plateau, one_cycle
 from glissile.learn.unet import ResidualUNet, build, logits_of
 
@@ -66,6 +67,11 @@ class Trainer:
         self.kept = copy.deepcopy(self.network).eval() if recipe.average else self.network
         self._optimizer = self._new_optimizer()
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._precision is torch.float16)
+        self._replayed: Replayed | None = None
+        if device.type == "cuda":
+            self._replayed = Replayed(
+                self._learned, tuple(self.network.parameters()), tuple(self.network.buffers())
+            )
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe, parameters = self._recipe, self.network.parameters()
@@ -103,13 +109,15 @@ class Trainer:
             group["lr"] = self._recipe.learning_rate * share * self.rate_share
         self.network.train()
         self._optimizer.zero_grad(set_to_none=True)
-        statistics = [buffer.clone() for buffer in self.network.buffers()]
+        statistics = _together(self.network.buffers())
         try:
             loss, finite = self._loss_and_gradient(batch)
             if finite:
                 self._scaler.step(self._optimizer)
         except BaseException:
             self._undo(statistics)
+            if self._replayed is not None:
+                self._replayed.forget()
             raise
         searching = not finite and isfinite(loss) and self._scaler.get_scale() > 1
         self._scaler.update()
@@ -122,18 +130,23 @@ class Trainer:
 
     def _loss_and_gradient(self, batch: Batch) -> tuple[float, bool]:
         """Loss of a batch, and whether it and its gradient, which the parameters have now, are finite."""
+        frames, truth = torch.from_numpy(batch.frames), torch.from_numpy(batch.truth)
         with _tried_convolutions(self.device):
-            truth = torch.from_numpy(batch.truth).to(self.device, non_blocking=True)
-            loss = self._loss(batch.frames, truth)
-            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            loss = self._learned(frames, truth) if self._replayed is None else self._replayed(frames, truth)
         self._scaler.unscale_(self._optimizer)
         # Clipped at infinity, which is measured and left as it is.
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), inf)
         # The one place in a step that waits for the device.
-        value, size = torch.stack([loss.detach(), norm]).tolist()
+        value, size = torch.stack([loss, norm]).tolist()
         return value, isfinite(value) and isfinite(size)
 
-    def _loss(self, frames: NDArray[np.float32], truth: Tensor) -> Tensor:
+    def _learned(self, frames: Tensor, truth: Tensor) -> Tensor:
+        """Loss of a batch; the gradients are left in the parameters."""
+        loss = self._loss(frames, truth.to(self.device, non_blocking=True))
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _loss(self, frames: Tensor, truth: Tensor) -> Tensor:
         over = self._recipe.dice_over
         if not isinstance(self.network, ResidualUNet) or frames.shape[1] == self.architecture.inputs:
             return segmentation_loss(self._logits(self.network, frames), truth, dice_over=over)
@@ -143,17 +156,16 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def _undo(self, statistics: list[Tensor]) -> None:
+    def _undo(self, statistics: Sequence[Tensor]) -> None:
         """Forget a gradient, and what the batch normalisation has seen."""
         self._optimizer.zero_grad(set_to_none=True)
-        for buffer, before in zip(self.network.buffers(), statistics, strict=True):
-            buffer.copy_(before)
+        _apart(statistics, self.network.buffers())
 
     @torch.inference_mode()
     def logits(self, frame: NDArray[np.float32]) -> Tensor:
         """Logits (classes, y, x) of what is seen of one frame (channels, y, x), by the kept weights."""
         self.kept.eval()
-        return self._logits(self.kept, frame[None])[0]
+        return self._logits(self.kept, torch.from_numpy(frame[None]))[0]
 
     @torch.inference_mode()
     def loss(self, logits: Tensor, truth: NDArray[np.uint8]) -> float:
@@ -161,8 +173,8 @@ class Trainer:
         target = torch.from_numpy(truth.astype(np.int64)).to(logits.device)
         return float(segmentation_loss(logits[None], target[None], dice_over=self._recipe.dice_over))
 
-    def _logits(self, network: Callable[[Tensor], Tensor], frames: NDArray[np.float32]) -> Tensor:
-        there = torch.from_numpy(frames).to(device=self.device, memory_format=self._layout, non_blocking=True)
+    def _logits(self, network: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
+        there = frames.to(device=self.device, memory_format=self._layout, non_blocking=True)
         with torch.autocast(
             self.device.type, dtype=self._precision, enabled=self._precision is not torch.float32
         ):
@@ -173,16 +185,20 @@ class Trainer:
         if self.kept is self.network:
             return
         decay = min(self._recipe.average, (1 + step) / (_AVERAGE_DELAY + step))
-        pairs = list(zip(_tensors(self.kept), _tensors(self.network), strict=True))
-        numbers = [(kept, own) for kept, own in pairs if kept.is_floating_point()]
+        kept, own = ([t for t in _tensors(n) if t.is_floating_point()] for n in (self.kept, self.network))
         # All in one call: one by one they would keep a graphics card waiting.
-        get_ema_multi_avg_fn(decay)([k for k, _ in numbers], [o for _, o in numbers], 0)  # type: ignore[no-untyped-call]
-        for kept, own in pairs:
+        get_ema_multi_avg_fn(decay)(kept, own, 0)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _keep_counts(self) -> None:
+        """Let the kept network know how many batches were seen, which changes nothing about its logits."""
+        for kept, own in zip(self.kept.buffers(), self.network.buffers(), strict=True):
             if not kept.is_floating_point():
                 kept.copy_(own)
 
     def kept_weights(self) -> dict[str, Tensor]:
         """Copy to the CPU the weights that would be kept now."""
+        self._keep_counts()
         return {name: t.detach().to("cpu", copy=True) for name, t in self.kept.state_dict().items()}
 
     def use_weights(self, weights: Mapping[str, Tensor]) -> None:
@@ -207,6 +223,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next step depends on: tensors on the CPU, and numbers that JSON keeps exactly."""
+        self._keep_counts()
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
         if self.kept is not self.network:
             tensors |= {f"kept.{name}": t for name, t in self.kept.state_dict().items()}
@@ -261,6 +278,25 @@ def _tried_convolutions(device: torch.device) -> Iterator[None]:
 def _tensors(network: torch.nn.Module) -> list[Tensor]:
     """All that a network consists of, in the same order for networks of one kind."""
     return [*network.parameters(), *network.buffers()]
+
+
+def _together(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Copy tensors into one long one for each type of number: a few launches instead of hundreds."""
+    return [torch.cat([t.reshape(-1) for t in alike]) for alike in _by_type(tensors)]
+
+
+def _apart(together: Sequence[Tensor], tensors: Iterable[Tensor]) -> None:
+    """Give `tensors` the values that `_together` copied."""
+    for values, alike in zip(together, _by_type(tensors), strict=True):
+        for tensor, own in zip(alike, torch.split(values, [t.numel() for t in alike]), strict=True):
+            tensor.copy_(own.reshape(tensor.shape))
+
+
+def _by_type(tensors: Iterable[Tensor]) -> list[list[Tensor]]:
+    found: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        found.setdefault(tensor.dtype, []).append(tensor)
+    return list(found.values())
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

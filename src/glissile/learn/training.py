@@ -35,7 +35,7 @@ from glissile.learn.judging import Judge
 from glissile.learn.keeping import read_checkpoint, unusable, write_checkpoint
 from glissile.learn.labelled import Part, gathered
 from glissile.learn.recipes import Recipe
-from glissile.learn.references import References
+from glissile.learn.references import References, enough_in
 from glissile.learn.reliability import RELIABILITY_FILE
 from glissile.learn.schedule import Divergence, Plan
 from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
@@ -100,11 +100,11 @@ class Training:
             widths=recipe.widths,
             stem=recipe.stem,
             local_contrast_px=recipe.local_contrast_px,
-            references=recipe.references if recipe.network == "residual" else 0,
+            references=recipe.references if recipe.network == "residual" and enough_in(self._data) else 0,
         )
         self._references: References | None = None
         if architecture.references:
-            self._references = References.of(self._data, architecture.references)
+            self._references = References.of(self._data, self._data.training, architecture.references)
         room = Room.wanted(recipe, len(self._data.training), self._data.frames.shape[1:])
         self._trainer = FittingTrainer(architecture, recipe, room)
         self._parent: Parent | None = None
@@ -393,7 +393,7 @@ class Training:
         self._fit_plan()
 
     def close(self) -> None:
-        """End the thread that draws batches."""
+        """End the threads that draw batches."""
         self._batches.close()
 
     def end(self) -> Ticks[ModelCard]:
@@ -447,7 +447,12 @@ class Training:
         # Never beside another model than theirs.
         for name in (SCORES_FILE, RELIABILITY_FILE):
             (self._folder / name).unlink(missing_ok=True)
-        kept = self._references.kept() if self._references else {}
+        kept = {}
+        if self._references:
+            # Scored without the frames held out, which may help with others from now on.
+            labelled = sorted({*self._data.training, *self._data.validation})
+            looked_at = self._trainer.architecture.references
+            kept = References.of(self._data, labelled, looked_at).kept()
         card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:
             write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))

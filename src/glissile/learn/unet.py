@@ -103,7 +103,7 @@ class ResidualUNet(nn.Module):
         """Give what is seen in frames (n, channels, y, x), at the resolution of the stem."""
         if self.local is not None:
             x = torch.cat([x, self.local(x[:, :1])], dim=1)
-        levels = [self.entry(functional.pixel_unshuffle(x, self.fold))]
+        levels = [self.entry(functional.pixel_unshuffle(_narrowed(x), self.fold))]
         for down in self.down:
             levels.append(down(levels[-1]))
         x = levels.pop()
@@ -115,7 +115,7 @@ class ResidualUNet(nn.Module):
     def _correction(self, features: Tensor, x: Tensor) -> Tensor:
         if self.beside is None:
             raise ValueError("this network cannot look at labelled frames")
-        return self.beside(features, functional.pixel_unshuffle(x, self.fold))  # type: ignore[no-any-return]
+        return self.beside(features, functional.pixel_unshuffle(_narrowed(x), self.fold))  # type: ignore[no-any-return]
 
 
 class _Comparison(nn.Module):
@@ -163,6 +163,12 @@ class _ResidualBlock(nn.Module):
             convolution = fuse_conv_bn_eval(getattr(self, name), getattr(self, f"{name}_norm"))
             setattr(self, name, convolution)
             setattr(self, f"{name}_norm", nn.Identity())
+
+
+def _narrowed(x: Tensor) -> Tensor:
+    """Round to the precision of the convolutions that follow, so that less is moved to where they take it."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -233,8 +239,8 @@ def logits_of(network: Callable[[Tensor], Tensor], frames: Tensor, stride: int) 
         In single precision.
     """
     y, x = frames.shape[-2:]
-    padded = functional.pad(frames, (0, -x % stride, 0, -y % stride), mode="replicate")
-    logits: Tensor = network(padded)
+    missing = (0, -x % stride, 0, -y % stride)
+    logits: Tensor = network(functional.pad(frames, missing, mode="replicate") if any(missing) else frames)
     return logits[..., :y, :x].float()
 
 

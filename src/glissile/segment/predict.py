@@ -1,5 +1,6 @@
 """A trained network and a video -> the mask of every frame."""
 
+import os
 import zlib
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -29,6 +30,8 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
+# A graphics card is quicker than what prepares its frames.
+_PREPARING = 4
 
 
 class Segmented(NamedTuple):
@@ -79,6 +82,11 @@ class Predictor:
         self._tile_px = settings.tile_px
         self._overlap_px = settings.overlap_px
         self.remark = ""
+
+    @property
+    def preparing_threads(self) -> int:
+        """How many threads should prepare frames: one where the network keeps all cores busy."""
+        return 1 if self.device.type == "cpu" else min(_PREPARING, os.cpu_count() or 1)
 
     @property
     def batch_size(self) -> int:
@@ -332,15 +340,18 @@ def _ahead(predictor: Predictor, video: Video, todo: Sequence[int]) -> Iterator[
     def batch() -> list[int]:
         return [waiting.popleft() for _ in range(min(predictor.batch_size, len(waiting)))]
 
-    with ThreadPoolExecutor(1, thread_name_prefix="frames") as reader:
-        coming = reader.submit(_read, predictor, video, batch())
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="frames") as reader,
+        ThreadPoolExecutor(predictor.preparing_threads, thread_name_prefix="prepared-frames") as preparing,
+    ):
+        coming = reader.submit(_read, predictor, video, batch(), preparing)
         while prepared := coming.result():
-            coming = reader.submit(_read, predictor, video, batch())
+            coming = reader.submit(_read, predictor, video, batch(), preparing)
             yield _predicted(predictor, video, prepared)
 
 
 def _read(
-    predictor: Predictor, video: Video, batch: Sequence[int]
+    predictor: Predictor, video: Video, batch: Sequence[int], preparing: ThreadPoolExecutor
 ) -> list[tuple[list[int], list[NDArray[np.float32]] | None]]:
     """Read the valid parts of the frames of a batch, as indices along t and what the network takes of them.
 
@@ -351,8 +362,12 @@ def _read(
     alike: dict[tuple[int, ...], list[int]] = {}
     for i, frame in frames.items():
         alike.setdefault(frame.shape if frame.size else (), []).append(i)
+
+    def prepared(i: int) -> NDArray[np.float32]:
+        return predictor.prepared(frames[i], video.valid_part(i))
+
     return [
-        (indices, [predictor.prepared(frames[i], video.valid_part(i)) for i in indices] if shape else None)
+        (indices, list(preparing.map(prepared, indices)) if shape else None)
         for shape, indices in alike.items()
     ]
 
