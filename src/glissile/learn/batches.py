@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from glissile.learn.within_memory import Room
 _STREAM_ORDER, _STREAM_SAMPLE = 1, 2
 # Batches that are drawn before they are needed, and by how many threads at most: a graphics card learns from
 # a small batch in less time than it takes to draw one.
-_AHEAD, _THREADS = 8, 4
+_AHEAD, _THREADS = 8, 6
 # In this share of the samples, labelled frames less alike are shown beside a frame: in a video, many frames
 # are further from any labelled one than the labelled ones are from each other.
 _FURTHER, _FURTHER_AMONG = 0.2, 6
@@ -60,7 +61,10 @@ class Batches:
         self._drawn: dict[int, Future[Batch]] = {}
         self._drawn_for: tuple[Room, str] | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._threads_of_opencv = cv2.getNumThreads()
         if device.type != "cpu":
+            # Several of OpenCV's to each of these would only wait for one another.
+            cv2.setNumThreads(1)
             self._threads = ThreadPoolExecutor(
                 min(_THREADS, os.cpu_count() or 1), thread_name_prefix="glissile-batches"
             )
@@ -84,6 +88,7 @@ class Batches:
         self._forget()
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
+            cv2.setNumThreads(self._threads_of_opencv)
 
     def _forget(self) -> None:
         for batch in self._drawn.values():
