@@ -199,7 +199,7 @@ class Recipe(BaseModel):
         json_schema_extra={"advanced": True},
     )
     most_epoch_steps: int = Field(
-        40,
+        24,
         ge=1,
         le=100_000,
         title="Most steps per epoch",

@@ -30,6 +30,9 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
+# More do not fit into the caches of a processor, and for tensors of more than 32 MiB the system is asked for
+# memory anew each time: four frames of 1024 x 1024 px together take half as long again as one by one.
+_MOST_PX_AT_ONCE = 600_000
 # A graphics card is quicker than what prepares its frames.
 _PREPARING = 4
 
@@ -212,8 +215,14 @@ class Predictor:
         )
 
     def _whole(self, layers: NDArray[np.float32]) -> list[Tensor]:
-        size = self._batch_size
+        size = self._at_once(layers.shape[2:])
         return [z for i in range(0, len(layers), size) for z in self._forward(layers[i : i + size])]
+
+    def _at_once(self, shape: tuple[int, ...]) -> int:
+        """How many frames or tiles of `shape` (y, x) go through the network together."""
+        if self.device.type != "cpu":
+            return self._batch_size
+        return max(1, min(self._batch_size, _MOST_PX_AT_ONCE // (shape[0] * shape[1])))
 
     def _tiled(self, layers: NDArray[np.float32]) -> list[Tensor]:
         shape = (int(layers.shape[2]), int(layers.shape[3]))
@@ -237,8 +246,9 @@ class Predictor:
         """Predict the tiles of a prepared frame (channels, y, x), those of one size together."""
         for _, group in groupby(sorted(places, key=lambda p: p.shape), key=lambda p: p.shape):
             alike = list(group)
-            for first in range(0, len(alike), self._batch_size):
-                several = alike[first : first + self._batch_size]
+            size = self._at_once(alike[0].shape)
+            for first in range(0, len(alike), size):
+                several = alike[first : first + size]
                 logits = self._forward(np.stack([frame[:, p.rows, p.columns] for p in several]))
                 yield from zip(several, logits.cpu().numpy(), strict=True)
 
