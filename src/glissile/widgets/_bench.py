@@ -1,5 +1,6 @@
 """The study that the sections of one dock work on: opening it, running its stages, keeping its labels."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         self._table_outdated = False
         self._closed = False
-        self._window: QMainWindow | None = None
+        self._window: weakref.ref[QMainWindow] | None = None
         self._redraw = self._timer(_REDRAW_EVERY_MS, self.display.refresh_masks)
         self._count = self._timer(_COUNT_EVERY_MS, self.facts_changed.emit)
         viewer.dims.events.current_step.connect(self._on_frame)
@@ -189,7 +190,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.keeper.close()
             self.keeper.deleteLater()
             self.keeper = None
-        if self._window is None or isalive(self._window):
+        window = self._window
+        if window is None or ((there := window()) is not None and isalive(there)):
             self.display.clear()
         else:
             self.display.forget()
@@ -396,12 +398,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.frame_changed.emit(index)
 
 
-def _window_of(dock: QObject) -> QMainWindow | None:
-    """Give napari's window around a dock, which need not be in one."""
+def _window_of(dock: QObject) -> "weakref.ref[QMainWindow] | None":
+    """Give napari's window around a dock, which need not be in one; weakly, as it holds the dock."""
     above = dock.parent()
     while above is not None and not isinstance(above, QMainWindow):
         above = above.parent()
-    return above
+    return None if above is None else weakref.ref(above)
 
 
 def _too_large(video: Video) -> str:
