@@ -27,8 +27,6 @@ _SLOW_PX = 8.0
 # The most similar frame of the videos tried has more than 0.8, one of another video 0.3 at most.
 _LEAST_ALIKE = 0.4
 _NOISE_PX = 2.0
-# With less than this, the small copies differ by more than 8 bits of grey value can explain.
-_SURELY_ANOTHER = 0.99
 # A small copy with less than this is even, and resembles nothing.
 _EVEN = 1e-4
 # Places where the labels are the same in all frames tell little: so much of what the others do. Those around
@@ -156,14 +154,11 @@ class References:
         telling, theirs = self._small(rows.start, rows.stop, columns.start, columns.stop)
         # Details tell which frame is the most alike, but in small frames drown in noise.
         likeness, likely_the_same = np.einsum("lnv,lv->ln", theirs, _details(frame, telling))
-        order = [int(i) for i in np.argsort(-likeness, kind="stable") if likely_the_same[i] > _LEAST_ALIKE]
-        if not order or likeness[order[0]] < _SURELY_ANOTHER:
-            return order
         levels = _levels(frame)
         return [
-            i
-            for i in order
-            if likeness[i] < _SURELY_ANOTHER or not np.array_equal(self._levels[i, rows, columns], levels)
+            int(i)
+            for i in np.argsort(-likeness, kind="stable")
+            if likely_the_same[i] > _LEAST_ALIKE and not _same(self._levels[i, rows, columns], levels)
         ]
 
     def channels(self, alike: Sequence[int]) -> NDArray[np.float32]:
@@ -242,6 +237,11 @@ def _levels(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _greys(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return levels.astype(np.float32) * np.float32(_GREY_STEP) + np.float32(_LOWEST)
+
+
+def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two frames (y, x) are equal; a few pixels tell of most that they are not."""
+    return np.array_equal(one[::8, ::8], other[::8, ::8]) and np.array_equal(one, other)
 
 
 def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
