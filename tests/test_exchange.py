@@ -332,6 +332,29 @@ def test_a_card_that_does_not_fit_its_weights_is_refused(tmp_path):
     assert not has_model(tmp_path / "back")
 
 
+def with_labelled_frames(path, frames):
+    """A package with labelled frames, whose network looks at none."""
+    tensors, card = load_model(model(path.parent / "m"))
+    save_model(path.parent / "m", {**tensors, "references.frames": frames}, card)
+    weights = (path.parent / "m" / "model.safetensors").read_bytes()
+    return zoo(path, weights, config={"glissile": {"model": "net/weights.pt"}})
+
+
+def test_weights_larger_than_their_network_are_not_read(tmp_path, monkeypatch):
+    path = with_labelled_frames(tmp_path / "a.zip", torch.zeros(9, 1 << 20, dtype=torch.uint8))
+    monkeypatch.setattr("glissile.exchange.load_model", None)
+    sentence = refused(import_model, path, tmp_path / "back")
+    assert sentence.startswith(f"{path}, net/weights.pt: the weights have ")
+    assert not (tmp_path / "back").exists()
+
+
+def test_labelled_frames_that_no_network_looks_at_are_refused(tmp_path):
+    path = with_labelled_frames(tmp_path / "a.zip", torch.zeros(1, 4, 4, dtype=torch.uint8))
+    sentence = refused(import_model, path, tmp_path / "back")
+    assert sentence.startswith(f"{path}, net/weights.pt: holds labelled frames, which its network does not")
+    assert not (tmp_path / "back").exists()
+
+
 def test_classes_of_a_model_of_ours_are_its_own(tmp_path):
     weights = (model(tmp_path / "m") / "model.safetensors").read_bytes()
     path = zoo(tmp_path / "a.zip", weights, config={"glissile": {"model": "net/weights.pt"}})

@@ -1,5 +1,6 @@
 """The classes that are painted, learned and measured."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -7,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 BACKGROUND = 0
 # What columns of the table are called that belong to no class.
 RESERVED_KEYS = frozenset({"background", "field_of_view"})
+# Words of some languages hold them, though nothing of them is seen.
+_JOINERS = "\u200c\u200d"
 
 
 class DefectClass(BaseModel):
@@ -32,7 +35,10 @@ class DefectClass(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def _not_reserved(cls, name: str) -> str:
+    def _shown_and_not_reserved(cls, name: str) -> str:
+        # A model card from elsewhere could otherwise command the terminal that its classes are printed to.
+        if not all(_is_shown(letter) for letter in name):
+            raise ValueError(f"{name!a} has letters that cannot be shown; choose another name")
         if _key(name) in RESERVED_KEYS:
             raise ValueError(f'"{name}" means something else in masks and tables; choose another name')
         return name
@@ -45,6 +51,10 @@ class DefectClass(BaseModel):
 
 def _key(name: str) -> str:
     return "_".join(name.lower().split())
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
 
 
 # Orange and blue of Okabe and Ito (2008): distinct from each other and from grey for all colour vision.

@@ -37,6 +37,7 @@ from glissile.io.checkpoint import (
     Normalisation,
     has_model,
     load_model,
+    read_card,
     save_model,
 )
 from glissile.io.foreign_package import find_description, find_weights
@@ -99,14 +100,32 @@ def _unpacked(archive: Archive, output: Path, classes: Sequence[DefectClass] | N
             copy = Path(folder) / f"weights{suffix}"
             archive.copy(weights.member, copy)
             return _imported(archive.path, output, read_foreign_unet(copy), classes, weights.class_names)
-        from glissile.segment.predict import network_of
-
         archive.copy(weights.member, Path(folder) / WEIGHTS_FILE)
-        tensors, card = load_model(Path(folder))
-        network_of(Path(folder), tensors, card)
+        tensors, card = _loaded(Path(folder))
     if classes is not None and tuple(c.key for c in classes) != tuple(c.key for c in card.classes):
         raise InputError(f"{archive.path}: the model has the classes {named(card.classes)}; name no others")
     return save_model(output, tensors, card)
+
+
+def _loaded(folder: Path) -> tuple[dict[str, Any], ModelCard]:
+    """Load a model that comes from elsewhere, where it holds no more than its network can use."""
+    from glissile.learn.references import most_bytes, without_references
+    from glissile.segment.predict import network_of
+
+    # Before they are read: packed, weights that would fill the memory can be small.
+    architecture = read_card(folder).architecture
+    size, most = (folder / WEIGHTS_FILE).stat().st_size, most_bytes(architecture)
+    if size > most:
+        raise InputError(
+            f"{folder}: the weights have {size} bytes, and such a network at most {most}; get the file again"
+        )
+    tensors, card = load_model(folder)
+    if not architecture.references and len(without_references(tensors)) < len(tensors):
+        raise InputError(
+            f"{folder}: holds labelled frames, which its network does not look at; get the file again"
+        )
+    network_of(folder, tensors, card)
+    return tensors, card
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from glissile.errors import InputError
 from glissile.io import checkpoint
 from glissile.io.checkpoint import (
     Architecture,
+    Calibration,
     Certainty,
     FramesUsed,
     ModelCard,
@@ -154,6 +156,9 @@ def broken(tmp_path, **changes):
         ({"classes": []}, "classes"),
         ({"architecture": {"kind": "residual", "outputs": 7, "widths": [4, 8]}}, "7 outputs for 2 classes"),
         ({"surprise": 1}, "surprise"),
+        ({"\x1b[2J": 1}, r"'\\x1b\[2J': "),
+        ({"architecture": {"kind": "residual", "inputs": 3, "outputs": 3, "widths": [4, 8]}}, "inputs"),
+        ({"calibration": {"thinning": [0, 0, 0], "offsets": [0, float("nan"), 0]}}, "finite number"),
     ],
 )
 def test_cards_that_cannot_be_are_refused(tmp_path, changes, message):
@@ -161,12 +166,48 @@ def test_cards_that_cannot_be_are_refused(tmp_path, changes, message):
         read_card(broken(tmp_path, **changes))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00\x01"])
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00\x01", '{"a":' + "[" * 200_000])
 def test_cards_that_are_no_json(tmp_path, text):
     save_model(tmp_path, tensors(), card())
     (tmp_path / "model.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="not readable as JSON"):
         read_card(tmp_path)
+
+
+def nested(depth):
+    inner = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        (
+            {"calibration": Calibration.model_construct(thinning=(0, 0, 0), offsets=(0, math.nan, 0))},
+            r"calibration\.offsets\.1: ",
+        ),
+        ({"seconds": math.inf}, "seconds: "),
+        ({"logit_offsets": (math.nan,)}, r"logit_offsets\.0: "),
+        ({"recipe": {"a": nested(300)}}, "depth"),
+    ],
+)
+def test_a_card_that_could_not_be_read_again_is_not_written(tmp_path, changes, where):
+    old = save_model(tmp_path / "old", tensors(), card())
+    for folder in ("old", "new"):
+        with pytest.raises(InputError, match=f"{folder}: the model is not saved, .*{where}") as caught:
+            save_model(tmp_path / folder, tensors(2), card().model_copy(update=changes))
+        assert "\n" not in str(caught.value)
+    assert load_model(tmp_path / "old")[1] == old
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["thinning", "offsets"])
+def test_a_calibration_is_finite(name, wrong):
+    with pytest.raises(ValueError, match="finite number"):
+        Calibration(**{"thinning": (0, 0, 0), "offsets": (0, 0, 0), name: (0, wrong, 0)})
 
 
 def test_an_enormous_card_is_not_read(tmp_path):

@@ -1,6 +1,8 @@
 import copy
+import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -105,6 +107,8 @@ def test_a_sigmoid_over_a_single_channel_is_left_out(tmp_path):
         ("a: !!python/object/apply:os.mkdir [trap]", "not plain YAML"),
         ("[" * 5000, "not plain YAML"),
         ("a: " + "9" * 20_000, "not plain YAML"),
+        ("type: 0x" + "f" * 20_000, "no model but a int"),
+        (changed("inputs", 0, "preprocessing", to=[{"id": "zero_mean"}] * 1000), "'zero_mean'; only"),
         ("x" * (300 << 10), "may have"),
     ],
 )
@@ -121,6 +125,69 @@ def test_mappings_that_grow_without_end_are_refused_at_once(tmp_path):
     begun = time.monotonic()
     assert "not plain YAML" in refused(package(tmp_path / "a.zip", "\n".join(lines)))
     assert time.monotonic() - begun < 20
+
+
+def laughing(place, levels=40):
+    """A description with a value at `place` that a few bytes of aliases make larger than any memory."""
+    more = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, levels)]
+    described = changed(*place, to="LAUGHTER")
+    return "\n".join(
+        [
+            "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha]",
+            *more,
+            yaml.safe_dump(described).replace("LAUGHTER", f"*a{levels - 1}"),
+        ]
+    )
+
+
+PLACES = {
+    "type": ("type",),
+    "name": ("name",),
+    "version": ("format_version",),
+    "source": ("weights", "pytorch_state_dict", "source"),
+    "before": ("inputs", 0, "preprocessing", 0, "id"),
+    "after": ("outputs", 0, "postprocessing", 0, "id"),
+    "class": ("outputs", 0, "axes", 1, "channel_names", 1),
+}
+
+
+@pytest.fixture
+def little_memory():
+    """Fail where a test would fill the memory, and the machine with it."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (512 << 20), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit of memory is that of Linux")
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_aliases_are_never_written_out(tmp_path, place):
+    path = package(tmp_path / "a.zip", laughing(place), "weights.pt")
+    if place[0] == "name":
+        assert found(path).member == "weights.pt"
+    elif "axes" in place:
+        assert found(path).class_names == ()
+    else:
+        refused(path)
+    refused(package(tmp_path / "b.zip", laughing(place).replace("weights.pt", "other.pt"), "weights.pt"))
+
+
+def test_a_description_may_repeat_itself_by_aliases(tmp_path):
+    text = yaml.safe_dump(FOREIGN).replace("name: Faults", "name: &n fault").replace("- fault", "- *n")
+    described = text.replace("name: &n fault\n", "")
+    path = package(tmp_path / "a.zip", f"name: &n fault\n{described}", "weights.pt")
+    assert found(path).class_names == ("fault",)
+
+
+@pytest.mark.parametrize("names", [["background", "\x1b[2J"], ["background", "x" * 99], ["background", 7]])
+def test_names_of_classes_that_cannot_be_shown_are_left_out(tmp_path, names):
+    described = changed("outputs", 0, "axes", 1, "channel_names", to=names)
+    assert found(package(tmp_path / "a.zip", described, "weights.pt")).class_names == ()
 
 
 def test_an_archive_without_a_description_is_no_package(tmp_path):

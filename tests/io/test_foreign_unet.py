@@ -173,6 +173,7 @@ def without(state, *keys):
         (lambda s: {**s, "attention.weight": torch.zeros(1)}, "'attention.weight' in it is no part"),
         (lambda s: {**s, "up1.up.bias": torch.zeros(3)}, r"has the shape \(3,\) and not \(32,\)"),
         (lambda s: {**s, "up1.up.bias": torch.zeros(1).expand(1 << 40)}, "has the shape"),
+        (lambda s: {**s, "up1.up.bias": torch.zeros(1).expand(32)}, "'up1.up.bias' repeats fewer numbers"),
         (lambda s: {**s, "up1.up.bias": torch.full((32,), torch.nan)}, "no numbers"),
         (lambda s: {**s, "up1.up.bias": torch.zeros(32, dtype=torch.int64)}, "no numbers"),
         (lambda s: {**s, "inc.double_conv.0.weight": torch.zeros(4, 2, 3, 3)}, "takes 2 channels"),
@@ -249,6 +250,39 @@ def test_other_files_are_refused(tmp_path, name, content, sentence):
 def test_files_without_named_tensors_are_refused(tmp_path, content):
     torch.save(content, tmp_path / "a.pt")
     refused(tmp_path / "a.pt")
+
+
+def saved_with(path, bias):
+    torch.save({**published().state_dict(), "up1.up.bias": bias}, path)
+    return path
+
+
+def test_a_number_that_is_repeated_to_be_large_is_refused(tmp_path):
+    path = saved_with(tmp_path / "a.pt", torch.zeros(1).expand(32))
+    assert "'up1.up.bias' repeats fewer numbers than it has places for" in refused(path)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch is to give up some of these kinds
+@pytest.mark.parametrize(
+    "kind",
+    [
+        torch.Tensor.to_sparse,
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: torch.nested.nested_tensor([tensor]),
+    ],
+    ids=["sparse", "without numbers", "quantised", "nested"],
+)
+def test_tensors_of_other_kinds_are_refused(tmp_path, kind):
+    path = saved_with(tmp_path / "a.pt", kind(torch.zeros(32)))
+    assert "'up1.up.bias' in it is no plain tensor" in refused(path)
+
+
+def test_small_kinds_of_numbers_are_read():
+    state = published().state_dict()
+    bias = state["up1.up.bias"].to(torch.float8_e4m3fn)
+    found = translated({**state, "up1.up.bias": bias}, "x")
+    assert torch.equal(found.tensors["up.0.bias"], bias.float())
 
 
 def test_a_torchscript_program_is_refused(tmp_path):

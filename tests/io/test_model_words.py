@@ -53,6 +53,17 @@ def test_an_imported_model_tells_where_it_comes_from():
     assert "nothing is known" in training(imported)
 
 
+def test_what_a_terminal_obeys_is_not_told():
+    hostile = "µ\x1b[2J\n\x07\u202e"
+    imported = card(
+        recipe={"name": IMPORTED, "file": hostile}, created=hostile, scores={"holdout": {hostile: {}}}
+    )
+    trained = card(recipe={"name": hostile})
+    lines = [*told(imported), training(trained), score_rows(imported, "holdout")[1][0]]
+    assert all(line.isprintable() for line in lines)
+    assert r"made: µ\x1b[2J\n\x07\u202e" in lines
+
+
 def test_scores_are_a_table():
     head, row = score_rows(card(), "holdout")
     assert dict(zip(head, row, strict=True)) == {

@@ -7,11 +7,11 @@ import torch
 from drawings import job_of
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, Normalisation, load_model
+from glissile.io.checkpoint import Architecture, Normalisation, load_model, write_tensors
 from glissile.learn.intensity import normalised
 from glissile.learn.judging import Judge
 from glissile.learn.labelled import gathered
-from glissile.learn.references import References, enough_in, seen, without_references
+from glissile.learn.references import References, enough_in, most_bytes, seen, without_references
 from glissile.learn.train import train
 from glissile.learn.unet import build, logits_of
 from glissile.progress import finish
@@ -181,6 +181,8 @@ def packed(array):
     "tensors",
     [
         tampered("frames", torch.zeros(4, 48, 64)),
+        tampered("frames", torch.zeros(4, 48, 64, dtype=torch.bfloat16)),
+        tampered("labels", torch.zeros(9, dtype=torch.bfloat16)),
         tampered("frames", torch.zeros(0, 48, 64, dtype=torch.uint8)),
         tampered("labels", packed(np.full((4, *SHAPE), 3, np.uint8))),
         tampered("labels", packed(np.zeros((3, *SHAPE), np.uint8))),
@@ -191,6 +193,18 @@ def packed(array):
 def test_what_does_not_belong_together_is_refused(tensors):
     with pytest.raises((ValueError, zlib.error)):
         References.found_in(tensors, LOOKING)
+
+
+@pytest.mark.parametrize("architecture", [LOOKING, LOOKING.model_copy(update={"references": 0})])
+def test_a_file_of_weights_has_the_bytes_of_its_network_and_labelled_frames(tmp_path, architecture):
+    kept = references().kept() if architecture.references else {}
+    write_tensors(tmp_path / "m.safetensors", build(architecture).state_dict() | kept, {})
+    assert 0 < most_bytes(architecture) - (tmp_path / "m.safetensors").stat().st_size < (220 << 20)
+
+
+def test_the_size_of_the_largest_network_takes_no_memory():
+    largest = Architecture(kind="ronneberger", outputs=256, widths=(2048,) * 7)
+    assert most_bytes(largest) > 2 << 30
 
 
 def test_a_network_without_labelled_frames_at_hand_is_as_one_that_never_had_any():

@@ -35,7 +35,7 @@ class Architecture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["residual", "ronneberger"]
-    inputs: int = Field(1, ge=1, le=16, description="Channels of the input")
+    inputs: int = Field(1, ge=1, le=1, description="Channels of the input: frames are grey")
     outputs: int = Field(ge=2, le=256, description="Classes, background included")
     widths: tuple[int, ...] = Field(min_length=2, max_length=7, description="Channels, finest level first")
     stem: int = Field(1, ge=1, le=4, description="Pixels along y and x folded into channels at the entrance")
@@ -74,9 +74,9 @@ class Architecture(BaseModel):
 class Normalisation(BaseModel):
     """How grey values become the input of the network.
 
-    "percentiles": the two percentiles of each frame become 0 and 1; "full range": the smallest and largest
-    value of the pixel type do (of the frame, for floating-point frames); "flattened": as percentiles, once
-    the illumination of each frame is divided out.
+    "percentiles": the two percentiles of each frame become -0.5 and 0.5; "flattened": the same, once the
+    illumination of each frame is divided out; "full range": the smallest and largest value of the pixel type
+    (of the frame, for floating-point frames) become 0 and 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,7 +89,8 @@ class Normalisation(BaseModel):
 class Calibration(BaseModel):
     """What is done to the outputs of a network so that its masks cover the labelled areas."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no words for other numbers.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     thinning: tuple[float, ...] = Field(description="Share that each class is thinned by, background first")
     offsets: tuple[float, ...] = Field(description="Then added to the logit of each class, background first")
@@ -218,7 +219,8 @@ class ModelCard(BaseModel):
     @property
     def held_out(self) -> str:
         """What the scores tell: how good masks are "between" labelled frames, or "beyond" the last."""
-        return str(self.recipe.get("held_out", "between"))
+        first, last = min(self.frames.validation, default=0), max(self.learned, default=0)
+        return "beyond" if first > last else "between"
 
     @property
     def learned(self) -> frozenset[int]:
@@ -262,12 +264,30 @@ def save_model(folder: Path, tensors: "Mapping[str, torch.Tensor]", card: ModelC
     -------
     ModelCard
         As written.
+
+    Raises
+    ------
+    InputError
+        If the card could not be read again; nothing is written then.
     """
     bare = card.model_copy(update={"weights_sha256": ""})
-    write_tensors(folder / WEIGHTS_FILE, tensors, {_CARD_KEY: bare.model_dump_json()})
+    write_tensors(folder / WEIGHTS_FILE, tensors, {_CARD_KEY: _readable(folder, bare)})
     whole = card.model_copy(update={"weights_sha256": _sha256(folder / WEIGHTS_FILE)})
     write_text(folder / CARD_FILE, whole.model_dump_json(indent=2) + "\n")
     return whole
+
+
+def _readable(folder: Path, card: ModelCard) -> str:
+    """Card as JSON that can be read again: where a number is not finite, it would be `null`."""
+    try:
+        text = card.model_dump_json()
+        ModelCard.model_validate_json(text)
+    except ValueError as problem:
+        raise InputError(
+            f"{folder}: the model is not saved, as its card could not be read again, {_first(problem)}; "
+            "train anew"
+        ) from problem
+    return text
 
 
 def has_model(folder: Path) -> bool:
@@ -384,7 +404,7 @@ def _parsed(path: Path, text: str) -> ModelCard:
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"{path}: the model card is not readable as JSON; copy the model again") from problem
     version = content.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -395,9 +415,15 @@ def _parsed(path: Path, text: str) -> ModelCard:
     try:
         return ModelCard.model_validate(content)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
         raise InputError(
-            f"{path}: the model card is not usable, {where}: {first['msg']}; copy the model again or "
-            "train anew"
+            f"{path}: the model card is not usable, {_first(problem)}; copy the model again or train anew"
         ) from problem
+
+
+def _first(problem: ValueError) -> str:
+    """Say what is wrong with a card, and where; the place may be a text of the file."""
+    if not isinstance(problem, ValidationError):
+        return str(problem)
+    first = problem.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "card"
+    return f"{where if where.isprintable() else ascii(where)}: {first['msg']}"

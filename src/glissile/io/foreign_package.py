@@ -1,5 +1,7 @@
 """What a package of the BioImage Model Zoo holds that this program can use; no file of it is ever run."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from glissile.errors import InputError
@@ -9,6 +11,7 @@ from glissile.io.foreign_unet import LAYOUT
 
 _NAMES = (DESCRIPTION_FILE, "bioimageio.yaml", "model.yaml")
 _MOST_BYTES = 256 << 10
+_LONGEST, _MOST_LISTED = 60, 5
 _PREPROCESSED = "scale_linear with a gain of 1/255"
 # What leaves the largest output the largest.
 _HARMLESS = {"softmax", "ensure_dtype"}
@@ -63,15 +66,15 @@ def find_weights(archive: Archive) -> PackagedWeights:
     ours = _at(described, "config", "glissile", "model")
     if isinstance(ours, str):
         return PackagedWeights(_member(archive, ours), ours=True)
-    version = str(described.get("format_version"))
-    if not version.startswith("0.5"):
+    version = described.get("format_version")
+    if not (isinstance(version, str | float) and str(version).startswith("0.5")):
         raise InputError(f"{who} is described in format {_brief(version)}; only 0.5 can be read")
     source = _at(described, "weights", "pytorch_state_dict", "source")
     if not isinstance(source, str):
         weights = described.get("weights")
-        kinds = ", ".join(_brief(kind) for kind in weights) if isinstance(weights, dict) else ""
+        kinds = _listed(weights if isinstance(weights, dict) else ())
         raise InputError(
-            f"{who} has weights of the kind {kinds or 'none'}; only models that napari-glissile wrote, and a "
+            f"{who} has weights of the kind {kinds}; only models that napari-glissile wrote, and a "
             f"pytorch_state_dict in {LAYOUT}, can be imported"
         )
     _refuse_other_processing(who, described)
@@ -115,9 +118,20 @@ def _at(tree: object, *keys: str | int) -> Any:
 
 
 def _brief(value: object) -> str:
-    """Text of a file for a sentence: one line, not long, with nothing that a terminal obeys."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    """Text of a file for a sentence: one line, not long, with nothing that a terminal obeys.
+
+    Of a list or a mapping only the kind is told: aliases of a few bytes can make it larger than the memory.
+    So it is with whole numbers, whose digits Python may refuse to write out.
+    """
+    if value is not None and not isinstance(value, str | bool | float):
+        return type(value).__name__
+    text = repr(value[: _LONGEST + 1] if isinstance(value, str) else value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _listed(values: Iterable[object]) -> str:
+    """List the first few of `values` for a sentence."""
+    return ", ".join(_brief(value) for value in islice(values, _MOST_LISTED)) or "none"
 
 
 def _member(archive: Archive, name: str) -> str:
@@ -134,15 +148,15 @@ def _refuse_other_processing(who: str, described: dict[str, Any]) -> None:
     before = [s for s in _steps(described, "inputs", "preprocessing") if s.get("id") != "ensure_dtype"]
     gain, offset = (_at(before, 0, "kwargs", key) for key in ("gain", "offset"))
     if len(before) != 1 or before[0].get("id") != "scale_linear" or offset or not _is_8_bit(gain):
-        kinds = ", ".join(_brief(step.get("id")) for step in before)
+        kinds = _listed(step.get("id") for step in before)
         raise InputError(
-            f"{who} was trained with the preprocessing {kinds or 'none'}; only {_PREPROCESSED} can be done"
+            f"{who} was trained with the preprocessing {kinds}; only {_PREPROCESSED} can be done"
         )
-    single = len(_channel_names(described)) == 1
-    after = {str(step.get("id")) for step in _steps(described, "outputs", "postprocessing")}
-    other = after - _HARMLESS - ({"sigmoid"} if single else set())
+    harmless = [*_HARMLESS, "sigmoid"] if len(_channel_names(described)) == 1 else [*_HARMLESS]
+    after = [step.get("id") for step in _steps(described, "outputs", "postprocessing")]
+    other = [kind for kind in after if kind not in harmless]
     if other:
-        raise InputError(f"{who} needs the postprocessing {_brief(min(other))}, which masks of classes lack")
+        raise InputError(f"{who} needs the postprocessing {_brief(other[0])}, which masks of classes lack")
 
 
 def _steps(described: dict[str, Any], tensors: str, steps: str) -> list[dict[str, Any]]:
@@ -158,9 +172,13 @@ def _channel_names(described: dict[str, Any]) -> list[str]:
     axes = _at(described, "outputs", 0, "axes")
     for axis in axes if isinstance(axes, list) else []:
         names = _at(axis, "channel_names")
-        if isinstance(names, list):
-            return [str(name) for name in names]
+        if isinstance(names, list) and all(_is_name(name) for name in names):
+            return names
     return []
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST
 
 
 def _class_names(described: dict[str, Any]) -> tuple[str, ...]:

@@ -124,8 +124,6 @@ def _read_torch(path: Path) -> object:
 
 def _state(found: object, name: str) -> "dict[str, Tensor]":
     """Find the tensors in what was saved, without the prefix that wrapped modules give to all names."""
-    import torch
-
     for wrapper in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
             found = found[wrapper]
@@ -135,10 +133,22 @@ def _state(found: object, name: str) -> "dict[str, Tensor]":
     prefix = next((key.removesuffix(_FIRST) for key in named if key.endswith(_FIRST)), "")
     state = {key.removeprefix(prefix): value for key, value in named.items() if key.startswith(prefix)}
     state.pop(_NO_WEIGHT, None)
-    strange = [key for key, value in state.items() if not isinstance(value, torch.Tensor)]
+    strange = [key for key, value in state.items() if not _is_plain(value)]
     if strange:
-        raise InputError(f"{name}: {strange[0]!r} in it is no tensor; save the weights alone")
+        raise InputError(f"{name}: {strange[0]!r} in it is no plain tensor; save the weights alone")
     return state
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with all its numbers in memory: not sparse, quantised, nested or without any."""
+    import torch
+
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_quantized or value.is_nested)
+    )
 
 
 def translated(state: "Mapping[str, Tensor]", name: str) -> ForeignUNet:
@@ -158,7 +168,7 @@ def translated(state: "Mapping[str, Tensor]", name: str) -> ForeignUNet:
     Raises
     ------
     InputError
-        If a tensor is missing, left over, of another shape, or not finite.
+        If a tensor is missing, left over, of another shape, larger than its numbers in memory, or not finite.
     """
     import torch
 
@@ -244,14 +254,21 @@ def _others(widths: tuple[int, ...], outputs: int) -> Iterator[_Place]:
 def _checked(tensor: "Tensor | None", place: _Place, name: str) -> "Tensor":
     if tensor is None:
         raise InputError(f"{name}: {place.theirs!r} is missing in it; get the file again")
-    # The shape first: a view of one number may claim to be larger than the memory.
+    # Shape and storage first: a view of one number may claim to be larger than the memory.
     if tuple(tensor.shape) != place.shape:
         raise InputError(
             f"{name}: {place.theirs!r} has the shape {tuple(tensor.shape)} and not {place.shape}; this is "
             f"not {LAYOUT}"
         )
-    if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        raise InputError(
+            f"{name}: {place.theirs!r} repeats fewer numbers than it has places for; save the weights again, "
+            "with torch.save(network.state_dict(), FILE)"
+        )
+    # Some kinds of 8 bits cannot be asked whether they are finite.
+    single = tensor.float()
+    if not tensor.is_floating_point() or not bool(single.isfinite().all()):
         raise InputError(
             f"{name}: {place.theirs!r} holds values that are no numbers; train the network again"
         )
-    return tensor.float()
+    return single

@@ -46,10 +46,15 @@ def told(card: ModelCard) -> list[str]:
     """
     lines = network(card)
     if is_imported(card):
-        lines.append(f"imported: from {card.recipe.get('file', 'a file')}")
+        lines.append(f"imported: from {_shown(card.recipe.get('file', 'a file'))}")
     if card.created:
-        lines.append(f"made: {card.created}")
+        lines.append(f"made: {_shown(card.created)}")
     return lines
+
+
+def _shown(value: object) -> str:
+    """Free text of a card, which may come from anywhere, without what a terminal obeys."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
 
 
 def network(card: ModelCard) -> list[str]:
@@ -76,7 +81,7 @@ def training(card: ModelCard) -> str:
     """Say how a model was trained, in one sentence."""
     if is_imported(card):
         return "The model was imported, and nothing is known here of its training."
-    recipe, n = card.recipe.get("name", "unknown"), len(card.frames.training)
+    recipe, n = _shown(card.recipe.get("name", "unknown")), len(card.frames.training)
     return f"Trained on {n} frames of one video for {card.epochs} epochs, by the recipe {recipe}."
 
 
@@ -101,5 +106,5 @@ def score_rows(card: ModelCard, subject: str) -> list[list[str]]:
     rows = [["class", *_MEASURES.values()]]
     for key, found in scores.items():
         cells = ["-" if found.get(m) is None else f"{found[m]:.3f}" for m in _MEASURES]
-        rows.append([key.replace("_", " "), *cells])
+        rows.append([_shown(key.replace("_", " ")), *cells])
     return rows

@@ -17,6 +17,7 @@ from torch import Tensor
 from glissile.io.checkpoint import Architecture
 from glissile.learn.intensity import FURTHEST
 from glissile.learn.labelled import Labelled, Part
+from glissile.learn.unet import build
 
 # Frames are alike as small copies of them are, whose longer side has so many pixels.
 _SMALL_PX = 128
@@ -37,6 +38,8 @@ _AROUND_PX = 4.0
 _BLUR_PX = 1.0
 # With many or large labelled frames, some are kept with the model: so much of them.
 _MOST_PX = 96_000_000
+# The card of a model and the names of its tensors are in the file, too.
+_HEADER_BYTES = 8 << 20
 # With five labelled frames, most are unlike any other, and what is learned from such pairs is wrong for pairs
 # that are alike: faint stacking faults were lost where the frame beside has none. With ten it helps.
 _FEWEST = 8
@@ -93,10 +96,13 @@ class References:
         """
         if not architecture.references or _FRAMES not in tensors or _LABELS not in tensors:
             return None
+        # NumPy lacks some kinds of numbers that torch has.
+        if any(tensors[name].dtype != torch.uint8 for name in (_FRAMES, _LABELS)):
+            raise ValueError("the labelled frames of the model do not have 8 bits")
         levels, packed = tensors[_FRAMES].numpy(), tensors[_LABELS].numpy()
         classes = architecture.outputs - 1
-        if levels.ndim != 3 or levels.dtype != np.uint8 or not levels.size:
-            raise ValueError("the labelled frames of the model are no 8-bit frames")
+        if levels.ndim != 3 or not levels.size:
+            raise ValueError("the labelled frames of the model are no frames")
         unpacking = zlib.decompressobj()
         labels = np.frombuffer(unpacking.decompress(packed.tobytes(), levels.size + 1), np.uint8)
         if labels.size != levels.size or labels.max() > classes:
@@ -229,6 +235,25 @@ def seen(
 def without_references(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Only the weights of a network, of the tensors of a model."""
     return {name: tensor for name, tensor in tensors.items() if name not in (_FRAMES, _LABELS)}
+
+
+def most_bytes(architecture: Architecture) -> int:
+    """Bytes that a file of weights has at most: those of the network, and labelled frames if it looks at any.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of the network, which takes no memory for this.
+
+    Returns
+    -------
+    int
+        Labelled frames count as many as are kept, with labels that could not be packed.
+    """
+    with torch.device("meta"):
+        state = build(architecture).state_dict()
+    network: int = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    return network + _HEADER_BYTES + (2 * _MOST_PX if architecture.references else 0)
 
 
 def _levels(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
