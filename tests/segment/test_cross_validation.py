@@ -120,3 +120,23 @@ def test_the_calibration_of_areas_can_be_taken_back(tmp_path):
 def test_folds_that_are_none(tmp_path, folds):
     with pytest.raises(InputError, match="correct the list of folds"):
         finish(cross_validated(job_of(tmp_path), folds))
+
+
+def test_frames_recorded_in_part_are_scored_as_they_are_segmented(tmp_path):
+    """Beside the labelled frames that the network looks at, of the same part."""
+    parts = ((slice(0, 64), slice(0, 60)), (slice(2, 64), slice(0, 64))) * 5
+    job = job_of(tmp_path, n=10, epochs=1, valid=parts)
+    same = replace(
+        job, frames=np.repeat(job.frames[:1], 10, axis=0) + np.arange(10, dtype=np.uint8)[:, None, None]
+    )
+    finish(train(without(same, (1,), tmp_path)))
+    predictor = Predictor(tmp_path, SegmentSettings(device="cpu"))
+    seen = []
+    forward = predictor._forward
+    predictor._forward = lambda layers: seen.append(layers.shape) or forward(layers)
+    scored(predictor, same, (1,))
+    assert seen == [(1, 1 + predictor.card.architecture.reference_channels, 62, 64)]
+
+
+def test_nothing_is_begun_from_a_network_that_may_know_the_fold(tmp_path):
+    assert without(job_of(tmp_path, start=tmp_path / "earlier"), (1,), tmp_path / "fold").start is None

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -95,6 +96,36 @@ def test_prediction_is_what_the_network_says(tmp_path):
     np.testing.assert_allclose(Predictor(tmp_path, CPU).logits([frame])[0], expected, atol=1e-4)
 
 
+@pytest.fixture
+def cores(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("cores", [1, 2, 3, 8], indirect=True)
+def test_cores_share_the_frames_and_are_all_there_afterwards(tmp_path, cores):
+    predictor = Predictor(model(tmp_path), CPU.model_copy(update={"batch_size": 4}))
+    together = predictor.logits(frames(7))
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(torch.get_num_threads).result() == torch.get_num_threads() == cores
+    for found, frame in zip(together, frames(7), strict=True):
+        np.testing.assert_allclose(found, predictor.logits([frame])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("cores", [2], indirect=True)
+def test_an_error_beside_other_frames_leaves_all_cores(tmp_path, monkeypatch, cores):
+    def wrong(self, grey):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(Predictor, "_forward", wrong)
+    with pytest.raises(RuntimeError, match="multiplied"):
+        Predictor(model(tmp_path), CPU).masks(frames(3))
+    assert torch.get_num_threads() == cores
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", ">i2", "float32", "float64", "bool"])
 def test_pixel_types(tmp_path, dtype):
     assert len(all_steps(segment(model(tmp_path), video(2, dtype=dtype), CPU))) == 2
@@ -133,16 +164,16 @@ def test_closing_between_frames_stops(tmp_path):
 
 
 def short_of_memory(monkeypatch, fits):
-    forward = Predictor._forward
+    at_once = Predictor._at_once
     sizes = []
 
     def limited(self, grey):
         sizes.append(grey.shape)
         if not fits(grey.shape):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return forward(self, grey)
+        return at_once(self, grey)
 
-    monkeypatch.setattr(Predictor, "_forward", limited)
+    monkeypatch.setattr(Predictor, "_at_once", limited)
     return sizes
 
 

@@ -75,6 +75,8 @@ def without(job: TrainingJob, held_out: Sequence[int], folder: Path) -> Training
         valid=None if job.valid is None else tuple(job.valid[i] for i in kept),
         preview=None,
         resume=False,
+        # It may have learned from the frames that are held out.
+        start=None,
     )
 
 
@@ -97,7 +99,7 @@ def scored(predictor: Predictor, job: TrainingJob, held_out: Sequence[int]) -> F
     found = FrameScores(job.classes)
     for i in held_out:
         valid = _valid(job)[i]
-        (mask,) = predictor.masks([job.frames[i][valid]])
+        (mask,) = predictor.masks_of([predictor.prepared(job.frames[i][valid], valid)])
         found.add(job.frame_numbers[i], mask, job.masks[i][valid])
     return found
 
@@ -179,4 +181,5 @@ def _others(job: TrainingJob, held_out: Sequence[int]) -> list[int]:
 
 
 def _valid(job: TrainingJob) -> Sequence[Part]:
-    return job.valid or [(slice(None), slice(None))] * len(job.frames)
+    y, x = job.frames.shape[1:]
+    return job.valid or [(slice(0, y), slice(0, x))] * len(job.frames)

@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, zip_longest
 from pathlib import Path
@@ -30,9 +30,6 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
-# More do not fit into the caches of a processor, and for tensors of more than 32 MiB the system is asked for
-# memory anew each time: four frames of 1024 x 1024 px together take half as long again as one by one.
-_MOST_PX_AT_ONCE = 600_000
 # A graphics card is quicker than what prepares its frames.
 _PREPARING = 4
 
@@ -215,14 +212,29 @@ class Predictor:
         )
 
     def _whole(self, layers: NDArray[np.float32]) -> list[Tensor]:
-        size = self._at_once(layers.shape[2:])
-        return [z for i in range(0, len(layers), size) for z in self._forward(layers[i : i + size])]
+        size = self._batch_size
+        return [z for i in range(0, len(layers), size) for z in self._at_once(layers[i : i + size])]
 
-    def _at_once(self, shape: tuple[int, ...]) -> int:
-        """How many frames or tiles of `shape` (y, x) go through the network together."""
+    def _at_once(self, layers: NDArray[np.float32]) -> Iterable[Tensor]:
+        """Logits (classes, y, x) of a batch of prepared frames or tiles (n, channels, y, x).
+
+        A processor is quickest where each core has a frame of its own: the work on one frame is too little
+        to be shared, and more than one do not fit into the caches.
+        """
+        cores = torch.get_num_threads()
+        threads = min(cores, len(layers))
         if self.device.type != "cpu":
-            return self._batch_size
-        return max(1, min(self._batch_size, _MOST_PX_AT_ONCE // (shape[0] * shape[1])))
+            return self._forward(layers)
+        if threads == 1:
+            return (self._forward(layers[i : i + 1])[0] for i in range(len(layers)))
+        try:
+            with ThreadPoolExecutor(
+                threads, "predicting", initializer=torch.set_num_threads, initargs=(cores // threads,)
+            ) as several:
+                return [z for (z,) in several.map(self._forward, np.split(layers, len(layers)))]
+        finally:
+            # Threads that others start later would take over our number.
+            torch.set_num_threads(cores)
 
     def _tiled(self, layers: NDArray[np.float32]) -> list[Tensor]:
         shape = (int(layers.shape[2]), int(layers.shape[3]))
@@ -246,11 +258,10 @@ class Predictor:
         """Predict the tiles of a prepared frame (channels, y, x), those of one size together."""
         for _, group in groupby(sorted(places, key=lambda p: p.shape), key=lambda p: p.shape):
             alike = list(group)
-            size = self._at_once(alike[0].shape)
-            for first in range(0, len(alike), size):
-                several = alike[first : first + size]
-                logits = self._forward(np.stack([frame[:, p.rows, p.columns] for p in several]))
-                yield from zip(several, logits.cpu().numpy(), strict=True)
+            for first in range(0, len(alike), self._batch_size):
+                several = alike[first : first + self._batch_size]
+                logits = self._at_once(np.stack([frame[:, p.rows, p.columns] for p in several]))
+                yield from zip(several, (z.cpu().numpy() for z in logits), strict=True)
 
     @torch.inference_mode()
     def _forward(self, layers: NDArray[np.float32]) -> Tensor:
