@@ -1,5 +1,6 @@
 """Several models in one experiment: kept, chosen, compared, gone on from."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from glissile import console, workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.checkpoint import WEIGHTS_FILE, read_card
+from glissile.learn.identity import identity, trained_identity
 from glissile.learn.recipes import Recipe
 from glissile.naming import possible_name
 from glissile.progress import finish
@@ -369,3 +371,20 @@ def test_trainings_wait_in_the_experiment(study):
         assert workflow.waiting_trainings(again) == recipes
         workflow.unqueue_training(again, 0)
         assert workflow.waiting_trainings(again) == recipes[1:]
+
+
+def test_settings_of_a_model_from_before_some_of_them_are_as_they_were(study):
+    """Chosen, an earlier model counts as trained, and it can be gone on from."""
+    settings = ("held_out", "thinning", "local_contrast_px", "patience_epochs", "references")
+    then = QUICK.model_copy(update={"thinning": 0, "local_contrast_px": 0, "references": 0})
+    train(study, **then.model_dump(include=set(settings)))
+    name = workflow.used_model(study).folder.name
+    file = study.models_folder / name / "model.json"
+    card = json.loads(file.read_text())
+    for setting in settings:
+        del card["recipe"][setting]
+    file.write_text(json.dumps(card))
+    study.save_settings("train", QUICK)
+    workflow.choose_model(study, name)
+    assert study.settings("train", Recipe) == then
+    assert trained_identity(read_card(file.parent)) == identity(card["data_hash"], then)

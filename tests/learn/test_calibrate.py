@@ -132,3 +132,17 @@ def test_what_thinning_may_not_do_offsets_do():
     assert found.offsets[1] < 0
     drawn = with_calibration(torch.from_numpy(z)[None], found).argmax(dim=1)
     assert (drawn == 1).sum() == pytest.approx(180, rel=0.02)
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
+def test_an_output_that_overflowed_spoils_nothing(wrong):
+    z = ridges(8, 0.5)[0].numpy()
+    truth = np.zeros(z.shape[1:], np.uint8)
+    truth[:, 4:9] = truth[:, 16:21] = 1
+    expected = fitted([z], [truth], thinning=0.9)
+    spoilt = z.copy()
+    spoilt[:, 0, 0] = wrong
+    spoilt[1, 3, 3] = wrong
+    found = fitted([spoilt], [truth], thinning=0.9)
+    assert np.allclose(found.offsets, expected.offsets, atol=0.2)
+    assert np.allclose(found.thinning, expected.thinning, atol=0.2)

@@ -165,3 +165,17 @@ def test_weights_of_something_else_are_refused(parent, tmp_path, monkeypatch):
 def test_the_recipe_of_a_job_is_kept_as_asked(parent, tmp_path):
     job = replace(job_of(tmp_path), recipe=small_recipe(epochs=4), start=parent)
     assert finish(train(job)).recipe == job.recipe.model_dump(mode="json")
+
+
+def test_classes_of_a_published_network_in_another_order(tmp_path):
+    finish(train(job_of(tmp_path / "first", n=3, epochs=1, network="ronneberger")))
+    theirs, card = load_model(tmp_path / "first")
+    assert card.architecture.kind == "ronneberger"
+    assert card.architecture.stem == 2  # which this network does without
+    swapped = tuple(c.model_copy(update={"value": 3 - c.value}) for c in reversed(DEFAULT_CLASSES))
+    weights, _ = begun_from(tmp_path / "first", card.architecture, card.normalisation, swapped, seed=3)
+    for name in ("head.weight", "head.bias"):
+        assert torch.equal(weights[name], theirs[name][[0, 2, 1]])
+    fewer = card.architecture.model_copy(update={"outputs": 2})
+    weights, _ = begun_from(tmp_path / "first", fewer, card.normalisation, DEFAULT_CLASSES[1:], seed=3)
+    assert torch.equal(weights["head.bias"], theirs["head.bias"][[0, 2]])

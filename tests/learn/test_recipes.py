@@ -47,3 +47,9 @@ def test_settings_load_neither_torch_nor_cv2():
         "sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("widths", [(0, 16), (4096, 16), (16,), (16, -1)])
+def test_channels_that_no_network_can_have_are_refused(widths):
+    with pytest.raises(ValidationError, match="widths"):
+        recipe_named("glissile", widths=widths)

@@ -291,7 +291,7 @@ def test_large_frames_are_learned_from_crops(tmp_path):
     assert card.epochs == 1
 
 
-def test_minutes_bound_the_length(tmp_path):
+def test_a_training_of_so_many_minutes_leaves_the_model_and_no_working_files(tmp_path):
     run(job_of(tmp_path, minutes=0.02))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "model.json",
@@ -416,3 +416,35 @@ def test_without_a_hold_out_nothing_is_known_of_certainty(tmp_path):
     assert card.certainty is None
     assert card.alone_certainty is None
     assert read_reliability(tmp_path) is None  # it would be of another model
+
+
+@pytest.mark.parametrize(("size", "widths"), [(16, (4, 6, 8, 8)), (16, (4, 6, 8)), (24, (4, 4, 4, 4, 4))])
+def test_frames_that_are_one_pixel_at_the_coarsest_level(tmp_path, size, widths):
+    frames, masks = drawings(2, size=size)
+    job = job_of(tmp_path, frames=frames, masks=masks, frame_numbers=(0, 1), widths=widths, epochs=1)
+    one = replace(job, frames=frames[:1], masks=masks[:1], frame_numbers=(0,), validation=())
+    if 2 ** len(widths) >= size:
+        with pytest.raises(InputError, match=f"{size} x {size} px, one at a time, are too small"):
+            run(one)
+    else:
+        run(one)
+    run(replace(job, validation=()))
+
+
+def test_a_frame_without_valid_part_is_previewed_empty(tmp_path):
+    frames, _ = drawings(1)
+    nothing = slice(64, 64), slice(0, 64)
+    first = next(train(job_of(tmp_path, epochs=1, preview=Preview(frames[0], 5, nothing))))
+    assert first.preview.shape == (64, 64)
+    assert not first.preview.any()
+
+
+@pytest.mark.parametrize(("held_out", "told"), [((2,), "between"), ((4, 5), "beyond"), ((3, 5), "between")])
+def test_the_card_says_where_the_frames_held_out_lie(tmp_path, held_out, told):
+    card, _ = run(job_of(tmp_path, epochs=1, validation=held_out, held_out="beyond"))
+    assert card.held_out == told
+    assert card.scores_note.startswith(f"Scores {told} the labels")
+    again, _ = run(job_of(tmp_path / "again", epochs=1, n=7, validation=(6,), start=tmp_path))
+    assert again.held_out == "beyond"
+    learned = job_of(tmp_path / "more", epochs=1, n=7, validation=(3,), start=tmp_path / "again")
+    assert run(learned)[0].held_out == "between"

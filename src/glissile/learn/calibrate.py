@@ -14,6 +14,8 @@ from glissile.io.checkpoint import Calibration
 # A class that the network cannot see must not be forced upon it.
 _LARGEST_OFFSET = 4.0
 _ROUNDS = 4
+# In half precision, outputs can overflow: they count as this large, far beyond all others.
+_LARGEST_LOGIT = 1e4
 _SHARE_STEP = 1 / 64
 
 
@@ -151,9 +153,14 @@ def fitted(
     -------
     Calibration
     """
+    logits = [_finite(z) for z in logits]
     shares = thinning_shares(logits, truths, most=thinning)
     thin = [thinned(torch.from_numpy(z)[None], shares)[0].numpy() for z in logits]
     return Calibration(thinning=shares, offsets=tuple(float(v) for v in area_offsets(thin, truths)))
+
+
+def _finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.nan_to_num(logits, nan=0, posinf=_LARGEST_LOGIT, neginf=-_LARGEST_LOGIT)
 
 
 def with_calibration(logits: Tensor, calibration: Calibration | None) -> Tensor:

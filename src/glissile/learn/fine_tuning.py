@@ -110,8 +110,8 @@ def _matched(
 ) -> dict[str, Tensor]:
     """Weights of a network of `architecture` for `classes` from those of the model with this card."""
     network = build(architecture, seed=seed)
-    # The head of the network gives `stem` x `stem` pixels of one class after the other.
-    size = architecture.stem**2
+    # The head of a residual network gives `stem` x `stem` pixels of one class after the other.
+    size = architecture.stem**2 if architecture.kind == "residual" else 1
     rows = _rows(card.classes, classes)
     weights = dict(weights)
     if card.logit_offsets:
@@ -146,4 +146,5 @@ def _rows(known: Sequence[DefectClass], classes: Sequence[DefectClass]) -> dict[
 
 def _described(architecture: Architecture, normalisation: Normalisation) -> str:
     widths = "-".join(str(width) for width in architecture.widths)
-    return f"{architecture.kind} {widths}, stem {architecture.stem}, grey range {normalisation.kind}"
+    seen = f"local contrast {architecture.local_contrast_px:g} px, grey range {normalisation.kind}"
+    return f"{architecture.kind} {widths}, stem {architecture.stem}, {seen}"

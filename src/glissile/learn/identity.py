@@ -10,7 +10,13 @@ from glissile.learn.recipes import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 # Settings that came later, as all went before: a network that was trained then is not trained again for them.
-_SINCE_ADDED = {"held_out": "between", "thinning": 0, "local_contrast_px": 0, "patience_epochs": None}
+_SINCE_ADDED = {
+    "held_out": "between",
+    "thinning": 0,
+    "local_contrast_px": 0,
+    "patience_epochs": None,
+    "references": 0,
+}
 
 
 def identity(data_hash: str, recipe: Recipe, start: str = "") -> dict[str, Any]:
@@ -46,14 +52,20 @@ def interrupted(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(read_texts(path)["position"])["identity"]
-    except (InputError, KeyError, TypeError, ValueError):
+        return dict(json.loads(read_texts(path)["position"])["identity"])
+    except (InputError, KeyError, RecursionError, TypeError, ValueError):
         return None
-    return dict(found)
+
+
+def settings_of(card: ModelCard) -> dict[str, Any]:
+    """Give the settings that the model of `card` was trained with, as a `Recipe` of today has them."""
+    return _SINCE_ADDED | card.recipe
 
 
 def trained_identity(card: ModelCard) -> dict[str, Any]:
     """Give the `identity` of the training that the model of `card` came from."""
-    recipe = _SINCE_ADDED | card.recipe
-    known = {"data": card.data_hash, "recipe": {k: v for k, v in recipe.items() if k != "device"}}
+    known = {
+        "data": card.data_hash,
+        "recipe": {k: v for k, v in settings_of(card).items() if k != "device"},
+    }
     return known if card.parent is None else {**known, "start": card.parent.weights_sha256}

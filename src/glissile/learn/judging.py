@@ -129,6 +129,8 @@ class Judge:
     def predicted(self, frame: NDArray[Any], valid: Part) -> NDArray[np.uint8]:
         """Mask (y, x), in class values, of a frame (y, x) of grey values; background outside `valid`."""
         mask = np.zeros(frame.shape, np.uint8)
+        if not mask[valid].size:
+            return mask
         layers = seen(normalised(frame[valid], self._normalisation), self._references, valid)
         mask[valid] = self._masked(self._trainer.logits(layers), layers)
         return mask

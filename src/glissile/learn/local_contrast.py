@@ -21,7 +21,7 @@ class LocalContrast(nn.Module):
     Parameters
     ----------
     sigma_px : float
-        Of the Gaussian neighbourhood, in pixels; more than 4.
+        Of the Gaussian neighbourhood, in pixels; above 0, and smoother from about 4 on.
     """
 
     def __init__(self, sigma_px: float) -> None:

@@ -1,6 +1,6 @@
 """The named settings of training: the published ones, and ours."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -124,7 +124,7 @@ class Recipe(BaseModel):
         description="A small residual U-Net, or the U-Net of Ronneberger et al. (2015)",
         json_schema_extra={"advanced": True},
     )
-    widths: tuple[int, ...] = Field(
+    widths: tuple[Annotated[int, Field(ge=1, le=2048)], ...] = Field(
         (16, 32, 64, 96, 128),
         min_length=2,
         max_length=7,

@@ -34,9 +34,9 @@ def tiles(shape: tuple[int, int], *, tile_px: int, overlap_px: int, stride: int 
     shape : tuple of int
         (y, x) of the frame, in pixels.
     tile_px : int
-        Largest height and width of a tile.
+        Largest height and width of a tile, which is one stride at least.
     overlap_px : int
-        Least overlap of neighbours; at most half of `tile_px`.
+        Least overlap of neighbours, at most half of `tile_px`; less where a tile has too few strides for it.
     stride : int
         Tiles begin at multiples of this, so that a network which works on a grid of that width sees each
         pixel at the same place of its grid as in the whole frame.

@@ -106,6 +106,7 @@ class Training:
         if architecture.references:
             self._references = References.of(self._data, self._data.training, architecture.references)
         room = Room.wanted(recipe, len(self._data.training), self._data.frames.shape[1:])
+        _require_size(architecture, room, self._data.frames.shape[1:])
         self._trainer = FittingTrainer(architecture, recipe, room)
         self._parent: Parent | None = None
         if start is not None:
@@ -428,7 +429,6 @@ class Training:
                 for subject, found in scores.items()
             },
             mean_dice={subject: found.mean_dice() for subject, found in scores.items()},
-            scores_note=note_of(self._recipe.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT,
             calibration=self._judge.calibration,
             alone_calibration=self._judge.alone_calibration,
             certainty=certainty,
@@ -453,6 +453,8 @@ class Training:
             labelled = sorted({*self._data.training, *self._data.validation})
             looked_at = self._trainer.architecture.references
             kept = References.of(self._data, labelled, looked_at).kept()
+        note = note_of(card.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT
+        card = card.model_copy(update={"scores_note": note})
         card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:
             write_scores(self._folder / SCORES_FILE, beside_copy(scores["holdout"], scores["copy_nearest"]))
@@ -467,3 +469,14 @@ class Training:
 
     def _fitted(self, used: Sequence[int]) -> Ticks[tuple[Calibration, Calibration | None]]:
         return self._judge.calibrated(used, thinning=self._recipe.thinning)
+
+
+def _require_size(architecture: Architecture, room: Room, shape: tuple[int, ...]) -> None:
+    """Refuse frames (y, x) of which a batch is a single pixel at the coarsest level, without any spread."""
+    seen = max(min(size, room.crop_px) for size in shape)
+    if room.batch_size == 1 and seen <= architecture.stride:
+        raise InputError(
+            f"Frames of {shape[0]} x {shape[1]} px, one at a time, are too small for a network that sees "
+            f"{architecture.stride} px as one; label more frames, take larger ones, or give the network "
+            "fewer levels (Channels)"
+        )

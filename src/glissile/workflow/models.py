@@ -13,7 +13,7 @@ from glissile import atomic
 from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.io.checkpoint import ModelCard, has_model, read_card
-from glissile.learn.identity import CHECKPOINT_FILE, interrupted
+from glissile.learn.identity import CHECKPOINT_FILE, interrupted, settings_of
 from glissile.learn.recipes import Recipe
 from glissile.naming import natural_order, possible_name
 from glissile.workflow.labelled_frames import LabelledFrames, labelled_frames
@@ -197,7 +197,7 @@ def choose_model(experiment: Experiment, name: str) -> None:
 def recipe_of(card: ModelCard) -> Recipe | None:
     """Give the settings that a model was trained with; None where they are not of this program."""
     try:
-        return Recipe.model_validate(card.recipe)
+        return Recipe.model_validate(settings_of(card))
     except ValidationError:
         return None
 
