@@ -24,6 +24,7 @@ from glissile.io.checkpoint import (
     load_model,
     save_model,
 )
+from glissile.learn.references import References
 from glissile.learn.unet import build
 from glissile.progress import finish
 from glissile.segment.predict import Predictor
@@ -377,3 +378,22 @@ def test_nothing_of_a_hostile_archive_reaches_the_disk(tmp_path):
     assert "outside of the archive" in refused(import_model, path, tmp_path / "m")
     assert list(tmp_path.iterdir()) == [path]
     assert set(Path(tmp_path).parent.iterdir()) == before
+
+
+def test_labelled_frames_do_not_go_with_a_package(tmp_path):
+    tensors, card = load_model(model(tmp_path / "m"))
+    a = card.architecture.model_copy(update={"references": 2})
+    tensors = build(a, seed=1).state_dict()
+    frames = np.random.default_rng(0).normal(0, 0.2, (3, 64, 64)).astype(np.float32)
+    masks = np.random.default_rng(1).choice(np.uint8([0, 1, 2]), frames.shape)
+    kept = References(frames, masks, classes=2, looked_at=2).kept()
+    save_model(tmp_path / "m", tensors | kept, card.model_copy(update={"architecture": a}))
+    finish(export_package(tmp_path / "m", tmp_path / "a.zip", ENTRY))
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert len(archive.read("model.safetensors")) < (tmp_path / "m" / "model.safetensors").stat().st_size
+    import_model(tmp_path / "a.zip", tmp_path / "back")
+    taken = load_model(tmp_path / "back")[0]
+    assert taken.keys() == tensors.keys()
+    assert all(torch.equal(taken[name], tensors[name]) for name in tensors)
+    seen = Predictor(tmp_path / "back", SegmentSettings(device="cpu")).prepared(np.zeros((64, 64), np.uint8))
+    assert len(seen) == 1

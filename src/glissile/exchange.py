@@ -212,6 +212,9 @@ def export_package(
 ) -> Steps[None]:
     """Write a model as a package of the BioImage Model Zoo.
 
+    The labelled frames that the model looks at stay with it: a package is published, and the frames may not
+    be meant for that.
+
     Parameters
     ----------
     model_folder : Path
@@ -250,7 +253,7 @@ def export_package(
     yield Step(index=1, total=3, message="The test frame is predicted")
     files = {
         ONNX_FILE: onnx_model(network, card),
-        WEIGHTS_FILE: (model_folder / WEIGHTS_FILE).read_bytes(),
+        WEIGHTS_FILE: _published(model_folder, tensors, card),
         TEST_INPUT_FILE: _npy(frame[None, None]),
         TEST_OUTPUT_FILE: _npy(outputs[None]),
         SAMPLE_INPUT_FILE: _tiff(frame),
@@ -261,6 +264,18 @@ def export_package(
     yield Step(index=2, total=3, message="The network is converted")
     write_package(output, describe(card, entry, files, opset=OPSET, dtype=frame.dtype.name), files)
     yield Step(index=3, total=3, message=f"{output.name} is written")
+
+
+def _published(model_folder: Path, tensors: dict[str, Any], card: ModelCard) -> bytes:
+    """Give the weights of a model without the labelled frames beside them."""
+    from glissile.learn.references import without_references
+
+    bare = without_references(tensors)
+    if len(bare) == len(tensors):
+        return (model_folder / WEIGHTS_FILE).read_bytes()
+    with TemporaryDirectory() as folder:
+        save_model(Path(folder), bare, card)
+        return (Path(folder) / WEIGHTS_FILE).read_bytes()
 
 
 def _test_frame(sample: Path | None, card: ModelCard) -> NDArray[Any]:

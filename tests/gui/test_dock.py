@@ -420,6 +420,9 @@ def test_classes_are_edited_in_place(opened):
     section.classes.names[1].setText("Perfect  Dislocation")  # two classes of one name are refused
     section.classes.names[1].editingFinished.emit()
     assert section.classes.names[1].text() == "stacking fault"
+    section.classes.names[1].setText("stacking\x1b fault")
+    section.classes.names[1].editingFinished.emit()
+    assert section.classes.names[1].text() == "stacking fault"
     section.classes.names[1].setText("Field of view")  # a column of the table
     section.classes.names[1].editingFinished.emit()
     assert section.classes.names[1].text() == "stacking fault"

@@ -39,8 +39,8 @@ def test_a_card_tells_of_labelled_frames_and_temperature():
         certainty=Certainty(temperature=1.789, area_factors=(None, 1)),
     )
     assert network(looking)[-2:] == [
-        "labelled frames: the model holds those it learned from, or many of them, and looks at the 3 most "
-        "alike beside each frame",
+        "labelled frames: looks at the 3 most alike beside each frame, of those that are kept in the folder "
+        "of the model; without them it sees each frame alone",
         "temperature of probabilities: 1.79",
     ]
 

@@ -134,3 +134,8 @@ def test_the_hash_knows_what_is_valid():
 def test_a_valid_part_that_is_too_small_is_refused():
     with pytest.raises(InputError, match="Frames of 15 x 19 px are too small"):
         gather(3, valid=((slice(0, 15), slice(0, 24)), *PARTS[1:3]))
+
+
+def test_masks_without_any_defect_are_refused():
+    with pytest.raises(InputError, match="None of the 4 labelled frames shows a defect"):
+        gather(masks=np.zeros((4, 20, 24), np.uint8))

@@ -263,11 +263,11 @@ def test_one_or_two_labelled_frames_train_without_scores(tmp_path, n):
     assert "validation_loss" not in steps[0].metrics
 
 
-def test_no_defects_at_all_train(tmp_path):
-    masks = np.zeros((6, 64, 64), np.uint8)
-    card, steps = run(job_of(tmp_path, masks=masks, epochs=2))
+def test_frames_held_out_may_show_no_defect(tmp_path):
+    job = job_of(tmp_path, epochs=2, validation=(2, 3))
+    job.masks[2:4] = 0
+    card, steps = run(job)
     assert np.isfinite(steps[-1].metrics["loss"])
-    assert card.calibration.offsets == (0, 0, 0)
     assert card.scores["holdout"]["dislocation"]["truth_px"] == 0
 
 

@@ -69,8 +69,8 @@ def network(card: ModelCard) -> list[str]:
     ]
     if a.references:
         lines.append(
-            "labelled frames: the model holds those it learned from, or many of them, and looks at the "
-            f"{a.references} most alike beside each frame"
+            f"labelled frames: looks at the {a.references} most alike beside each frame, of those that are "
+            "kept in the folder of the model; without them it sees each frame alone"
         )
     if card.certainty is not None:
         lines.append(f"temperature of probabilities: {card.certainty.temperature:.3g}")

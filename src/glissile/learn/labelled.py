@@ -162,6 +162,11 @@ def gathered(
     height, width = (min(part[axis].stop - part[axis].start for part in parts) for axis in (0, 1))
     if min(height, width) < 16:
         raise InputError(f"Frames of {height} x {width} px are too small to learn from; use at least 16 x 16")
+    if not any(mask[part].any() for mask, part in zip(masks, parts, strict=True)):
+        raise InputError(
+            f"None of the {len(masks)} labelled frames shows a defect: there is nothing to learn; paint one "
+            "at least, or check that the masks are the right ones"
+        )
     values = np.array(class_values(classes), dtype=np.uint8)
     index_of = np.zeros(256, dtype=np.uint8)
     index_of[values] = np.arange(len(values))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import count
 
+from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
@@ -128,7 +129,10 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if not name or "_".join(name.lower().split()) in taken:
             self.names[row].setText(self._classes[row].name)
         elif name != self._classes[row].name:
-            self._replace(row, name=name)
+            try:
+                self._replace(row, name=name)
+            except ValidationError:  # pasted letters that cannot be shown
+                self.names[row].setText(self._classes[row].name)
 
     def _replace(self, row: int, **changes: str) -> None:
         changed = DefectClass(**{**self._classes[row].model_dump(), **changes})
