@@ -343,3 +343,14 @@ def test_without_uncertainties_there_is_no_band(dock):
     low, high = band(dock)
     assert low is None or not len(low)
     assert high is None or not len(high)
+
+
+@pytest.mark.parametrize("uncertainty", [{}, {"dislocation_area_fraction_uncertainty": 0.001}])
+def test_the_axis_shows_what_is_measured_and_no_more(dock, uncertainty):
+    measured(dock, range(10, 50, 2), **uncertainty)
+    box = dock.plot.getPlotItem().getViewBox()
+    box.updateAutoRange()
+    first, last = curve(dock)[0][[0, -1]]
+    (left, right), _ = box.viewRange()
+    assert left == pytest.approx(first, abs=0.1 * (last - first))
+    assert right == pytest.approx(last, abs=0.1 * (last - first))

@@ -109,8 +109,10 @@ class CurvePlot(FramePlot):
         symbol = "o" if np.count_nonzero(known) <= _FEW_POINTS else None
         for key, curve in self._curves.items():
             curve.setData(*_drawable(x[known], percent[key][known]), symbol=symbol)
-            low, high, _ = self._bands[key]
+            low, high, band = self._bands[key]
             middle, half = percent[key][known], uncertainty[key][known]
+            # A band of nothing would lie at zero, and both axes reach there.
+            band.setVisible(bool(np.isfinite(middle + half).any()))
             low.setData(*_drawable(x[known], np.maximum(middle - half, 0)))
             high.setData(*_drawable(x[known], middle + half))
         self.getPlotItem().showAxis("right", stress is not None)
