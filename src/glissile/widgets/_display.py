@@ -1,6 +1,6 @@
 """The layers of the open study in a viewer, and which frame of it is looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from glissile.widgets._layers import (
     video_layer,
     video_of,
 )
+from glissile.widgets._line_tracer import LineTracer
 from glissile.widgets._mode import Mode
 from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
@@ -46,6 +47,8 @@ class Display:
         What the Segmentation layer shows.
     mode : Mode
         Whoever draws over the video enters it first.
+    tracer : LineTracer, optional
+        What lines are traced with, while that is done.
     """
 
     def __init__(self, viewer: Any, state: ViewerState) -> None:
@@ -61,6 +64,7 @@ class Display:
         self._probability: Image | None = None
         self._faded = False
         self._drawing: Layer | None = None
+        self.tracer: LineTracer | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
         self._flat_look: FlatLook | None = None
@@ -123,7 +127,7 @@ class Display:
         """Whether `layer` is one of the study's."""
         aligned = () if self._alignment is None else self._alignment.layers
         mine = (self._video, self._source, self._labels, self._segmentation, self._probability)
-        mine = (*mine, self._drawing, *aligned)
+        mine = (*mine, self._drawing, None if self.tracer is None else self.tracer.layer, *aligned)
         return any(layer is one for one in mine)
 
     @property
@@ -176,6 +180,37 @@ class Display:
         self._labels.visible = True
         self.viewer.layers.selection = {self._labels}
         self._labels.mode = "paint"
+
+    def trace_lines(self, pen_px: Callable[[int], float]) -> LineTracer:
+        """Let lines be traced on the Labels layer, until it is painted on or looked at in another way.
+
+        Parameters
+        ----------
+        pen_px : callable
+            Gives the width of the line of a class, in pixels, by its value.
+        """
+        assert self._study is not None
+        assert self._labels is not None
+        self.show_labels()
+        self.mode.enter(self._end_tracing)
+        tracer = self.tracer = LineTracer(self._labels, self._study.video, pen_px, self.working_index)
+        self.viewer.add_layer(tracer.layer)
+        self.viewer.layers.selection = {self._labels}
+        self._labels.events.mode.connect(self._on_labels_mode)
+        return tracer
+
+    def _on_labels_mode(self, event: Any) -> None:
+        """End tracing where another tool is taken."""
+        if self._labels is not None and self._labels.mode != "pan_zoom":
+            self.mode.leave()
+
+    def _end_tracing(self) -> None:
+        tracer, self.tracer = self.tracer, None
+        if tracer is None or self._labels is None:
+            return
+        self._labels.events.mode.disconnect(self._on_labels_mode)
+        tracer.end()
+        self._remove(tracer.layer)
 
     def show_segmentation(self) -> None:
         """Bring the Segmentation layer back where it was closed or hidden."""

@@ -131,6 +131,19 @@ def rectangle_layer(name: str, corners: Sequence[NDArray[np.float64]], source: V
     }
 
 
+def tracing_layer(video: Video) -> dict[str, Any]:
+    """Arguments of a shapes layer that shows lines (y, x) while they are traced over `video`."""
+    return {
+        "name": "Tracing",
+        "ndim": 2,
+        "edge_width": 1,  # thin, so that the defect is seen beside it
+        "face_color": "transparent",
+        "opacity": MASK_OPACITY,
+        "metadata": {"glissile": {"role": "tracing"}},
+        **{key: value[1:] for key, value in placement(video).items()},
+    }
+
+
 def regions_layer(values: NDArray[np.uint8], source: Video) -> dict[str, Any]:
     """Arguments of a labels layer to draw regions (y, x) with, on the pixels of `source`."""
     known: dict[int | None, str] = dict(REGION_COLORS.items())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from pydantic import ValidationError
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -13,12 +13,14 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from glissile.defects import RESERVED_KEYS, DefectClass
+from glissile.label.tracing import PenSettings
 
 # After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
 _FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
@@ -37,10 +39,13 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         With the classes, after an edit.
     chosen
         With the mask value of the class to paint.
+    pen_changed
+        With the mask value of a class, and the new width of its lines in pixels.
     """
 
     value_changed = Signal(tuple)
     chosen = Signal(int)
+    pen_changed = Signal(int, int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +67,8 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._group.idClicked.connect(self.chosen)
         self.names: list[QLineEdit] = []
         self.colors: list[QToolButton] = []
+        self.pens: list[QSpinBox] = []
+        self._widths = PenSettings()
 
     def value(self) -> tuple[DefectClass, ...]:
         """Return the classes as shown."""
@@ -75,13 +82,20 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._group.removeButton(key)  # else it is found by its number until Qt deletes it
         while self._grid.count():
             self._grid.takeAt(0).widget().deleteLater()
-        self.names, self.colors = [], []
+        self.names, self.colors, self.pens = [], [], []
         for row, defect in enumerate(self._classes):
             self._add_row(row, defect)
         self.choose(chosen if chosen > 0 else 1)
         full = any(c.value == _LARGEST_VALUE for c in self._classes)
         self.add.setEnabled(not full)
         self.add.setToolTip(f"The masks hold no class after {_LARGEST_VALUE}" if full else "")
+
+    def set_pens(self, widths: PenSettings) -> None:
+        """Show how wide lines of the classes are drawn."""
+        self._widths = widths
+        for defect, pen in zip(self._classes, self.pens, strict=True):
+            with QSignalBlocker(pen):
+                pen.setValue(widths.width_px(defect.value))
 
     def set_removable(self, removable: bool) -> None:
         """Tell whether the last class is painted nowhere, so that it may go."""
@@ -112,11 +126,19 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         name = QLineEdit(defect.name)
         name.setAccessibleName(f"Name of class {defect.value}")
         name.editingFinished.connect(lambda: self._rename(row, name.text()))
-        for column, widget in enumerate((key, color, name)):
+        pen = QSpinBox()
+        pen.setRange(1, 99)
+        pen.setSuffix(" px")
+        pen.setValue(self._widths.width_px(defect.value))
+        pen.setToolTip(f"Width of the brush and of traced lines of {defect.name}")
+        pen.setAccessibleName(f"Pen of {defect.name}")
+        pen.valueChanged.connect(lambda width: self.pen_changed.emit(defect.value, width))
+        for column, widget in enumerate((key, color, name, pen)):
             self._grid.addWidget(widget, row, column)
         self._grid.setColumnStretch(2, 1)
         self.names.append(name)
         self.colors.append(color)
+        self.pens.append(pen)
 
     def _ask_color(self, row: int) -> None:
         color = QColorDialog.getColor(QColor(self._classes[row].color), self, self._classes[row].name)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -16,16 +16,18 @@ from qtpy.QtWidgets import (
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.errors import InputError
+from glissile.label.tracing import PenSettings
 from glissile.quantify.measure import area_counts
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets.sections.class_table import LARGEST_KEY, ClassTable
 from glissile.widgets.sections.import_labels import ImportLabelsDialog
-from glissile.widgets.sections.section import Section
+from glissile.widgets.sections.section import Section, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TRACE_KEY = "T"
 _TABLE_HEIGHT_PX = 150
 _LEAST_COLUMN_PX = 60  # of many classes, those that find no room are scrolled to
 
@@ -42,11 +44,27 @@ class LabelSection(Section):
         )
         self._bench = bench
         self._keys: list[str] = []
+        self._pens = PenSettings()
         self._counts: dict[int, Mapping[str, int]] = {}  # by index along t, pixels by class key
         self.classes = ClassTable()
         self.classes.value_changed.connect(self._set_classes)
         self.classes.chosen.connect(self._paint_with)
+        self.classes.pen_changed.connect(self._set_pen)
         self.settings_layout.addWidget(self.classes)
+        self.trace = QPushButton(f"Trace lines ({_TRACE_KEY})")
+        self.trace.setCheckable(True)
+        self.trace.setToolTip(
+            f"Click along a defect and the line snaps to it; key {_TRACE_KEY} while the Labels layer is "
+            "selected"
+        )
+        self.trace.clicked.connect(self._trace)
+        self.hint = words(
+            "Click along the defect: the line is shown before it is drawn. Enter or a double click draws it, "
+            "Backspace takes a point back, Escape all. With Shift the next piece is straight."
+        )
+        self.hint.hide()
+        self.settings_layout.addWidget(self.trace)
+        self.settings_layout.addWidget(self.hint)
         self.table = QTableWidget(0, 1)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -76,9 +94,16 @@ class LabelSection(Section):
         """Take over the labels of the study."""
         study, keeper = self._bench.study, self._bench.keeper
         self._keys, self._counts = [], {}
+        self._pens = PenSettings()
         if study is None or keeper is None:
             self.table.setRowCount(0)
             return
+        try:
+            self._pens = study.experiment.settings("label", PenSettings)
+        except InputError as error:  # of a file that was edited by hand
+            show_error(str(error))
+        self.classes.set_pens(self._pens)
+        keeper.layer.bind_key(_TRACE_KEY, lambda layer: self.trace.click(), overwrite=True)
         for index in keeper.labelled:
             self._recount(index)
         keeper.saved.connect(self._on_saved)
@@ -93,7 +118,7 @@ class LabelSection(Section):
     def set_state(self, state: Any) -> None:
         """Show `state`."""
         super().set_state(state)
-        for button in (self.empty, self.clear, self.load):
+        for button in (self.trace, self.empty, self.clear, self.load):
             button.setEnabled(state.enabled)
         self._show_removable()
 
@@ -111,6 +136,32 @@ class LabelSection(Section):
         for key in self._keys:
             layer.bind_key(key, lambda layer, value=int(key): self._paint_with(value), overwrite=True)
 
+    def _set_pen(self, value: int, width_px: int) -> None:
+        study, keeper = self._bench.study, self._bench.keeper
+        assert study is not None
+        assert keeper is not None
+        self._pens = self._pens.with_width(value, width_px)
+        if value == keeper.layer.selected_label:
+            keeper.layer.brush_size = width_px
+        try:
+            study.experiment.save_settings("label", self._pens)
+        except InputError as error:
+            show_error(str(error))
+
+    def _trace(self, begin: bool) -> None:
+        display = self._bench.display
+        if begin and self._bench.keeper is not None:
+            tracer = display.trace_lines(lambda value: self._pens.width_px(value))
+            tracer.ended.connect(self._show_tracing)
+        elif display.tracer is not None:
+            display.show_labels()
+        self._show_tracing()
+
+    def _show_tracing(self) -> None:
+        tracing = self._bench.display.tracer is not None
+        self.trace.setChecked(tracing)
+        self.hint.setVisible(tracing)
+
     def _set_classes(self, classes: tuple[DefectClass, ...]) -> None:
         self._bench.set_classes(classes)
         if self._bench.keeper is not None:
@@ -122,11 +173,15 @@ class LabelSection(Section):
     def _paint_with(self, value: int) -> None:
         if self._bench.keeper is not None:
             self._bench.keeper.layer.selected_label = value
-            self._bench.display.show_labels()
+            if self._bench.display.tracer is None:
+                self._bench.display.show_labels()
 
     def _on_selected_label(self, event: Any) -> None:
         if self._bench.keeper is not None:
-            self.classes.choose(self._bench.keeper.layer.selected_label)
+            value = int(self._bench.keeper.layer.selected_label)
+            self.classes.choose(value)
+            if value:  # the eraser keeps its own size
+                self._bench.keeper.layer.brush_size = self._pens.width_px(value)
 
     def _recount(self, index: int) -> None:
         """Count the pixels of frame `index` again."""
@@ -172,6 +227,8 @@ class LabelSection(Section):
         self._show_frame()
 
     def _show_frame(self, index: int = 0) -> None:
+        if self._bench.display.tracer is not None:
+            self._bench.display.tracer.show()
         shown = self._bench.display.working_index()
         rows = [row for row in range(self.table.rowCount()) if self._index_of_row(row) == shown]
         if rows:

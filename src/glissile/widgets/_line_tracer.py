@@ -1,0 +1,162 @@
+"""Lines traced on the Labels layer: click along a defect, and the line snaps to it."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from glissile.label.tracing import Clicks, Traced, drawn
+from glissile.video import Video
+from glissile.widgets._layers import tracing_layer
+
+# A press and release of the mouse that are farther apart, in pixels of the screen, move the view.
+_STILL_PX = 4
+
+
+class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
+    """A way of drawing on the Labels layer, until `end`.
+
+    Clicks on a frame are kept while others are looked at; the first click on another frame begins anew.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        Masks (t, y, x), in the viewer; it is drawn on with the class that it has selected.
+    video : Video
+        Its working video.
+    pen_px : callable
+        Gives the width of the line of a class, in pixels, by its value.
+    index : callable
+        Gives the index along t of the frame that is looked at.
+
+    Attributes
+    ----------
+    layer : napari.layers.Shapes
+        Shows the line that would be drawn; to be put into the viewer.
+    """
+
+    ended = Signal()
+
+    def __init__(
+        self, labels: Labels, video: Video, pen_px: Callable[[int], float], index: Callable[[], int | None]
+    ) -> None:
+        super().__init__()
+        self._labels = labels
+        self._pen_px = pen_px
+        self._index = index
+        self._clicks = Clicks()
+        self._clicked_on: int | None = None  # index along t
+        self._pointer: tuple[float, float, bool] | None = None
+        self._traced = lru_cache(maxsize=2)(lambda index: Traced(video.frame(index)))
+        self.layer: Shapes = Shapes(**tracing_layer(video))
+        self._keys: dict[str, Callable[[], None]] = {
+            "Backspace": self.take_back,
+            "Escape": self.clear,
+            "Enter": self.finish,
+        }
+        labels.mode = "pan_zoom"
+        labels.mouse_drag_callbacks.append(self._on_press)
+        labels.mouse_move_callbacks.append(self._on_move)
+        labels.mouse_double_click_callbacks.append(self._on_double_click)
+        labels.events.selected_label.connect(self.show)
+        for key, call in self._keys.items():
+            labels.bind_key(key, lambda layer, call=call: call(), overwrite=True)
+
+    def end(self) -> None:
+        """Let go of the Labels layer; what was not finished is not drawn."""
+        labels = self._labels
+        labels.mouse_drag_callbacks.remove(self._on_press)
+        labels.mouse_move_callbacks.remove(self._on_move)
+        labels.mouse_double_click_callbacks.remove(self._on_double_click)
+        labels.events.selected_label.disconnect(self.show)
+        for key in self._keys:
+            labels.bind_key(key, None)
+        self.ended.emit()
+
+    def click(self, index: int, y: float, x: float, *, straight: bool = False) -> None:
+        """Go on with the line to a point (y, x), in pixels, of frame `index`."""
+        if index != self._clicked_on:
+            self._clicks, self._clicked_on = Clicks(), index
+        self._clicks = self._clicks.with_point(y, x, straight=straight)
+        self._pointer = None
+        self.show()
+
+    def point(self, y: float, x: float, *, straight: bool = False) -> None:
+        """Show the line as it would be with a click at (y, x)."""
+        self._pointer = (y, x, straight)
+        self.show()
+
+    def take_back(self) -> None:
+        """Take the last point back."""
+        self._clicks, self._pointer = self._clicks.without_last(), None
+        self.show()
+
+    def clear(self) -> None:
+        """Take all points back."""
+        self._clicks, self._pointer = Clicks(), None
+        self.show()
+
+    def finish(self) -> None:
+        """Draw the line with the pen of its class; it can be undone as one stroke."""
+        index, clicks = self._clicked_on, self._clicks
+        self.clear()
+        value = int(self._labels.selected_label)
+        if index is None or index != self._index() or not clicks.points:
+            return
+        line = self._traced(index).line(clicks)
+        mask = drawn(line, self._pen_px(value), self._labels.data.shape[1:])
+        where = np.nonzero(mask & (self._labels.data[index] != value))
+        if where[0].size:
+            self._labels.data_setitem((np.full_like(where[0], index), *where), value)
+
+    def show(self, event: object = None) -> None:
+        """Show the line of the frame that is looked at, as far as it is clicked."""
+        color = np.asarray(self._labels.colormap.map(int(self._labels.selected_label)))
+        self.layer.current_edge_color = color
+        line = self._line()
+        if line is None:
+            self.layer.data = []
+            return
+        self.layer.data = [(line, "path")]
+
+    def _line(self) -> NDArray[np.float64] | None:
+        index = self._clicked_on
+        if index is None or index != self._index() or not self._clicks.points:
+            return None
+        clicks = self._clicks
+        if self._pointer is not None:
+            y, x, straight = self._pointer
+            clicks = clicks.with_point(y, x, straight=straight)
+        line = self._traced(index).line(clicks)
+        return line if len(line) > 1 else np.add(line, [[-0.5, 0], [0.5, 0]])
+
+    def _place(self, event: Any) -> tuple[int, float, float]:
+        """Index along t, and (y, x) in pixels, of a position in napari's world."""
+        t, y, x = (float(v) for v in self._labels.world_to_data(event.position)[-3:])
+        return round(t), y, x
+
+    def _on_press(self, labels: Any, event: Any) -> Iterator[None]:
+        """Take a press and release on the spot as a click; napari goes on with this at every move."""
+        if event.button not in (None, 1):
+            return
+        begun, straight = np.array(event.pos), "Shift" in event.modifiers
+        place = self._place(event)
+        yield
+        farthest = 0.0
+        while event.type == "mouse_move":
+            farthest = max(farthest, float(np.hypot(*(np.array(event.pos) - begun))))
+            yield
+        if farthest < _STILL_PX:
+            self.click(*place, straight=straight)
+
+    def _on_move(self, labels: Any, event: Any) -> None:
+        index, y, x = self._place(event)
+        if index == self._clicked_on and self._clicks.points:
+            self.point(y, x, straight="Shift" in event.modifiers)
+
+    def _on_double_click(self, labels: Any, event: Any) -> None:
+        self.finish()
