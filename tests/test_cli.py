@@ -152,7 +152,7 @@ def test_the_version_is_printed():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("info", "absent.mkv"), "absent.mkv: there is no such file"),
+        (("info", "absent.mkv"), "glissile: absent.mkv: there is no such file or folder; check the path\n"),
         (("info", "text.mkv"), "text.mkv: "),
         (("info", "study.glissile"), "study.glissile: this is an experiment"),
         (("info",), "VIDEO"),
@@ -165,20 +165,49 @@ def test_the_version_is_printed():
         (("train", "frames", "other_names", "--output", "m"), "no mask has the name of an image"),
         (("train", "frames", "whole", "--output", "m"), "they must have one size"),
         (("train", "frames", "masks", "--output", "m", "--recipe", "best"), "--recipe"),
-        (("train", "frames", "masks", "--output", "m", "--epochs", "0"), "--epochs"),
+        (("train", "frames", "masks", "--output", "m", "--epochs", "0"), "--epochs 0: input should be"),
+        (
+            ("train", "frames", "masks", "--output", "m", "--epochs", "1.5"),
+            "--epochs 1.5: give a whole number",
+        ),
+        (
+            ("train", "frames", "masks", "--output", "m", "--epochs", "1", "--minutes", "1"),
+            "--epochs and --minutes both say how long a training takes; give one",
+        ),
+        (
+            ("train", "frames", "masks", "--output", "m", "--start", "absent"),
+            "absent: there is no such folder",
+        ),
         (("train", "frames", "masks", "--output", "m", "--epochs", "200000"), "--epochs 200000: "),
         (("train", "frames", "masks", "--output", "m", "--resume"), "no interrupted training"),
         (("train", "frames", "masks", "--output", "m", "--folds", "4"), "choose from 2 to 3"),
         (("train", "frames", "masks", "--output", "m", "--folds", "1"), "--folds"),
         (("train", "frames", "masks", "--output", "m", "--folds", "2", "--resume"), "give one of them"),
         (("train", "frames", "masks", "--output", "m", "--held-out", "after"), "--held-out"),
-        (("segment", "empty", "video.mkv", "--output", "out"), "empty"),
+        (("segment", "empty", "video.mkv", "--output", "out"), "empty: there is no trained model here"),
+        (("segment", "absent", "video.mkv", "--output", "out"), "absent: there is no such folder"),
+        (
+            ("segment", "full.glissile", "video.mkv", "--output", "out"),
+            "give one of its models, such as full",
+        ),
         (("measure", "absent", "--output", "a.csv"), "absent: is not a folder"),
         (("measure", "empty", "--output", "a.csv"), "empty: has neither label images"),
         (("measure", "masks", "--output", "a.csv", "--fps", "-5"), "--fps -5: "),
         (("measure", "masks", "--output", "a.csv", "--fps", "0"), "--fps 0: "),
         (("measure", "masks", "--output", "a.csv", "--nm-per-pixel", "-1"), "--nm-per-pixel -1.0: "),
+        (
+            ("measure", "masks", "--output", "a.csv", "--nm-per-pixel", "1,7"),
+            "--nm-per-pixel 1,7: give a number, with a point before its decimals, such as 1.7\n",
+        ),
         (("measure", "masks", "--output", "a.csv", "--strain-rate", "1"), "give both or neither"),
+        (
+            ("measure", "masks", "--output", "rig.csv"),
+            "rig.csv: is there already, is no table of measurements",
+        ),
+        (
+            ("measure", "masks", "--output", "a.csv", "--strain-log", "rig.csv", "--strain-rate", "1"),
+            "--strain-rate and --strain-log both tell the strain; give one",
+        ),
         (("measure", "masks", "--output", "a.csv", "--strain-log", "absent.csv"), "no such strain log"),
         (
             ("measure", "masks", "--output", "a.csv", "--classes", "line"),
@@ -205,20 +234,23 @@ def test_the_version_is_printed():
         (("score", "whole", "masks"), "score masks of one size"),
         (("score", "masks", "masks", "--table", "a.txt"), "a.txt: this is written as a .csv file"),
         (("new", "absent.mkv", "e"), "absent.mkv: there is no such file"),
-        (("new", "video.mkv", "e", "--crop", "1,2,3"), "--crop 1,2,3: give 4 whole numbers"),
+        (
+            ("new", "video.mkv", "e", "--crop", "1,2,3"),
+            "--crop 1,2,3: give 4 whole numbers, TOP,LEFT,HEIGHT,WIDTH, none",
+        ),
         (("new", "video.mkv", "e", "--crop", "a,b,c,d"), "--crop a,b,c,d: "),
         (("new", "video.mkv", "e", "--crop", "0,0,0,5"), "--crop 0,0,0,5: "),
         (("new", "video.mkv", "e", "--crop", "0,0,999,5"), "does not lie within"),
         (("new", "video.mkv", "e", "--crop", ""), "--crop"),
-        (("new", "video.mkv", "e", "--frames", "3"), "--frames 3: give 2 whole numbers"),
+        (("new", "video.mkv", "e", "--frames", "3"), "--frames 3: give 2 whole numbers, FIRST,LAST, none"),
         (("new", "video.mkv", "e", "--frames", "5,2"), "frames 5 to 2 is not possible"),
         (("new", "video.mkv", "e", "--fps", "-1"), "--fps -1: "),
         (("new", "video.mkv", "e", "--strain-log", "text.mkv"), "text.mkv: is not a table"),
         (("new", "video.mkv", "study.glissile"), "exists already"),
         (("relocate", "study.glissile"), "VIDEO"),
         (("relocate", "absent", "video.mkv"), "absent"),
-        (("run", "empty"), "empty"),
-        (("run", "absent"), "absent"),
+        (("run", "empty"), "empty: there is no such experiment, and none called empty.glissile beside it"),
+        (("run", "absent"), "absent: there is no such experiment, and none called absent.glissile"),
         (("run", "video.mkv"), "video.mkv"),
     ],
 )
@@ -229,6 +261,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, sentence, files, t
     write_text(tmp_path / "text.mkv", "not a video")
     tifffile.imwrite(tmp_path / "F.tif", np.eye(8, dtype=np.uint8) + np.pad([[1]], (0, 7)).astype(np.uint8))
     write_text(tmp_path / "study.glissile" / "experiment.toml", "")
+    write_text(tmp_path / "full.glissile" / "models" / "glissile" / "model.safetensors", "")
+    write_text(tmp_path / "rig.csv", "time_s,strain\n0,0.1\n")
     shutil.copytree(files / "masks", tmp_path / "other_names")
     for path in (tmp_path / "other_names").iterdir():
         path.rename(path.with_name(f"{path.stem}9.png"))
@@ -263,7 +297,7 @@ def test_the_process_itself_exits_with_2_and_a_name_outside_the_code_page_is_pri
     )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stdout == b""
-    assert ended.stderr.startswith(b"glissile: 8.4?m.mkv: there is no such file")
+    assert b"8.4?m.mkv: there is no such file" in ended.stderr
     assert ended.stderr.strip().count(b"\n") == 0
 
 
@@ -496,6 +530,34 @@ def test_masks_of_a_video_are_named_by_frame_number(model, files, tmp_path):
     assert names == [f"{number:04d}.png" for number in range(SETTINGS.frames)]
 
 
+def test_masks_of_other_frames_are_not_left_among_those_of_a_video(model, files, tmp_path):
+    command = ("segment", model, files / "frames", "--output", tmp_path / "out", "--device", "cpu")
+    write_mask(tmp_path / "out" / "img_0003.png", np.zeros(FIELD, np.uint8))
+    done(*command)
+    for name in ("old_0003.png", "old_0099.png"):
+        write_mask(tmp_path / "out" / name, np.zeros(FIELD, np.uint8))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert "out: holds 2 images of other frames, first old_0003.png" in refused(*command)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_what_takes_the_place_of_a_file_is_said(files, tmp_path):
+    for command in (
+        ("measure", files / "masks", "--fps", 4, "--output", tmp_path / "t.csv"),
+        ("stabilize", files / "frames", "--method", "none", "--output", tmp_path / "v.tif"),
+    ):
+        assert "in place of" not in done(*command)
+        assert f"in {command[-1]}, in place of the one before\n" in done(*command)
+
+
+def test_no_time_is_made_up_where_it_is_not_known(files, tmp_path):
+    told = done("measure", files / "masks", "--output", tmp_path / "t.csv")
+    assert "time_s is empty, as the times of the frames are not known; give them with --fps\n" in told
+    assert read_table(tmp_path / "t.csv")["time_s"].isna().all()
+    assert "--fps" not in done("measure", files / "masks", "--output", tmp_path / "t.csv", "--fps", 4)
+    np.testing.assert_allclose(read_table(tmp_path / "t.csv")["time_s"], np.array(LABELLED) / 4)
+
+
 def test_a_zarr_that_exists_is_not_written_over(model, files, tmp_path):
     (tmp_path / "F.zarr").mkdir()
     assert "F.zarr: exists already" in refused(
@@ -591,6 +653,8 @@ def test_run_goes_all_the_way_and_says_where_the_results_lie(finished):
     assert re.findall(r"^(\w+) \.\.\.$", text, re.M) == stages
     assert re.findall(r"^(\w+): done in", text, re.M) == stages
     assert f"results in {folder}" in text
+    assert f"model in {folder / 'models' / 'glissile'}\n" in text
+    assert "curves of dislocation and stacking fault have no bands of uncertainty" in text
     assert "measurements.csv" in text
     assert re.search(r"^All frames show the same \d\d % of the frame, \d+ x \d+ px$", text, re.M)
     table = read_table(folder / "measurements.csv")
@@ -701,7 +765,7 @@ def test_a_moved_video_is_found_again_by_the_command_that_the_refusal_names(fini
     labels = {path: path.read_bytes() for path in (folder / "labels.zarr").rglob("*")}
     [command] = re.findall(r"glissile (relocate .*) VIDEO\n", refused("run", folder))
     relocate = shlex.split(command)
-    assert "absent.mkv: the source video cannot be read" in refused(*relocate, tmp_path / "absent.mkv")
+    assert "absent.mkv: there is no such file or folder" in refused(*relocate, tmp_path / "absent.mkv")
     with (files / "video.mkv").open("rb") as video, (tmp_path / "other.mkv").open("wb") as other:
         other.write(video.read()[:-1] + b"\0")
     assert "other.mkv: is not the video that with space.glissile was made from" in refused(
@@ -728,6 +792,37 @@ def test_labels_whose_numbers_count_otherwise_find_their_frames(files, truth, tm
     assert "say how with --label-first and --label-step" in text
     with Experiment.open(tmp_path / "e.glissile") as made:
         assert made.labels_or_none().frames == (0, 3, 5)
+
+
+def test_numbers_of_labels_that_do_not_fit_are_doubted_aloud(files, truth, tmp_path):
+    labels = numbered(tmp_path / "labels", {f"{n:04d}": truth.mask(0) for n in (0, 25, 50, 76)})
+    text = done(
+        "new", files / "video.mkv", tmp_path / "e", "--labels", labels, "--label-first", 1, "--label-step", 10
+    )
+    assert (
+        "labels numbered before the first frame: 1 of 4, between two frames: 4 of 4; --label-first and "
+        "--label-step are probably wrong" in text
+    )
+    assert "say how with" not in text
+
+
+def test_labels_outside_the_frames_that_are_kept_are_counted(files, tmp_path):
+    new = ("new", files / "video.mkv", tmp_path / "e", "--labels", files / "whole", "--frames", "4,8")
+    text = done(*new)
+    assert (
+        "labelled frames taken over: 3\nof these outside the frames that are kept, and so of no use: 2\n"
+        in text
+    )
+
+
+def test_run_says_before_it_stabilizes_that_there_are_no_labels(files, tmp_path):
+    done("new", files / "video.mkv", tmp_path / "e")
+    ended = glissile("run", tmp_path / "e")
+    assert ended.code == 2
+    assert re.match("no frame is labelled yet, .*\nStabilize ...\n", ended.out)
+    assert "Stabilize: done" in ended.out
+    assert "no frame is labelled yet; paint or import a few labels first" in ended.err
+    assert "no frame is labelled yet" not in glissile("run", tmp_path / "e").out
 
 
 def test_the_demo_prints_a_table_and_where_the_results_lie(finished, monkeypatch):
@@ -761,7 +856,7 @@ def test_progress_is_a_bar_on_a_terminal(files, tmp_path):
         pytest.skip(f"this machine gives out no terminal ({error})")
     command = [sys.executable, "-m", "glissile", "measure", str(files / "masks")]
     ended = subprocess.run(
-        [*command, "--output", str(tmp_path / "table.csv")],
+        [*command, "--output", str(tmp_path / "table.csv"), "--fps", "20"],
         stdout=subprocess.PIPE, stderr=theirs, check=True, text=True,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

@@ -91,6 +91,40 @@ def test_a_model_is_shown(model):
     assert "trained on 2 frames, 3 s on CPU (2 cores)\n" in shown
     assert "too few frames were labelled" in shown
     assert "there is no trained model here" in refused("model", "show", model.parent)
+    assert "absent: there is no such folder" in refused("model", "show", model.parent / "absent")
+
+
+def test_an_experiment_is_shown_where_its_models_lie(model):
+    inside = model.parent / "e.glissile" / "models" / "twip"
+    inside.parent.mkdir(parents=True)
+    model.rename(inside)
+    for command in ("show", "export"):
+        said = refused("model", command, model.parent / "e.glissile", *(["a.zip"] * (command == "export")))
+        assert f"e.glissile: is an experiment; give one of its models, such as {inside}\n" in said
+    assert f"e: is an experiment; give one of its models, such as {inside}\n" in refused(
+        "model", "show", model.parent / "e"
+    )
+
+
+def test_an_export_complains_of_what_no_option_mends_first(model, tmp_path, exported, monkeypatch):
+    assert "no such folder" in refused("model", "export", tmp_path / "absent", tmp_path / "f.txt")
+    assert "no trained model here" in refused("model", "export", tmp_path, tmp_path / "f.txt")
+    assert "written as .zip or .onnx" in refused("model", "export", model, tmp_path / "f.txt")
+    monkeypatch.setattr("glissile.cli_model.find_spec", lambda name: None)
+    for name in ("f.zip", "f.onnx"):
+        assert "needs the packages onnx" in refused("model", "export", model, tmp_path / name)
+    assert not exported
+
+
+def test_an_export_says_that_it_takes_the_place_of_another(model, tmp_path, exported):
+    (tmp_path / "a.onnx").touch()
+    assert "a.onnx, in place of the one before\n" in done("model", "export", model, tmp_path / "a.onnx")
+
+
+def test_a_network_as_onnx_is_not_imported(tmp_path):
+    (tmp_path / "f.onnx").touch()
+    said = refused("model", "import", tmp_path / "f.onnx", "--output", tmp_path / "m")
+    assert "f.onnx: a network as ONNX cannot be imported; give the package (.zip)" in said
 
 
 def test_weights_are_imported_and_shown(weights, tmp_path):

@@ -242,6 +242,14 @@ def test_label_names_may_count_differently_from_the_video(fresh, truth, tmp_path
     assert taken.frames == (0, 2, 4)
     assert taken.nearest == 2
     assert taken.outside == ("0500",)
+    assert taken.doubt == "labels numbered between two frames: 3 of 4"
+
+
+def test_whole_numbers_beside_a_broken_step_are_in_no_doubt(fresh, truth, tmp_path):
+    for number in (0, 7, 15, 22, 38):  # 7.5 to a frame
+        write_mask(tmp_path / "other" / f"{number:04d}.png", truth.mask(0))
+    taken = workflow.import_labels(fresh, tmp_path / "other", step=7.5)
+    assert (taken.frames, taken.doubt) == ((0, 1, 2, 3, 5), "")
 
 
 def test_of_labels_nearest_to_one_frame_the_nearer_is_taken(fresh, tmp_path):
@@ -258,6 +266,7 @@ def test_labels_before_the_first_and_after_the_last_frame_are_outside(fresh, tru
         write_mask(tmp_path / "other" / f"{number:03d}.png", truth.mask(0))
     taken = workflow.import_labels(fresh, tmp_path / "other", first=50, step=10)
     assert (taken.frames, taken.nearest, taken.outside) == ((0, 23), 2, ("037", "285", "293"))
+    assert taken.doubt == "labels numbered before the first frame: 2 of 5, between two frames: 5 of 5"
 
 
 @pytest.mark.parametrize(("first", "step"), [(0, 0), (0, -1), (0, np.nan), (0, np.inf), (np.nan, 1)])
@@ -275,6 +284,7 @@ def test_small_label_images_outside_the_frame_range_are_told_apart_from_those_ke
     write_mask(tmp_path / "small" / "f3.png", truth.mask(3))  # of the whole frame
     taken = workflow.import_labels(fresh, tmp_path / "small")
     assert (taken.frames, taken.outside, taken.kept) == ((3, 5), ("f2",), 0)
+    assert taken.left_out == 1
     assert annotations.labelled_indices(fresh.labels(), video) == (1,)
     again = workflow.import_labels(fresh, tmp_path / "small")
     assert (again.frames, again.outside, again.kept) == ((), ("f2",), 2)

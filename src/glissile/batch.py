@@ -24,9 +24,9 @@ from glissile.label.split import folds, split
 from glissile.label.split_again import split_again
 from glissile.learn.recipes import Recipe
 from glissile.learn.scoring import FOLDS_FILE, FrameScores, write_scores
-from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES, image_files
+from glissile.naming import IMAGE_SUFFIXES, LOSSLESS_SUFFIXES, TIFF_SUFFIXES, image_files
 from glissile.progress import Step, Steps
-from glissile.quantify.measure import measure_frame, write_table
+from glissile.quantify.measure import measure_frame, read_table, write_table
 from glissile.quantify.timeline import check_strain_log_at, timeline
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
@@ -244,7 +244,8 @@ def segment_to_files(
     Raises
     ------
     InputError
-        If model, source or output cannot be used, or `output` is the source or the model.
+        If model, source or output cannot be used, `output` is the source or the model, or it is a folder with
+        masks of other frames, among which those of this video could not be told.
     """
     from glissile.io.checkpoint import read_card
     from glissile.segment.predict import segment
@@ -259,6 +260,7 @@ def segment_to_files(
         output.is_file() and output.suffix.lower() not in TIFF_SUFFIXES
     ):
         raise InputError(f"{output}: masks go into a folder, or into F.tif or F.zarr; give such a name")
+    _refuse_other_masks(output, source, len(video))
     if probabilities is not None:
         _refuse_stacks(probabilities, output)
     if probabilities is None and not others:
@@ -271,6 +273,19 @@ def segment_to_files(
                 write(step.frame, step.preview.astype(np.uint8))
             yield step
     return len(video)
+
+
+def _refuse_other_masks(output: Path, source: Path, count: int) -> None:
+    """Refuse a folder in which masks would stay that are of no frame of this video."""
+    if not output.is_dir() or output.suffix == ".zarr":
+        return
+    written = {f"{name}.png" for name in frame_names(source, count)}
+    others = [path.name for path in image_files(output, LOSSLESS_SUFFIXES) if path.name not in written]
+    if others:
+        raise InputError(
+            f"{output}: holds {len(others)} images of other frames, first {others[0]}, which would be taken "
+            "for masks of this video; move them away, or choose another folder"
+        )
 
 
 def _refuse_stacks(folder: Path, masks: Path) -> None:
@@ -373,9 +388,9 @@ def measure_masks(
     masks : Path
         As `numbered_masks` takes them.
     table_path : Path
-        CSV to write.
+        CSV to write; an earlier table of measurements is replaced.
     calibration : Calibration
-        Time base and strain; without a time per frame, `time_s` counts frames.
+        Time base and strain; without a time per frame, `time_s` is NaN.
     classes : sequence of DefectClass, optional
         What the mask values mean. Default: the classes that `masks` keeps, else `DEFAULT_CLASSES`.
 
@@ -393,15 +408,17 @@ def measure_masks(
     ------
     InputError
         If a mask or the strain log cannot be read, the log tells the strain of no mask, the table would take
-        the place of the masks, `classes` are not those that `masks` keeps, or strain is asked for and the
-        time between frames is not known.
+        the place of the masks or of a file that is no such table, `classes` are not those that `masks` keeps,
+        or strain is asked for and the time between frames is not known.
     """
     log = calibration.strain_log
     refuse_file(table_path, ".csv", masks, None if log is None else Path(log.path))
+    if table_path.exists():
+        _refuse_other_table(table_path)
     _refuse_made_up_strain(calibration, masks)
     classes = _classes_in(masks, classes)
     found = numbered_masks(masks, classes)
-    times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or 1.0)
+    times = np.array(list(found), dtype=np.float64) * (calibration.seconds_per_frame or np.nan)
     check_strain_log_at(calibration, times, masks.name, folder=Path())
     along = timeline(calibration, times, folder=Path())
     rows = []
@@ -434,6 +451,15 @@ def _classes_in(masks: Path, given: Sequence[DefectClass] | None) -> Sequence[De
     if given is not None and {c.value: c.key for c in given} != {c.value: c.key for c in known}:
         raise InputError(f"{masks}: its values are {named(known)}; leave out --classes, or give these names")
     return known
+
+
+def _refuse_other_table(path: Path) -> None:
+    try:
+        read_table(path)
+    except InputError as error:
+        raise InputError(
+            f"{path}: is there already, is no table of measurements and would be lost; choose another name"
+        ) from error
 
 
 def _refuse_made_up_strain(calibration: Calibration, masks: Path) -> None:

@@ -49,6 +49,7 @@ from glissile.options import (
     calibration_of,
     classes_of,
     recipe_of,
+    refuse_no_model,
     strain_log_of,
     trim_of,
 )
@@ -66,6 +67,10 @@ app.add_typer(cli_model.app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # what typer returns after Ctrl-C
+_NO_NUMBER = {
+    "float_parsing": "give a number, with a point before its decimals, such as 1.7",
+    "int_parsing": "give a whole number, such as 2",
+}
 
 
 @app.callback(invoke_without_command=True)
@@ -88,7 +93,7 @@ def info(video: VideoPath) -> None:
     found = read_video(video)
     t, y, x = found.shape
     rate = found.frames_per_second
-    print(f"{found.name}: {t} frames, {x} x {y} px, {found.frames.dtype}")
+    print(f"{found.name}: {console.counted(t, 'frame')}, {x} x {y} px, {found.frames.dtype}")
     print(
         f"duration {found.times_s[-1] - found.times_s[0]:.2f} s" + (f", {rate:.4g} frames/s" if rate else "")
     )
@@ -129,6 +134,7 @@ def stabilize(
     if motion is not None:
         found.write(motion)
         print(f"motion in {motion}")
+    before = console.in_place_of(output)
     settings = fields.FieldOfViewSettings(kind=field_of_view.value)
     chosen = fields.field_of_view(found, source.shape[1:], settings)
     print(chosen.sentence)
@@ -137,7 +143,8 @@ def stabilize(
     _, y, x = fixed.shape
     _, written_y, written_x = read_video(output).shape
     padded = f", padded to even numbers from {x} x {y}," if (written_y, written_x) != (y, x) else ""
-    print(f"{len(fixed)} frames of {written_x} x {written_y} px{padded} in {output}")
+    frames = console.counted(len(fixed), "frame")
+    print(f"{frames} of {written_x} x {written_y} px{padded} in {output}{before}")
 
 
 @app.command()
@@ -172,6 +179,8 @@ def train(
 
     if resume and folds is not None:
         raise InputError("--folds starts anew and --resume goes on; give one of them")
+    if start is not None:
+        refuse_no_model(start)
     settings = recipe_of(recipe, epochs=epochs, minutes=minutes, seed=seed, device=device, held_out=held_out)
     defects = classes_of(classes)
     if folds is not None:
@@ -226,10 +235,14 @@ def segment(
     from glissile.io.checkpoint import read_card
     from glissile.segment.settings import SegmentSettings
 
+    for folder in (model, *(other or ())):
+        refuse_no_model(folder)
     settings = SegmentSettings(device=device.value)
+    before = console.in_place_of(output)
     steps = segment_to_files(model, source, output, settings, others=other or (), probabilities=probabilities)
     n = console.show("Segment", steps)
-    print(f"{n} masks in {output}, values: {named(read_card(model).classes)}")
+    values = named(read_card(model).classes)
+    print(f"{console.counted(n, 'mask')} in {output}{before}, values: {values}")
     if probabilities is not None:
         print(f"probabilities in {probabilities}")
 
@@ -265,8 +278,11 @@ def measure(
         strain_log_of(strain_log, time_column, strain_column, stress_column, time_offset),
     )
     given = None if classes is None else classes_of(classes)
+    before = console.in_place_of(output)
     table = console.show("Measure", measure_masks(masks, output, calibration, classes=given))
-    print(f"{len(table)} frames in {output}")
+    print(f"{console.counted(len(table), 'frame')} in {output}{before}")
+    if fps is None:
+        print("time_s is empty, as the times of the frames are not known; give them with --fps")
 
 
 @app.command()
@@ -431,6 +447,7 @@ def run(
         if card is not None:
             console.print_card(card)
             console.print_if_any(workflow.where_to_label(opened))
+            print(f"model in {workflow.model_folder(opened)}")
         print(f"results in {opened.folder}")
 
 
@@ -476,7 +493,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:  # a missing or impossible option
-        code = _refused(error.format_message().replace("Value error, ", ""))
+        code = _refused(_option_told(error))
     except InputError as error:
         code = _refused(str(error))
     except OSError as error:
@@ -484,6 +501,18 @@ def main() -> None:
     if code == EXIT_INTERRUPTED:
         print("glissile: stopped; what was done is kept", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _option_told(error: typer.TyperException) -> str:
+    """Name the option that cannot be read, in the manner of those that cannot be used."""
+    from pydantic import ValidationError
+
+    cause, param = error.__cause__, getattr(error, "param", None)
+    if param is None or not isinstance(cause, ValidationError) or not param.opts[0].startswith("--"):
+        return error.format_message().replace("Value error, ", "")
+    first = cause.errors()[0]
+    words = _NO_NUMBER.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{param.opts[0]} {first['input']}: {words[0].lower()}{words[1:]}"
 
 
 def _told(error: OSError) -> str:

@@ -1,5 +1,6 @@
 """`glissile model`: look at a trained model, bring one in, hand one on."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from glissile import console
 from glissile.errors import InputError
-from glissile.options import classes_of, options_checked
+from glissile.options import classes_of, options_checked, refuse_no_model
 
 if TYPE_CHECKING:
     from glissile.io.bioimage_zoo import ZooEntry
@@ -33,6 +34,7 @@ def show(
     from glissile.io.model_words import is_imported, told
     from glissile.learn.reliability import read_reliability
 
+    refuse_no_model(model)
     card = read_card(model)
     for line in told(card):
         print(line)
@@ -79,6 +81,10 @@ def import_(
     from glissile.exchange import import_model
     from glissile.io.model_words import told
 
+    if source.suffix.lower() == ".onnx" and source.is_file():
+        raise InputError(
+            f"{source}: a network as ONNX cannot be imported; give the package (.zip) or the weights (.pth)"
+        )
     card = import_model(source, output, None if classes is None else classes_of(classes))
     for line in told(card):
         print(line)
@@ -125,6 +131,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a model for other programs."""
+    _refuse_export(model, output)
+    before = console.in_place_of(output)
     from glissile.exchange import export_onnx, export_package
 
     if output.suffix.lower() == ".onnx":
@@ -134,7 +142,22 @@ def export(
     else:
         entry = _entry(name or model.resolve().name, authors, licence, softmax=softmax)
         console.show("Export", export_package(model, output, entry, sample=sample))
-    print(f"model in {output}")
+    print(f"model in {output}{before}")
+
+
+def _refuse_export(model: Path, output: Path) -> None:
+    """Refuse what no option could mend: no model, another kind of file, or no means to write it."""
+    from glissile.io.checkpoint import read_card
+
+    refuse_no_model(model)
+    read_card(model)
+    if output.suffix.lower() not in {".zip", ".onnx"}:
+        raise InputError(f"{output}: a model is written as .zip or .onnx; give a name that ends so")
+    if any(find_spec(package) is None for package in ("onnx", "onnxscript")):
+        raise InputError(
+            f"{output}: writing it needs the packages onnx and onnxscript; install them with "
+            'pip install "napari-glissile[exchange]"'
+        )
 
 
 def _entry(name: str, authors: str | None, licence: str | None, *, softmax: bool) -> "ZooEntry":

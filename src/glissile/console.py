@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glissile.progress import Step, Steps, finish
@@ -58,7 +59,7 @@ def show(title: str, steps: Steps[T]) -> T:
 
 
 def _plain_lines(title: str) -> Callable[[Step], None]:
-    last, said = 0.0, ""
+    last, said = time.monotonic(), ""  # what is refused at once has no line before the refusal
 
     def on_step(step: Step) -> None:
         nonlocal last, said
@@ -81,6 +82,10 @@ def run_stages(experiment: "Experiment", *, retrain: bool = False) -> None:
     all_done, told = True, False
     for title, start in workflow.pipeline(experiment, retrain=retrain):
         all_done = False
+        if title == "Stabilize" and not workflow.has_labels(experiment):
+            print(
+                "no frame is labelled yet, so the video is only stabilized; label some frames, then run again"
+            )
         if title != "Stabilize" and not told:
             told = True
             shown = workflow.field_of_view(experiment, workflow.trimmed_video(experiment))
@@ -97,6 +102,16 @@ def run_stages(experiment: "Experiment", *, retrain: bool = False) -> None:
         print("every stage is done already")
 
 
+def counted(n: int, what: str) -> str:
+    """Write a number with its noun: "1 frame" or "2 frames"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def in_place_of(output: Path) -> str:
+    """Say behind the name of a file that it is about to be replaced; empty where there is none."""
+    return ", in place of the one before" if output.is_file() else ""
+
+
 def duration(seconds: float) -> str:
     """Time for a person: "42 s" or "3.5 min"."""
     return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
@@ -104,19 +119,37 @@ def duration(seconds: float) -> str:
 
 def print_card(card: "ModelCard") -> None:
     """Print what a network was trained on and how well it agrees with the frames held out."""
-    print(f"trained on {len(card.frames.training)} frames, {duration(card.seconds)} on {card.device}")
+    frames = counted(len(card.frames.training), "frame")
+    print(f"trained on {frames}, {duration(card.seconds)} on {card.device}")
     if card.parent is not None:
         print(f"begun from the model {card.parent.name}")
     n = len(card.frames.validation)
-    frames = f"{n} frame{'s' if n > 1 else ''} held out {_HELD_OUT.get(card.held_out, card.held_out)}"
+    which = f"{counted(n, 'frame')} held out {_HELD_OUT.get(card.held_out, card.held_out)}"
     titles = {
-        "holdout": f"Network, on {frames}:",
+        "holdout": f"Network, on {which}:",
         "copy_nearest": "For comparison, the label of the nearest training frame copied:",
     }
     for subject, scores in card.scores.items():
         print(titles.get(subject, f"{subject}:"))
         print_scores(scores, tolerance_px=2, mean_dice=card.mean_dice.get(subject))
     print_if_any(card.scores_note)
+    print_if_any(_without_bands(card))
+
+
+def _without_bands(card: "ModelCard") -> str:
+    """Say why curves of this model have no bands of uncertainty; empty where all have them."""
+    n = len(card.frames.validation)
+    if card.certainty is None and n:
+        return "curves have no bands of uncertainty: this model is of an earlier version"
+    known = (None,) * len(card.classes) if card.certainty is None else card.certainty.area_factors
+    without = [c.name for c, factor in zip(card.classes, known, strict=True) if factor is None]
+    if not without:
+        return ""
+    return (
+        f"curves of {' and '.join(without)} have no bands of uncertainty: these take three held-out frames "
+        f"with the class, and {counted(n, 'frame')} {'is' if n == 1 else 'are'} held out; label about 15 "
+        "frames with it"
+    )
 
 
 def print_reliability(table: "pd.DataFrame") -> None:
@@ -197,7 +230,7 @@ def _history(model: "ComparedModel") -> str:
     said = [
         f"trained {model.trained_at} in {duration(card.seconds)}",
         f"recipe {card.recipe.get('name', 'unknown')}",
-        f"{len(card.frames.training)} frames learned and {len(card.frames.validation)} held out",
+        f"{counted(len(card.frames.training), 'frame')} learned and {len(card.frames.validation)} held out",
     ]
     if card.parent is not None:
         said.append(f"begun from {card.parent.name}")
@@ -215,6 +248,8 @@ def _cell(value: float | None, form: str) -> str:
 def print_import(taken: "ImportedLabels") -> None:
     """Print what became of a folder of labels."""
     print(f"labelled frames taken over: {len(taken.frames)}")
+    if taken.left_out:
+        print(f"of these outside the frames that are kept, and so of no use: {taken.left_out}")
     if taken.nearest:
         print(f"labels between two frames, given to the nearer one: {taken.nearest}")
     for what, stems in (
@@ -224,7 +259,12 @@ def print_import(taken: "ImportedLabels") -> None:
         if stems:
             more = ", ..." if len(stems) > 5 else ""
             print(f"labels {what}, left out: {len(stems)} ({', '.join(stems[:5])}{more})")
-    if taken.nearest or taken.farther or taken.outside:
+    if taken.doubt:
+        print(
+            f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, delete the experiment "
+            "and give others"
+        )
+    elif taken.nearest or taken.farther or taken.outside:
         print("where the names count otherwise than the video, say how with --label-first and --label-step")
 
 

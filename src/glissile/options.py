@@ -220,6 +220,7 @@ MaskClasses = Annotated[
     ),
 ]
 DEFAULT_CLASS_NAMES = ",".join(c.name for c in DEFAULT_CLASSES)
+_CROP, _FRAMES = "TOP,LEFT,HEIGHT,WIDTH", "FIRST,LAST"
 
 
 def classes_of(names: str) -> tuple[DefectClass, ...]:
@@ -242,24 +243,38 @@ def classes_of(names: str) -> tuple[DefectClass, ...]:
     return tuple(found)
 
 
-def _numbers(text: str, count: int, option: str) -> tuple[int, ...]:
+def _numbers(text: str, names: str, option: str) -> tuple[int, ...]:
+    count = names.count(",") + 1
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         numbers = ()
     if len(numbers) != count or min(numbers) < 0:
-        raise InputError(f"{option} {text}: give {count} whole numbers with commas between, none negative")
+        raise InputError(f"{option} {text}: give {count} whole numbers, {names}, none of them negative")
     return numbers
+
+
+def refuse_no_model(folder: Path) -> None:
+    """Refuse a MODEL_DIR that does not exist, or holds models and is none."""
+    from glissile.experiment import folder_named
+    from glissile.io.checkpoint import WEIGHTS_FILE, has_model
+
+    named = folder if folder.exists() else folder_named(folder)
+    if not named.exists():
+        raise InputError(f"{folder}: there is no such folder; check the path of the model")
+    inside = sorted(path.parent for path in named.glob(f"models/*/{WEIGHTS_FILE}"))
+    if inside and not has_model(folder):
+        raise InputError(f"{folder}: is an experiment; give one of its models, such as {inside[0]}")
 
 
 def trim_of(crop: str | None, frames: str | None) -> "Trim":
     """Read `--crop` and `--frames`; InputError naming the one that is impossible."""
     from glissile.video import Trim
 
-    top, left, height, width = _numbers(crop, 4, "--crop") if crop is not None else (0, 0, None, None)
+    top, left, height, width = _numbers(crop, _CROP, "--crop") if crop is not None else (0, 0, None, None)
     if 0 in (height, width):
         raise InputError(f"--crop {crop}: HEIGHT and WIDTH must be at least 1 px")
-    first, last = _numbers(frames, 2, "--frames") if frames is not None else (0, None)
+    first, last = _numbers(frames, _FRAMES, "--frames") if frames is not None else (0, None)
     return Trim(top=top, left=left, height=height, width=width, first=first, last=last)
 
 
@@ -275,6 +290,8 @@ def recipe_of(
     """Take the recipe `name` with the settings that were given; InputError naming an impossible one."""
     from glissile.learn.recipes import recipe_named
 
+    if epochs is not None and minutes is not None:
+        raise InputError("--epochs and --minutes both say how long a training takes; give one of them")
     given = {
         "epochs": epochs,
         "minutes": minutes,
@@ -320,6 +337,8 @@ def calibration_of(
         raise InputError(f"--fps {fps:g}: a video has more than 0 frames per second")
     if strain_log is None and (initial_strain is None) != (strain_rate is None):
         raise InputError("--initial-strain and --strain-rate belong together; give both or neither")
+    if strain_log is not None and strain_rate is not None:
+        raise InputError("--strain-rate and --strain-log both tell the strain; give one of them")
     with options_checked():
         return Calibration(
             nm_per_pixel=nm_per_pixel,

@@ -68,5 +68,5 @@ def test_another_drive_has_no_relative_path(tmp_path, monkeypatch):
 
 
 def test_a_missing_video_is_said_so(tmp_path):
-    with pytest.raises(InputError, match=r"gone.mp4: the source video cannot be read"):
+    with pytest.raises(InputError, match=r"gone.mp4: there is no such file or folder; check"):
         Source.of(tmp_path / "gone.mp4", frames=1, height=2, width=3)

@@ -84,7 +84,15 @@ def test_an_experiment_renamed_to_have_no_suffix_is_still_one(tmp_path, experime
 
 def test_an_experiment_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(InputError, match=r"gone.glissile: there is no such experiment; check its name"):
-        Experiment.open(tmp_path / "gone")
+        Experiment.open(tmp_path / "gone.glissile")
+
+
+def test_an_experiment_that_is_not_there_is_called_as_it_was(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("gone", "empty"):
+        said = f"{name}: there is no such experiment, and none called {name}.glissile beside it"
+        with pytest.raises(InputError, match=said):
+            Experiment.open(tmp_path / name)
 
 
 def test_long_paths_work(tmp_path, source):

@@ -106,7 +106,8 @@ def test_order_is_natural_and_what_is_hidden_or_no_image_is_skipped(tmp_path):
     ("make", "message"),
     [
         (lambda p: save(p, np.full(SHAPE, 3, np.uint8)), "has the value 3, but the classes are 0, 1, 2"),
-        (lambda p: save(p, DRAWN * np.uint8(255)), "has the value 255, .*sub-folder"),
+        (lambda p: save(p, DRAWN * np.uint8(255)), 'is black and white, .* sub-folder .* "dislocation"'),
+        (lambda p: save(p, DRAWN * np.uint8(254) + 1), "has the value 255, .*sub-folder"),
         (lambda p: save(p, np.full(SHAPE, 256, np.uint16)), "has the value 256"),
         (lambda p: save(p, colours(PEN) * np.uint8([1, 0, 0])), "is a colour image, not one of class values"),
         (lambda p: p.write_bytes(b"not an image"), "cannot be read as an image"),

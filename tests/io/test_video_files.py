@@ -52,6 +52,20 @@ def test_a_folder_is_read_in_natural_order_without_what_is_no_frame(tmp_path, mo
     assert video.frames.chunks[0] == (1, 1, 1, 1)
 
 
+def test_a_bad_image_is_named_with_its_folder_and_what_to_do(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    save_image(folder / "1.png", np.zeros((12, 16), np.uint8))
+    for content, said in ((b"", "is empty; copy it again"), (b"no image", "cut short, copy it again")):
+        (folder / "2.png").write_bytes(content)
+        with pytest.raises(InputError, match=said) as caught:
+            read_video(folder)
+        assert str(caught.value).startswith(str(folder / "2.png"))
+    save_image(folder / "2.png", np.zeros((12, 17), np.uint8))
+    with pytest.raises(InputError, match=r"frames: 2\.png has 12 x 17 px .* move those of another size away"):
+        read_video(folder)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_images_keep_their_depth_and_follow_the_grey_rule(dtype, tmp_path):
     rng = np.random.default_rng(0)

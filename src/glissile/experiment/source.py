@@ -116,6 +116,8 @@ def fingerprint(path: Path) -> tuple[int, str]:
     InputError
         If there is nothing at `path` or it cannot be read.
     """
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder; check the path")
     try:
         return _sampled(path)
     except OSError as error:

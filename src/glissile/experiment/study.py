@@ -150,7 +150,12 @@ class Experiment:
         InputError
             If it is not a study, is damaged, or was written by a newer version.
         """
-        folder = folder_named(folder)
+        called, folder = folder, folder_named(folder)
+        if folder.name != called.name and not folder.exists():
+            raise InputError(
+                f"{called}: there is no such experiment, and none called {folder.name} beside it; check the "
+                "name"
+            )
         # Read before anything is written, so that a newer study stays untouched.
         document = read_document(folder / _DOCUMENT)
         if read_only:

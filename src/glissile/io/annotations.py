@@ -143,6 +143,11 @@ def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.u
         pixels = colours[..., 0]
     known = class_values(classes)
     strange = np.setdiff1d(pixels, known)
+    if strange.tolist() == [255] and not np.setdiff1d(pixels, [0, 255]).size:
+        raise InputError(
+            f"{path}: is black and white, not an image of class values; put the masks of each class into a "
+            f'sub-folder named after it, such as "{classes[0].name}"'
+        )
     if strange.size:
         raise InputError(
             f"{path}: has the value {strange[0]}, but the classes are "

@@ -48,7 +48,8 @@ def read_folder(folder: Path, name: str) -> Video:
         if size != first.shape:
             raise InputError(
                 f"{folder.name}: {path.name} has {size[0]} x {size[1]} px (height x width) but "
-                f"{files[0].name} has {first.shape[0]} x {first.shape[1]}; all images have one size"
+                f"{files[0].name} has {first.shape[0]} x {first.shape[1]}; move those of "
+                "another size away"
             )
 
     def read(index: int) -> NDArray[Any]:
@@ -114,7 +115,10 @@ def _read_tiff(path: Path) -> NDArray[Any]:
         if page.samplesperpixel >= 3 and image.ndim == 3:
             image = grey_of_colour(np.moveaxis(image, 0, -1) if page.planarconfig == 2 else image)
     if image.ndim != 2:
-        raise InputError(f"{path.name}: the image has shape {image.shape}; a frame has rows and columns only")
+        raise InputError(
+            f"{path}: the image has shape {image.shape} and a frame rows and columns only; save it as one "
+            "grey image"
+        )
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
@@ -133,7 +137,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _unreadable(path: Path) -> InputError:
     if path.exists() and path.stat().st_size == 0:
-        return InputError(f"{path.name}: the image file is empty; copy it again or remove it")
+        return InputError(f"{path}: the image file is empty; copy it again or remove it")
     return InputError(
-        f"{path.name}: this is no image that can be read; it may be cut short, copy it again or remove it"
+        f"{path}: this is no image that can be read; it may be cut short, copy it again or remove it"
     )

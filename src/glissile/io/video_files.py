@@ -59,7 +59,7 @@ def read_video(path: Path, *, name: str | None = None) -> Video:
             )
         return read_folder(path, name or path.name)
     if not path.exists():
-        raise InputError(f"{path.name}: there is no such file or folder; check the path {path}")
+        raise InputError(f"{path}: there is no such file or folder; check the path")
     name = name or path.stem
     if _head(path) in MAGIC:
         video, expected = read_tiff(path, name)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from glissile.experiment import Experiment
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.workflow.labelling import ImportedLabels, import_labels, where_to_label
+from glissile.workflow.labelling import ImportedLabels, has_labels, import_labels, where_to_label
 from glissile.workflow.models import (
     ComparedModel,
     TrainedModel,
@@ -88,6 +88,7 @@ __all__ = [
     "field_of_view",
     "fitting_model",
     "fixed",
+    "has_labels",
     "import_labels",
     "is_segmented",
     "is_stabilized",

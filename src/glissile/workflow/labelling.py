@@ -1,6 +1,7 @@
 """Labels that were drawn elsewhere, taken over into an experiment; and where labels are missing."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from glissile.experiment import Experiment
 from glissile.io.annotations import frame_number, read_mask_folder
 from glissile.label import annotations, coverage
 from glissile.workflow.stabilization import working_video
+from glissile.workflow.videos import trimmed_video
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # Of a frame: what rounding may add to the place of a label.
 _ON_A_FRAME = 1e-6
+_ROUNDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class ImportedLabels:
         video, the working video.
     kept : int
         Frames whose existing label was kept.
+    left_out : int
+        How many of `frames` the working video leaves out.
+    doubt : str
+        Why the labels are probably numbered otherwise than was told; empty where nothing speaks for it.
     """
 
     frames: tuple[int, ...]
@@ -44,6 +51,8 @@ class ImportedLabels:
     farther: tuple[str, ...]
     outside: tuple[str, ...]
     kept: int
+    left_out: int = 0
+    doubt: str = ""
 
 
 def import_labels(
@@ -80,7 +89,8 @@ def import_labels(
     frames = experiment.document.source.frames
     nearest: dict[int, tuple[float, str, NDArray[np.uint8]]] = {}
     farther, outside = [], []
-    for stem, mask in read_mask_folder(folder, experiment.document.classes).items():
+    found = read_mask_folder(folder, experiment.document.classes)
+    for stem, mask in found.items():
         position = (frame_number(stem) - first) / step
         number = math.floor(position + 0.5)
         distance = abs(position - number)
@@ -100,7 +110,40 @@ def import_labels(
     left = set(masks).difference(taken)
     outside += [nearest[number][1] for number in sorted(left - present)]
     between = sum(nearest[number][0] > _ON_A_FRAME for number in taken)
-    return ImportedLabels(taken, between, tuple(farther), tuple(outside), len(left & present))
+    return ImportedLabels(
+        taken,
+        between,
+        tuple(farther),
+        tuple(outside),
+        len(left & present),
+        left_out=sum(video.index_of(number) is None for number in taken),
+        doubt=_doubt([frame_number(stem) for stem in found], first, step),
+    )
+
+
+def _doubt(numbers: Sequence[int], first: float, step: float) -> str:
+    """Say what speaks against frame k being number `first + step * k`; empty for nothing."""
+    before = sum(number < first for number in numbers)
+    # A number that was rounded to a whole one is still of its frame.
+    off = [abs(number - first - step * round((number - first) / step)) for number in numbers]
+    between = sum(distance > _ROUNDED + _ON_A_FRAME for distance in off)
+    if not before and 2 * between <= len(numbers):
+        return ""
+    found = {"before the first frame": before, "between two frames": between}
+    told = (f"{where}: {n} of {len(numbers)}" for where, n in found.items() if n)
+    return f"labels numbered {', '.join(told)}"
+
+
+def has_labels(experiment: Experiment) -> bool:
+    """Whether a frame of the trimmed video is labelled, so that a network can be trained.
+
+    Raises
+    ------
+    InputError
+        If the video was moved or cannot be read, or the labels are of another video.
+    """
+    store = experiment.labels_or_none()
+    return store is not None and bool(annotations.labelled_indices(store, trimmed_video(experiment)))
 
 
 def where_to_label(experiment: Experiment) -> str:
