@@ -105,8 +105,10 @@ def cores(request):
 
 
 @pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("together", [1, 2, 7])
 @pytest.mark.parametrize("cores", [1, 2, 3, 8], indirect=True)
-def test_cores_share_the_frames_and_are_all_there_afterwards(tmp_path, cores):
+def test_cores_share_the_frames_and_are_all_there_afterwards(tmp_path, monkeypatch, cores, together):
+    monkeypatch.setattr("glissile.segment.predict._MOST_PX_TOGETHER", together * 40 * 52)
     predictor = Predictor(model(tmp_path), CPU.model_copy(update={"batch_size": 4}))
     together = predictor.logits(frames(7))
     with ThreadPoolExecutor(1) as another:
@@ -120,6 +122,7 @@ def test_an_error_beside_other_frames_leaves_all_cores(tmp_path, monkeypatch, co
     def wrong(self, grey):
         raise RuntimeError("shapes cannot be multiplied")
 
+    monkeypatch.setattr("glissile.segment.predict._MOST_PX_TOGETHER", 1)
     monkeypatch.setattr(Predictor, "_forward", wrong)
     with pytest.raises(RuntimeError, match="multiplied"):
         Predictor(model(tmp_path), CPU).masks(frames(3))

@@ -30,6 +30,9 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 _SMALLEST_TILE_PX = 64
+# More do not fit into the caches of a processor, and for tensors of more than 32 MiB the system is asked for
+# memory anew each time: four frames of 1024 x 1024 px together take half as long again as one by one.
+_MOST_PX_TOGETHER = 600_000
 # A graphics card is quicker than what prepares its frames.
 _PREPARING = 4
 
@@ -218,20 +221,22 @@ class Predictor:
     def _at_once(self, layers: NDArray[np.float32]) -> Iterable[Tensor]:
         """Logits (classes, y, x) of a batch of prepared frames or tiles (n, channels, y, x).
 
-        A processor is quickest where each core has a frame of its own: the work on one frame is too little
-        to be shared, and more than one do not fit into the caches.
+        A processor shares the work on small frames, as many as fit into its caches together, among its cores;
+        of large frames each core is given one.
         """
-        cores = torch.get_num_threads()
-        threads = min(cores, len(layers))
         if self.device.type != "cpu":
             return self._forward(layers)
+        together = max(1, _MOST_PX_TOGETHER // (layers.shape[2] * layers.shape[3]))
+        parts = [layers[i : i + together] for i in range(0, len(layers), together)]
+        cores = torch.get_num_threads()
+        threads = min(cores, len(parts))
         if threads == 1:
-            return (self._forward(layers[i : i + 1])[0] for i in range(len(layers)))
+            return (z for part in parts for z in self._forward(part))
         try:
             with ThreadPoolExecutor(
                 threads, "predicting", initializer=torch.set_num_threads, initargs=(cores // threads,)
             ) as several:
-                return [z for (z,) in several.map(self._forward, np.split(layers, len(layers)))]
+                return [z for found in several.map(self._forward, parts) for z in found]
         finally:
             # Threads that others start later would take over our number.
             torch.set_num_threads(cores)
