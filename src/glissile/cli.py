@@ -29,6 +29,8 @@ from glissile.options import (
     HeldOut,
     HeldOutOption,
     InitialStrain,
+    LabelFirst,
+    LabelStep,
     MaskClasses,
     MaskFps,
     Method,
@@ -329,12 +331,8 @@ def new(
         Path | None, typer.Option(metavar="MASKS", help="Folder of label images to take over.")
     ] = None,
     classes: Classes = DEFAULT_CLASS_NAMES,
-    label_first: Annotated[
-        float, typer.Option(metavar="N", help="Number of frame 0 in the names of the labels.")
-    ] = 0,
-    label_step: Annotated[
-        float, typer.Option(metavar="N", help="What these numbers grow by from frame to frame.")
-    ] = 1,
+    label_first: LabelFirst = 0,
+    label_step: LabelStep = 1,
     crop: Annotated[
         str | None, typer.Option(metavar="TOP,LEFT,HEIGHT,WIDTH", help="Rectangle to keep, in px.")
     ] = None,
@@ -410,6 +408,22 @@ def _remove_new(folder: Path, before: set[Path] | None) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+@app.command()
+def label(
+    experiment: ExperimentPath,
+    masks: Annotated[Path, typer.Argument(metavar="MASKS", help="Folder of label images to take over.")],
+    label_first: LabelFirst = 0,
+    label_step: LabelStep = 1,
+) -> None:
+    """Take label images over into an experiment; frames that are labelled keep their labels."""
+    from glissile import workflow
+    from glissile.experiment import Experiment
+
+    with Experiment.open(experiment) as opened:
+        opened.require_writable()
+        console.print_import(workflow.import_labels(opened, masks, first=label_first, step=label_step))
 
 
 @app.command()

@@ -250,6 +250,8 @@ def print_import(taken: "ImportedLabels") -> None:
     print(f"labelled frames taken over: {len(taken.frames)}")
     if taken.left_out:
         print(f"of these outside the frames that are kept, and so of no use: {taken.left_out}")
+    if taken.kept:
+        print(f"frames that were labelled already and keep their labels: {taken.kept}")
     if taken.nearest:
         print(f"labels between two frames, given to the nearer one: {taken.nearest}")
     for what, stems in (
@@ -261,8 +263,8 @@ def print_import(taken: "ImportedLabels") -> None:
             print(f"labels {what}, left out: {len(stems)} ({', '.join(stems[:5])}{more})")
     if taken.doubt:
         print(
-            f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, delete the experiment "
-            "and give others"
+            f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, take these labels out "
+            "again, or delete the experiment, and give others"
         )
     elif taken.nearest or taken.farther or taken.outside:
         print("where the names count otherwise than the video, say how with --label-first and --label-step")
