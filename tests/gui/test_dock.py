@@ -972,3 +972,24 @@ def test_closing_napari_saves_and_gives_the_experiment_back(opened, viewer, qtbo
             assert experiment.labels_or_none().frames == (3,)
 
     qtbot.waitUntil(given_back, timeout=5000)
+
+
+def test_the_window_is_painted_only_once_all_layers_are_exchanged(opened, video_path, qtbot, monkeypatch):
+    """Half of them, under the brush of a layer that had gone, ended the process."""
+    display = type(opened.bench.display)
+    painted = []
+
+    def watched(call):
+        def watching(self, *args):
+            painted.append(opened.window().updatesEnabled())
+            call(self, *args)
+
+        return watching
+
+    for name in ("show", "clear"):
+        monkeypatch.setattr(display, name, watched(getattr(display, name)))
+    opened.bench.open_video(video_path)
+    idle(opened, qtbot)
+    assert painted == [False, False]
+    assert opened.window().updatesEnabled()
+    monkeypatch.undo()

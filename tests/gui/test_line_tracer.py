@@ -7,8 +7,10 @@ import pytest
 import tifffile
 from idling import idle
 
+from glissile.errors import InputError
 from glissile.experiment import Experiment
 from glissile.label.tracing import PenSettings
+from glissile.video import Video
 
 T, Y, X = 6, 80, 100
 
@@ -221,3 +223,83 @@ def test_pens_are_kept_with_the_experiment_and_set_the_brush(opened, qtbot):
     opened.bench.open_video(folder.with_name("line.tif"))
     idle(opened, qtbot)
     assert [pen.value() for pen in section.classes.pens] == [4, 6]
+    assert labels(opened).brush_size == 4
+
+
+def test_nothing_is_drawn_where_labels_may_not_be_painted(tracing, viewer):
+    for x in (8, 50, 90):
+        click(tracing, row(x), x)
+    labels(tracing).editable = False
+    press(tracing, "Enter")
+    assert not labels(tracing).data.any()
+
+
+def test_work_that_renews_the_labels_ends_tracing(tracing, viewer, monkeypatch):
+    monkeypatch.setattr(type(tracing.bench.state), "running", "label")
+    click(tracing, row(8), 8)
+    tracing.bench._allow_painting()
+    assert tracing.bench.display.tracer is None
+    assert "Tracing" not in viewer.layers
+    assert not tracing.sections["label"].trace.isChecked()
+
+
+def test_other_classes_are_preserved_where_napari_says_so(tracing):
+    labels(tracing).data[0, :, 45:55] = 2
+    labels(tracing).preserve_labels = True
+    for x in (8, 50, 90):
+        click(tracing, row(x), x)
+    press(tracing, "Enter")
+    assert (labels(tracing).data[0, :, 45:55] == 2).all()
+    assert np.count_nonzero(labels(tracing).data[0] == 1) > 100
+
+
+@pytest.mark.parametrize("way", ["Tracing", "Labels", "ndisplay", "order"])
+def test_tracing_ends_where_it_cannot_be_seen(tracing, viewer, way):
+    layer = labels(tracing)
+    click(tracing, row(8), 8)
+    if way == "ndisplay":
+        viewer.dims.ndisplay = 3
+    elif way == "order":
+        viewer.dims.order = (1, 0, 2)
+    else:
+        viewer.layers.remove(viewer.layers[way])
+    assert tracing.bench.display.tracer is None
+    assert not tracing.sections["label"].trace.isChecked()
+    assert "Tracing" not in viewer.layers
+    assert not [c for c in layer.mouse_drag_callbacks if "LineTracer" in repr(c)]
+
+
+def test_a_frame_that_cannot_be_read_is_said_and_hurts_nobody(tracing, viewer, monkeypatch):
+    def unreadable(self, index):
+        raise InputError("line.tif: frame 0 cannot be read")
+
+    told = []
+    monkeypatch.setattr("glissile.widgets._line_tracer.show_error", told.append)
+    monkeypatch.setattr(Video, "frame", unreadable)
+    click(tracing, row(8), 8)
+    assert told == ["line.tif: frame 0 cannot be read"]
+    press(tracing, "Enter")
+    assert not preview(viewer)
+
+
+def test_what_erases_is_seen(tracing, viewer):
+    labels(tracing).data[0] = 1
+    labels(tracing).selected_label = 0
+    for x in (8, 50, 90):
+        click(tracing, row(x), x)
+    np.testing.assert_allclose(viewer.layers["Tracing"].edge_color[0], (1, 1, 1, 1))
+    press(tracing, "Enter")
+    assert np.count_nonzero(labels(tracing).data[0] == 0) > 200
+
+
+def test_pens_stay_when_classes_change_and_a_removed_class_is_painted_no_more(opened):
+    section = opened.sections["label"]
+    section.primary.click()
+    section.classes.pens[0].setValue(9)
+    section.classes.add.click()
+    assert [pen.value() for pen in section.classes.pens] == [9, 3, 3]
+    labels(opened).selected_label = 3
+    section.classes.remove.click()
+    assert labels(opened).selected_label == 2
+    section.classes.pens[0].stepUp()
+    assert opened.bench.study.experiment.settings("label", PenSettings).width_px(1) == 10

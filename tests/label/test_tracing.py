@@ -54,7 +54,7 @@ def astray(line):
 AT = tuple((float(winding(x)), float(x)) for x in (10, 45, 80, 110))
 
 
-@pytest.mark.parametrize(("profile", "most"), [(dark, 2), (bright, 2), (fringe, 2), (edge, 3.5)])
+@pytest.mark.parametrize(("profile", "most"), [(dark, 2), (bright, 2), (fringe, 2), (edge, 3.8)])
 def test_a_line_follows_whatever_its_clicks_lie_on(profile, most):
     traced = Traced(frame(profile)).line(clicked(*AT))
     smooth = Traced(np.zeros((SIZE, SIZE), np.uint8)).line(clicked(*AT))
@@ -112,6 +112,15 @@ def test_a_straight_piece_is_straight_and_the_rest_goes_on_following():
         across = (piece - piece[0]) @ np.array([x1 - x0, y0 - y1]) / np.hypot(y1 - y0, x1 - x0)
         assert np.abs(across).max() < 0.01
     assert np.percentile(astray(line[:begin]), 95) < 2
+
+
+@pytest.mark.parametrize("bend_deg", [30, 60, 90])
+def test_clicks_at_uneven_distances_do_not_let_the_line_overshoot(bend_deg):
+    end = 20 + 150 * np.sin(np.deg2rad(bend_deg)), 40 + 150 * np.cos(np.deg2rad(bend_deg))
+    line = Traced(np.zeros((200, 200), np.uint8)).line(clicked((20, 20), (20, 40), end))
+    assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() < 2
+    straight = np.concatenate([np.linspace((20, 20), (20, 40), 50), np.linspace((20, 40), end, 300)])
+    assert np.linalg.norm(line[:, None] - straight, axis=-1).min(axis=1).max() < 12
 
 
 def test_points_are_taken_back_and_a_click_on_the_spot_is_none():

@@ -30,6 +30,8 @@ _FORWARD = ((1, -1), (1, 0), (1, 1))
 _SMOOTH_PX = 1.5
 # A pen is put down so often along a line.
 _SAMPLING_PX = 0.25
+# Points of a curve for each pixel between two clicks, from which places a pixel apart are taken.
+_FINE = 4
 # Clicks closer than this are one.
 _LEAST_STEP_PX = 1.0
 
@@ -172,13 +174,17 @@ def _between(ends: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _curve(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[int]]:
     """Smooth curve through points, about a pixel from one to the next, and where on it the points are."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    steps = np.maximum(1, np.ceil(np.diff(along))).astype(int)
-    at = np.concatenate(
-        [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(along, along[1:], steps, strict=False)]
-        + [along[-1:]]
-    )
-    return np.asarray(CubicSpline(along, points)(at)), [0, *np.cumsum(steps).tolist()]
+    # Centripetal, so that it hardly overshoots where clicks are near one another here and far apart there.
+    at = np.concatenate([[0], np.cumsum(np.sqrt(np.hypot(*np.diff(points, axis=0).T)))])
+    spline = CubicSpline(at, points)
+    pieces, places = [points[:1]], [0]
+    for begin, end in pairwise(at):
+        fine = spline(np.linspace(begin, end, _FINE * int(np.ceil((end - begin) ** 2)) + 1))
+        along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(fine, axis=0).T))])
+        even = np.linspace(0, along[-1], max(1, int(np.ceil(along[-1]))) + 1)[1:]
+        pieces.append(np.stack([np.interp(even, along, axis) for axis in fine.T], axis=1))
+        places.append(places[-1] + len(even))
+    return np.concatenate(pieces), places
 
 
 def _normals(curve: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,6 +33,8 @@ _SMALLEST_TILE_PX = 64
 # More do not fit into the caches of a processor, and for tensors of more than 32 MiB the system is asked for
 # memory anew each time: four frames of 1024 x 1024 px together take half as long again as one by one.
 _MOST_PX_TOGETHER = 600_000
+# Each takes 500 MB for 1024 x 1024 px.
+_MOST_LARGE = 4
 # A graphics card is quicker than what prepares its frames.
 _PREPARING = 4
 
@@ -229,7 +231,7 @@ class Predictor:
         together = max(1, _MOST_PX_TOGETHER // (layers.shape[2] * layers.shape[3]))
         parts = [layers[i : i + together] for i in range(0, len(layers), together)]
         cores = torch.get_num_threads()
-        threads = min(cores, len(parts))
+        threads = min(cores, len(parts), _MOST_LARGE)
         if threads == 1:
             return (z for part in parts for z in self._forward(part))
         try:

@@ -1,7 +1,8 @@
 """The study that the sections of one dock work on: opening it, running its stages, keeping its labels."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             study.experiment.close()
             return
         number = self.display.frame_number()
-        self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
-        self.study = study
         self._window = _window_of(self.parent())
         try:
-            self._show(study, number)
+            with _unpainted(self._window):
+                self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
+                self.study = study
+                self._show(study, number)
         except BaseException as error:
             self._let_go(closing=True)
             self.study_changed.emit()
@@ -355,6 +357,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Let nobody paint while a work runs that ends with a new Labels layer."""
         if self.keeper is not None and self.study is not None:
             renewing = self.state.running in _RENEWING
+            if renewing:
+                self.display.stop_tracing()
             self.keeper.layer.editable = not renewing and not self.study.experiment.read_only
 
     def _on_ended(self, stage: str, finished: bool) -> None:
@@ -404,6 +408,24 @@ def _window_of(dock: QObject) -> "weakref.ref[QMainWindow] | None":
     while above is not None and not isinstance(above, QMainWindow):
         above = above.parent()
     return None if above is None else weakref.ref(above)
+
+
+@contextmanager
+def _unpainted(reference: "weakref.ref[QMainWindow] | None") -> Iterator[None]:
+    """Let a window be painted only afterwards: napari paints at once where its sliders go and come.
+
+    Then some of the layers have not reached the graphics yet, which ended the process (napari 0.9.2 with the
+    brush of a layer that was just removed).
+    """
+    window = None if reference is None else reference()
+    if window is None:
+        yield
+        return
+    window.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        window.setUpdatesEnabled(True)
 
 
 def _too_large(video: Video) -> str:

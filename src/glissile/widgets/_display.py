@@ -197,18 +197,35 @@ class Display:
         self.viewer.add_layer(tracer.layer)
         self.viewer.layers.selection = {self._labels}
         self._labels.events.mode.connect(self._on_labels_mode)
+        self.viewer.layers.events.removed.connect(self._on_removed)
+        # A click tells a place of a frame only where the frame is what is seen.
+        for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
+            event.connect(self.stop_tracing)
         return tracer
+
+    def stop_tracing(self, event: Any = None) -> None:
+        """Let lines be traced no more; what was not finished is not drawn."""
+        if self.tracer is not None:
+            self.mode.leave()
 
     def _on_labels_mode(self, event: Any) -> None:
         """End tracing where another tool is taken."""
         if self._labels is not None and self._labels.mode != "pan_zoom":
-            self.mode.leave()
+            self.stop_tracing()
+
+    def _on_removed(self, event: Any) -> None:
+        """End tracing where one of its layers is closed."""
+        if self.tracer is not None and event.value in (self._labels, self.tracer.layer):
+            self.stop_tracing()
 
     def _end_tracing(self) -> None:
         tracer, self.tracer = self.tracer, None
         if tracer is None or self._labels is None:
             return
         self._labels.events.mode.disconnect(self._on_labels_mode)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
+            event.disconnect(self.stop_tracing)
         tracer.end()
         self._remove(tracer.layer)
 

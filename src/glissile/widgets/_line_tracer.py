@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Shapes
+from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
+from glissile.errors import InputError
 from glissile.label.tracing import Clicks, Traced, drawn
 from glissile.video import Video
 from glissile.widgets._layers import tracing_layer
 
+_ERASER = "white"  # which the background, being transparent, is not
 # A press and release of the mouse that are farther apart, in pixels of the screen, move the view.
 _STILL_PX = 4
 
@@ -102,37 +105,40 @@ class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def finish(self) -> None:
         """Draw the line with the pen of its class; it can be undone as one stroke."""
-        index, clicks = self._clicked_on, self._clicks
+        labels, index, line = self._labels, self._clicked_on, self._line(pointed=False)
+        value = int(labels.selected_label)
         self.clear()
-        value = int(self._labels.selected_label)
-        if index is None or index != self._index() or not clicks.points:
+        if line is None or not labels.editable:
             return
-        line = self._traced(index).line(clicks)
-        mask = drawn(line, self._pen_px(value), self._labels.data.shape[1:])
-        where = np.nonzero(mask & (self._labels.data[index] != value))
+        painted = labels.data[index]
+        free = painted == 0 if labels.preserve_labels and value else painted != value
+        where = np.nonzero(drawn(line, self._pen_px(value), painted.shape) & free)
         if where[0].size:
-            self._labels.data_setitem((np.full_like(where[0], index), *where), value)
+            labels.data_setitem((np.full_like(where[0], index), *where), value)
 
     def show(self, event: object = None) -> None:
         """Show the line of the frame that is looked at, as far as it is clicked."""
-        color = np.asarray(self._labels.colormap.map(int(self._labels.selected_label)))
-        self.layer.current_edge_color = color
+        value = int(self._labels.selected_label)
+        self.layer.current_edge_color = np.asarray(self._labels.colormap.map(value)) if value else _ERASER
         line = self._line()
-        if line is None:
-            self.layer.data = []
-            return
-        self.layer.data = [(line, "path")]
+        if line is not None and len(line) == 1:
+            line = np.add(line, [[-0.5, 0], [0.5, 0]])
+        self.layer.data = [] if line is None else [(line, "path")]
 
-    def _line(self) -> NDArray[np.float64] | None:
-        index = self._clicked_on
-        if index is None or index != self._index() or not self._clicks.points:
+    def _line(self, *, pointed: bool = True) -> NDArray[np.float64] | None:
+        """Give the line of the frame that is looked at, also to where the pointer is."""
+        index, clicks = self._clicked_on, self._clicks
+        if index is None or index != self._index() or not clicks.points:
             return None
-        clicks = self._clicks
-        if self._pointer is not None:
+        if pointed and self._pointer is not None:
             y, x, straight = self._pointer
             clicks = clicks.with_point(y, x, straight=straight)
-        line = self._traced(index).line(clicks)
-        return line if len(line) > 1 else np.add(line, [[-0.5, 0], [0.5, 0]])
+        try:
+            return self._traced(index).line(clicks)
+        except InputError as error:  # the video was moved, or its disk is gone
+            self._clicks = Clicks()
+            show_error(str(error))
+            return None
 
     def _place(self, event: Any) -> tuple[int, float, float]:
         """Index along t, and (y, x) in pixels, of a position in napari's world."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from pydantic import ValidationError
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from glissile.defects import RESERVED_KEYS, DefectClass
 from glissile.label.tracing import PenSettings
+from glissile.widgets._form import WheelGuard
 
 # After orange and sky blue: the rest of Okabe and Ito (2008), distinct for all colour vision.
 _FURTHER_COLORS = ("#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
@@ -132,6 +133,8 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         pen.setValue(self._widths.width_px(defect.value))
         pen.setToolTip(f"Width of the brush and of traced lines of {defect.name}")
         pen.setAccessibleName(f"Pen of {defect.name}")
+        pen.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        pen.installEventFilter(WheelGuard(self))
         pen.valueChanged.connect(lambda width: self.pen_changed.emit(defect.value, width))
         for column, widget in enumerate((key, color, name, pen)):
             self._grid.addWidget(widget, row, column)

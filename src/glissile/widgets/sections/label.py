@@ -108,6 +108,7 @@ class LabelSection(Section):
             self._recount(index)
         keeper.saved.connect(self._on_saved)
         keeper.layer.events.selected_label.connect(self._on_selected_label)
+        self._on_selected_label()
         self._show_classes(study.experiment.document.classes)
         self._fill_table()
 
@@ -141,6 +142,7 @@ class LabelSection(Section):
         assert study is not None
         assert keeper is not None
         self._pens = self._pens.with_width(value, width_px)
+        self.classes.set_pens(self._pens)
         if value == keeper.layer.selected_label:
             keeper.layer.brush_size = width_px
         try:
@@ -167,6 +169,8 @@ class LabelSection(Section):
         if self._bench.keeper is not None:
             for index in self._bench.keeper.labelled:
                 self._recount(index)
+            if self._bench.keeper.layer.selected_label not in {0, *(c.value for c in classes)}:
+                self._bench.keeper.layer.selected_label = classes[-1].value
         self._show_classes(classes)
         self._fill_table()
 
@@ -176,7 +180,7 @@ class LabelSection(Section):
             if self._bench.display.tracer is None:
                 self._bench.display.show_labels()
 
-    def _on_selected_label(self, event: Any) -> None:
+    def _on_selected_label(self, event: Any = None) -> None:
         if self._bench.keeper is not None:
             value = int(self._bench.keeper.layer.selected_label)
             self.classes.choose(value)
