@@ -110,7 +110,7 @@ def test_an_export_complains_of_what_no_option_mends_first(model, tmp_path, expo
     assert "no such folder" in refused("model", "export", tmp_path / "absent", tmp_path / "f.txt")
     assert "no trained model here" in refused("model", "export", tmp_path, tmp_path / "f.txt")
     assert "written as .zip or .onnx" in refused("model", "export", model, tmp_path / "f.txt")
-    monkeypatch.setattr("glissile.cli_model.find_spec", lambda name: None)
+    monkeypatch.setattr("glissile.learn.export.find_spec", lambda name: None)
     for name in ("f.zip", "f.onnx"):
         assert "needs the packages onnx" in refused("model", "export", model, tmp_path / name)
     assert not exported

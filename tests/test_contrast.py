@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from glissile.contrast import contrast_limits, video_contrast
+from glissile.contrast import contrast_limits, stretched, video_contrast
 from glissile.video import Video
 
 
@@ -38,3 +38,21 @@ def test_what_is_filled_in_has_no_part_in_the_limits():
     video = Video.from_frames(frames, name="v")
     assert video_contrast(video) == (0, 3000)
     assert video_contrast(replace(video, valid_px=np.tile([4, 2, 16, 16], (3, 1)))) == (1000, 3000)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", ">i2", "float64"])
+def test_frames_of_any_type_are_brought_to_one_range(kind):
+    frame = np.linspace(3, 103, 64 * 64).reshape(64, 64).round().astype(kind)
+    found = stretched(frame)
+    assert found.dtype == np.float32
+    low, high = contrast_limits([frame])
+    np.testing.assert_allclose(found, (frame.astype(float) - low) / (high - low) * 255, atol=1e-3)
+
+
+def test_what_is_no_number_is_black_and_a_flat_frame_is_flat():
+    frame = np.linspace(0, 1, 4096).reshape(64, 64)
+    frame[0, :3] = np.nan, np.inf, -np.inf
+    assert (stretched(frame)[0, :3] == 0).all()
+    assert np.isfinite(stretched(frame)).all()
+    assert not stretched(np.full((8, 8), 7, np.uint8)).any()
+    assert not stretched(np.full((8, 8), np.nan)).any()

@@ -1,6 +1,5 @@
 """`glissile model`: look at a trained model, bring one in, hand one on."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,16 +147,13 @@ def export(
 def _refuse_export(model: Path, output: Path) -> None:
     """Refuse what no option could mend: no model, another kind of file, or no means to write it."""
     from glissile.io.checkpoint import read_card
+    from glissile.learn.export import require_onnx
 
     refuse_no_model(model)
     read_card(model)
     if output.suffix.lower() not in {".zip", ".onnx"}:
         raise InputError(f"{output}: a model is written as .zip or .onnx; give a name that ends so")
-    if any(find_spec(package) is None for package in ("onnx", "onnxscript")):
-        raise InputError(
-            f"{output}: writing it needs the packages onnx and onnxscript; install them with "
-            'pip install "napari-glissile[exchange]"'
-        )
+    require_onnx()
 
 
 def _entry(name: str, authors: str | None, licence: str | None, *, softmax: bool) -> "ZooEntry":

@@ -119,6 +119,8 @@ def duration(seconds: float) -> str:
 
 def print_card(card: "ModelCard") -> None:
     """Print what a network was trained on and how well it agrees with the frames held out."""
+    from glissile.io.model_words import behind_copying
+
     frames = counted(len(card.frames.training), "frame")
     print(f"trained on {frames}, {duration(card.seconds)} on {card.device}")
     if card.parent is not None:
@@ -133,6 +135,7 @@ def print_card(card: "ModelCard") -> None:
         print(titles.get(subject, f"{subject}:"))
         print_scores(scores, tolerance_px=2, mean_dice=card.mean_dice.get(subject))
     print_if_any(card.scores_note)
+    print_if_any(behind_copying(card))
     print_if_any(_without_bands(card))
 
 

@@ -51,3 +51,21 @@ def contrast_limits(frames: Iterable[NDArray[Any]]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
     return (low, high) if high > low else (low, low + 1)
+
+
+def stretched(frame: NDArray[Any]) -> NDArray[np.float32]:
+    """Bring the grey values of a frame to one range, whatever their type.
+
+    Parameters
+    ----------
+    frame : ndarray of any number type, shape (y, x)
+        Grey values.
+
+    Returns
+    -------
+    ndarray of float32, shape (y, x)
+        The `contrast_limits` at 0 and 255, values beyond them not cut off; 0 where there is no finite number.
+    """
+    low, high = contrast_limits([frame])
+    grey = frame.astype(np.float32)
+    return np.where(np.isfinite(grey), (grey - np.float32(low)) * np.float32(255 / (high - low)), 0)

@@ -1,6 +1,17 @@
+import pytest
+
 from glissile.defects import DEFAULT_CLASSES
 from glissile.io.checkpoint import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
-from glissile.io.model_words import IMPORTED, grey_range, is_imported, network, score_rows, told, training
+from glissile.io.model_words import (
+    IMPORTED,
+    behind_copying,
+    grey_range,
+    is_imported,
+    network,
+    score_rows,
+    told,
+    training,
+)
 
 
 def card(**changes):
@@ -80,3 +91,25 @@ def test_scores_are_a_table():
 def test_each_grey_range_has_words():
     kinds = ("percentiles", "flattened", "full range")
     assert len({grey_range(Normalisation(kind=kind)) for kind in kinds}) == 3
+
+
+@pytest.mark.parametrize(
+    ("own", "copied", "behind"),
+    [
+        ((0.5, 0.9), (0.8, 0.9), "dislocation:"),
+        ((0.5, 0.4), (0.8, 0.9), "dislocation and stacking fault:"),
+        ((0.79, 0.9), (0.8, 0.4), ""),
+        ((None, 0.9), (0.8, None), "dislocation:"),
+        ((None, None), (None, None), ""),
+    ],
+)
+def test_a_network_behind_copying_is_said_to_be_of_no_use(own, copied, behind):
+    keys = ("dislocation", "stacking_fault")
+    scores = {
+        subject: {key: {"tolerant_f": f} for key, f in zip(keys, values, strict=True)}
+        for subject, values in (("holdout", own), ("copy_nearest", copied))
+    }
+    told = behind_copying(card(scores=scores))
+    assert told.startswith(f"Copying the nearest label scores better for {behind}" if behind else "")
+    assert bool(told) == bool(behind)
+    assert behind_copying(card()) == ""

@@ -63,3 +63,13 @@ def test_nothing_labelled_and_nothing_to_see():
     flat = np.full((SIZE, SIZE), 7, np.uint8)
     np.testing.assert_array_equal(carried(flat, flat, mask), mask)
     assert set(np.unique(carried(before, flat, mask))) <= {0, 1, 2}
+
+
+def test_where_pieces_of_two_classes_meet_the_first_class_wins():
+    (before, mask), (after, _) = scene(), scene(0, 6, noise=1)
+    mask[:] = np.where(mask == 1, 1, 0)
+    mask[20:100, 46:90] = np.where(mask[20:100, 46:90] == 1, 1, 2)  # the line moves onto what stands still
+    found = carried(before, after, mask)
+    alone = carried(before, after, np.where(mask == 1, 1, 0).astype(np.uint8))
+    assert (found[alone == 1] == 1).all()
+    assert ((alone == 1) & (mask == 2)).any()

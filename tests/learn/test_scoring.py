@@ -7,15 +7,7 @@ import pytest
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.learn.agreement import Tally
 from glissile.learn.labelled import copied_nearest
-from glissile.learn.scoring import (
-    FrameScores,
-    behind_copying,
-    beside_copy,
-    note_of,
-    spread,
-    spread_of,
-    write_scores,
-)
+from glissile.learn.scoring import FrameScores, beside_copy, note_of, spread, spread_of, write_scores
 
 
 def bar(x, value=1, length=20):
@@ -137,16 +129,3 @@ def test_the_note_says_which_of_the_two_the_scores_are():
 def test_other_values_than_1_and_2():
     classes = (DefectClass(value=7, name="twin", color="#000000"),)
     assert scored((1, bar(5, 7), bar(5, 7)), classes=classes).mean_dice() == 1
-
-
-def test_a_network_behind_copying_is_said_to_be_of_no_use():
-    truth = [(n, bar(5), bar(5)) for n in (70, 80)]
-    near = [(n, bar(5, length=10), bar(5)) for n in (70, 80)]
-    good, poor = scored(*truth), scored(*near)
-    classes = DEFAULT_CLASSES
-    assert behind_copying(classes, {"holdout": poor, "copy_nearest": good}) == ["dislocation"]
-    assert behind_copying(classes, {"holdout": good, "copy_nearest": poor}) == []
-    assert behind_copying(classes, {"holdout": good, "copy_nearest": good}) == []
-    note = note_of("between", (70, 80), ["dislocation", "twin"])
-    assert "Copying the nearest label scores better for dislocation and twin" in note
-    assert "Copying" not in note_of("between", (70, 80))

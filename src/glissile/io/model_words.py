@@ -13,6 +13,8 @@ _MEASURES = {
 }
 # Of a model that was not trained here, the name of the recipe; with it, the file and its hash.
 IMPORTED = "imported"
+# Scores of a few frames that differ by less are equal.
+_CLEARLY = 0.02
 
 
 def is_imported(card: ModelCard) -> bool:
@@ -75,6 +77,22 @@ def network(card: ModelCard) -> list[str]:
     if card.certainty is not None:
         lines.append(f"temperature of probabilities: {card.certainty.temperature:.3g}")
     return lines
+
+
+def behind_copying(card: ModelCard) -> str:
+    """Say of which classes copying the nearest label gives better masks, within 2 px; empty for none."""
+    own, copied = (
+        [card.scores.get(subject, {}).get(c.key, {}).get("tolerant_f") or 0.0 for c in card.classes]
+        for subject in ("holdout", "copy_nearest")
+    )
+    scored = zip(card.classes, own, copied, strict=True)
+    behind = [c.name for c, f, by_copy in scored if by_copy - f > _CLEARLY]
+    if not behind:
+        return ""
+    return (
+        f"Copying the nearest label scores better for {' and '.join(behind)}: this network is of no use "
+        "there yet; train longer, or label more frames."
+    )
 
 
 def training(card: ModelCard) -> str:

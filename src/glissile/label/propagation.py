@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from glissile.contrast import stretched
+
 # Light that changes over distances of this Gaussian sigma, in pixels, is no motion.
 _SLOW_PX = 12.0
 _LEAST_CONTRAST = 2.0
@@ -31,14 +33,14 @@ def carried(
     Returns
     -------
     ndarray of uint8, shape (y, x)
-        Class values; where pieces of two classes meet, the larger value.
+        Class values; where pieces of two classes meet, the smaller one, as in masks of one image per class.
     """
     first, second = _evened(before), _evened(after)
     there, back = _flow(first, second), _flow(second, first)
     y, x = np.indices(mask.shape, dtype=np.float32)
     across, down = x + back[..., 0], y + back[..., 1]
     result = np.zeros_like(mask)
-    for value in np.unique(mask[mask > 0]):
+    for value in np.unique(mask[mask > 0])[::-1]:
         count, pieces = cv2.connectedComponents((mask == value).astype(np.uint8), connectivity=8)
         moved = cv2.remap(pieces.astype(np.float32), across, down, cv2.INTER_NEAREST)
         for piece in range(1, count):
@@ -50,9 +52,7 @@ def carried(
 
 def _evened(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey values in units of the contrast around them, so that lines look alike in bright and dark parts."""
-    grey = np.nan_to_num(frame.astype(np.float32), posinf=0, neginf=0)
-    low, high = np.percentile(grey, (1, 99))
-    grey = (grey - low) * np.float32(255 / (high - low) if high > low else 0)
+    grey = stretched(frame)
     detail = grey - cv2.GaussianBlur(grey, (0, 0), _SLOW_PX)
     contrast = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), _SLOW_PX)) + _LEAST_CONTRAST
     levels = np.clip(_GREY + _GREYS_PER_DEVIATION * detail / contrast, 0, 255)

@@ -13,6 +13,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 from skimage.graph import MCP_Geometric
 
+from glissile.contrast import stretched
+
 # Lines of defects are drawn 3 to 4 px wide.
 PEN_PX = 3
 # How far the line may leave the curve through the clicks, and how far it looks to both sides, in pixels.
@@ -90,10 +92,7 @@ class Traced:
     """
 
     def __init__(self, frame: NDArray[np.generic]) -> None:
-        grey = np.nan_to_num(frame.astype(np.float32), nan=0, posinf=0, neginf=0)
-        low, high = np.percentile(grey, (1, 99))
-        scale = 255 / (high - low) if high > low else 0.0
-        self._grey = cv2.GaussianBlur((grey - low) * np.float32(scale), (0, 0), _NOISE_PX)
+        self._grey = cv2.GaussianBlur(stretched(frame), (0, 0), _NOISE_PX)
 
     @property
     def shape(self) -> tuple[int, int]:

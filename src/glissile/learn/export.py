@@ -84,6 +84,21 @@ def plain_outputs(
     return np.asarray(outputs.numpy())
 
 
+def require_onnx() -> None:
+    """Refuse where the packages that write ONNX are not installed.
+
+    Raises
+    ------
+    InputError
+        Naming them.
+    """
+    if any(find_spec(package) is None for package in _NEEDED):
+        raise InputError(
+            "Writing ONNX needs the packages onnx and onnxscript; install them with "
+            'pip install "napari-glissile[exchange]"'
+        )
+
+
 def onnx_model(network: nn.Module, card: ModelCard) -> bytes:
     """Write a network as ONNX.
 
@@ -107,11 +122,7 @@ def onnx_model(network: nn.Module, card: ModelCard) -> bytes:
     InputError
         If the packages that write ONNX are not installed.
     """
-    if any(find_spec(package) is None for package in _NEEDED):
-        raise InputError(
-            "Writing ONNX needs the packages onnx and onnxscript; install them with "
-            'pip install "napari-glissile[exchange]"'
-        )
+    require_onnx()
     import onnx
 
     stride = card.architecture.stride

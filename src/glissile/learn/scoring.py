@@ -16,8 +16,6 @@ from glissile.learn.agreement import ClassScore, Tally
 
 SCORES_FILE = "scores.csv"
 FOLDS_FILE = "cross_validation.csv"
-# Scores of a few frames that differ by less are equal.
-_CLEARLY = 0.02
 
 
 class FrameScore(NamedTuple):
@@ -187,21 +185,7 @@ def spread_of(values: Sequence[float]) -> Spread:
     )
 
 
-def behind_copying(classes: Sequence[DefectClass], scores: Mapping[str, FrameScores]) -> list[str]:
-    """Name the classes of which copying the nearest label gives better masks than the network, within 2 px.
-
-    Parameters
-    ----------
-    classes : sequence of DefectClass
-        Of the model.
-    scores : mapping of str to FrameScores
-        "holdout" and "copy_nearest", as a model card has them.
-    """
-    own, copied = (scores[subject].pooled() for subject in ("holdout", "copy_nearest"))
-    return [c.name for c in classes if copied[c.key].tolerant_f - own[c.key].tolerant_f > _CLEARLY]
-
-
-def note_of(held_out: str, frame_numbers: Sequence[int], behind: Sequence[str] = ()) -> str:
+def note_of(held_out: str, frame_numbers: Sequence[int]) -> str:
     """Say what scores on held-out frames are scores of.
 
     Parameters
@@ -210,13 +194,11 @@ def note_of(held_out: str, frame_numbers: Sequence[int], behind: Sequence[str] =
         "between" or "beyond", as `glissile.learn.recipes.Recipe.held_out`.
     frame_numbers : sequence of int
         Of the frames held out; not empty.
-    behind : sequence of str
-        As of `behind_copying`.
 
     Returns
     -------
     str
-        Two sentences for a person, or three.
+        Two sentences for a person.
     """
     n = len(frame_numbers)
     frames = f"{n} frame{'s' if n > 1 else ''}"
@@ -230,10 +212,4 @@ def note_of(held_out: str, frame_numbers: Sequence[int], behind: Sequence[str] =
             f"Scores between the labels: on {frames} held out from among those learned from, as where the "
             "video is labelled before and after."
         )
-    told += " The best epoch was chosen on the same frames, which flatters them a little."
-    if behind:
-        told += (
-            f" Copying the nearest label scores better for {' and '.join(behind)}: this network is of no use "
-            "there yet; train longer, or label more frames."
-        )
-    return told
+    return f"{told} The best epoch was chosen on the same frames, which flatters them a little."

@@ -38,14 +38,7 @@ from glissile.learn.recipes import Recipe
 from glissile.learn.references import References, enough_in
 from glissile.learn.reliability import RELIABILITY_FILE
 from glissile.learn.schedule import Divergence, Plan
-from glissile.learn.scoring import (
-    SCORES_FILE,
-    FrameScores,
-    behind_copying,
-    beside_copy,
-    note_of,
-    write_scores,
-)
+from glissile.learn.scoring import SCORES_FILE, FrameScores, beside_copy, note_of, write_scores
 from glissile.learn.stopwatch import Stopwatch
 from glissile.learn.timing import timed
 from glissile.learn.within_memory import FittingTrainer, Room
@@ -460,9 +453,7 @@ class Training:
             labelled = sorted({*self._data.training, *self._data.validation})
             looked_at = self._trainer.architecture.references
             kept = References.of(self._data, labelled, looked_at).kept()
-        note = _NOTE_NO_HOLDOUT
-        if scores:
-            note = note_of(card.held_out, frames.validation, behind_copying(card.classes, scores))
+        note = note_of(card.held_out, frames.validation) if scores else _NOTE_NO_HOLDOUT
         card = card.model_copy(update={"scores_note": note})
         card = save_model(self._folder, self._trainer.kept_weights() | kept, card)
         if scores:

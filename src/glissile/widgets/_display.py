@@ -120,7 +120,7 @@ class Display:
     def forget(self) -> None:
         """Let go of the study where its layers went with their window."""
         self._source = self._labels = self._segmentation = self._video = None
-        self._study = self.masks = None
+        self._study = self.masks = self.tracer = None
         self._state.shown = None
 
     def owns(self, layer: Layer) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glissile.io.model_words import network
+from glissile.io.model_words import behind_copying, network
 from glissile.learn.recipes import RECIPES, Recipe
 from glissile.widgets._resolve import Facts, refused_now
 from glissile.workflow import ComparedModel
@@ -130,8 +130,7 @@ def card_text(model: ComparedModel) -> str:
     ]
     if card.parent is not None:
         lines.append(f"Begun from the model {card.parent.name}")
-    if card.scores_note:
-        lines.append(card.scores_note)
+    lines += [note for note in (card.scores_note, behind_copying(card)) if note]
     for subject, title in (("holdout", "Scores"), ("copy_nearest", "Scores of copying")):
         for defect in card.classes:
             found = card.scores.get(subject, {}).get(defect.key)

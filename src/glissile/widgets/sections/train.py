@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHeaderView, QPushButton, QTa
 from glissile import workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
+from glissile.io.model_words import behind_copying
 from glissile.learn.recipes import RECIPES, Recipe
 from glissile.progress import Step
 from glissile.widgets import _jobs
@@ -261,7 +262,10 @@ class TrainSection(Section):
         explained = (
             "Scores of the frames held out; “copied” is what copying the nearest labelled frame scores."
         )
-        self.note.setText((explained if rows else card.scores_note) if card is not None else "")
+        note = "" if card is None else card.scores_note
+        if card is not None and rows:
+            note = f"{explained} {behind_copying(card)}".strip()
+        self.note.setText(note)
         self.note.setVisible(bool(self.note.text()))
 
     def _follow_theme(self, event: Any = None) -> None:
