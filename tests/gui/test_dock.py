@@ -495,7 +495,8 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
         return "glissile"
 
     value = {"precision": 0.5, "recall": 0.6, "f": 0.55, "tolerant_f": 0.7}
-    card = fake_card({"holdout": {"dislocation": value}, "copy_nearest": {"dislocation": value}})
+    better = {**value, "tolerant_f": 0.8}
+    card = fake_card({"holdout": {"dislocation": value}, "copy_nearest": {"dislocation": better}})
     monkeypatch.setattr(train_section, "in_child_process", training)
     monkeypatch.setattr(_jobs.workflow, "choose_model", lambda experiment, name: chosen.append(name))
     opened.bench.display.go_to(4)
@@ -514,6 +515,7 @@ def test_training_shows_curves_preview_and_scores(opened, qtbot, monkeypatch):
     assert (opened.bench.display.masks[4] == 2).all()
     assert section.scores.rowCount() == 2
     assert section.scores.item(1, 0).text() == "dislocation (copied)"
+    assert "Copying the nearest label scores better for dislocation:" in section.note.text()
     assert "dislocation 0.70" in section.state_line.text()
     assert chosen == ["glissile"]
     assert opened.sections["segment"].primary.property("next")
