@@ -33,7 +33,7 @@ SETTINGS = TemSettings(height=144, width=128, frames=10, drift_px=3, jumps=0)
 FIELD = (SETTINGS.height - SETTINGS.strip_px, SETTINGS.width)
 LABELLED = (0, 4, 9)
 COMMANDS = (
-    "info", "stabilize", "train", "segment", "measure", "score", "new", "label", "relocate", "run", "models",
+    "info", "stabilize", "train", "segment", "measure", "score", "new", "relocate", "run", "models",
     "demo",
 )  # fmt: skip
 
@@ -799,15 +799,15 @@ def test_labels_come_into_an_experiment_that_is_there(files, truth, tmp_path):
     folder = tmp_path / "e.glissile"
     done("new", files / "video.mkv", folder)
     first = numbered(tmp_path / "first", {f"{n}": truth.mask(0) for n in (2, 4)})
-    assert "labelled frames taken over: 2" in done("label", folder, first)
+    assert "labelled frames taken over: 2" in done("labels", "import", folder, first)
     again = numbered(tmp_path / "again", {f"{n}": truth.mask(5) for n in (21, 51, 61)})
-    text = done("label", tmp_path / "e", again, "--label-first", 1, "--label-step", 10)
+    text = done("labels", "import", tmp_path / "e", again, "--label-first", 1, "--label-step", 10)
     assert "labelled frames taken over: 2" in text
     assert "frames that were labelled already and keep their labels: 1" in text
     with Experiment.open(folder) as made:
         assert made.labels_or_none().frames == (2, 4, 5, 6)
         np.testing.assert_array_equal(made.labels_or_none().read(2), truth.mask(0))
-        assert "held by" in refused("label", folder, first)
+        assert "held by" in refused("labels", "import", folder, first)
 
 
 def test_numbers_of_labels_that_do_not_fit_are_doubted_aloud(files, truth, tmp_path):

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from glissile import __version__, cli_model, console
+from glissile import __version__, cli_labels, cli_model, console
 from glissile.atomic import is_being_written
 from glissile.errors import InputError
 from glissile.options import (
@@ -65,6 +65,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+app.add_typer(cli_labels.app)
 app.add_typer(cli_model.app)
 
 EXIT_BAD_INPUT = 2
@@ -408,22 +409,6 @@ def _remove_new(folder: Path, before: set[Path] | None) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-@app.command()
-def label(
-    experiment: ExperimentPath,
-    masks: Annotated[Path, typer.Argument(metavar="MASKS", help="Folder of label images to take over.")],
-    label_first: LabelFirst = 0,
-    label_step: LabelStep = 1,
-) -> None:
-    """Take label images over into an experiment; frames that are labelled keep their labels."""
-    from glissile import workflow
-    from glissile.experiment import Experiment
-
-    with Experiment.open(experiment) as opened:
-        opened.require_writable()
-        console.print_import(workflow.import_labels(opened, masks, first=label_first, step=label_step))
 
 
 @app.command()
