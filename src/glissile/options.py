@@ -62,6 +62,9 @@ VideoPath = Annotated[
     Path, typer.Argument(metavar="VIDEO", help="Video file, TIFF stack or folder of frames.")
 ]
 ExperimentPath = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment folder.")]
+LabelsPath = Annotated[
+    Path, typer.Argument(metavar="LABELS", help="File or folder of labels, or another experiment.")
+]
 LabelFirst = Annotated[float, typer.Option(metavar="N", help="Number of frame 0 in the names of the labels.")]
 LabelStep = Annotated[
     float, typer.Option(metavar="N", help="What these numbers grow by from frame to frame.")

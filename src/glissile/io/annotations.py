@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glissile import atomic
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
+from glissile.io.class_names import matching_class, words
 from glissile.naming import LOSSLESS_SUFFIXES, TIFF_SUFFIXES, image_files, natural_order
 
 # Sub-folders that hold the frames beside the class folders.
@@ -265,19 +266,16 @@ def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Pa
     for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         if not _images(sub):
             continue
-        word = _words(sub.name)
-        matching = [c for c in classes if word == _words(c.name)] or [
-            c for c in classes if word == _initials(c)
-        ]
-        if len(matching) != 1:
-            if word not in _FRAMES:
+        matching = matching_class(sub.name, classes)
+        if matching is None:
+            if words(sub.name) not in _FRAMES:
                 left_out.append(sub.name)
             continue
-        value = matching[0].value
+        value = matching.value
         if value in found:
             raise InputError(
                 f'{folder}: both "{found[value].name}" and "{sub.name}" are folders of the class '
-                f'"{matching[0].name}"; keep one of them'
+                f'"{matching.name}"; keep one of them'
             )
         found[value] = sub
     if found and left_out:
@@ -287,15 +285,6 @@ def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Pa
             stacklevel=3,
         )
     return found
-
-
-def _words(name: str) -> str:
-    """Strip a name of case, separators and plural: "Stacking_faults" and "stacking fault" are one."""
-    return "".join(re.findall(r"[^\W_]+", name.casefold())).removesuffix("s")
-
-
-def _initials(defect: DefectClass) -> str:
-    return "".join(word[0] for word in defect.key.split("_") if word)
 
 
 def _images(folder: Path) -> dict[str, Path]:

@@ -1,31 +1,25 @@
-"""Labels that were drawn elsewhere, taken over into an experiment; and where labels are missing."""
+"""Labels taken over from elsewhere or handed on, and where labels are missing."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from glissile.errors import InputError
 from glissile.experiment import Experiment
-from glissile.io.annotations import frame_number, read_mask_folder
+from glissile.io.label_formats import format_for, format_named, refuse_target, write_labels
+from glissile.io.label_set import LabelSet, ReadWhenAsked
+from glissile.io.outputs import refuse_same
 from glissile.label import annotations, coverage
+from glissile.naming import EXPERIMENT_SUFFIX, possible_name
+from glissile.progress import Steps
+from glissile.workflow.label_sources import find_labels
 from glissile.workflow.stabilization import working_video
 from glissile.workflow.videos import trimmed_video
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-# Of a frame: what rounding may add to the place of a label.
-_ON_A_FRAME = 1e-6
-_ROUNDED = 0.5
 
 
 @dataclass(frozen=True)
 class ImportedLabels:
-    """What became of a folder of label images.
+    """What became of labels from elsewhere.
 
     Attributes
     ----------
@@ -34,9 +28,9 @@ class ImportedLabels:
     nearest : int
         How many of them lay between two frames and went to the nearer one.
     farther : tuple of str
-        Stems that were left out because another label lies nearer to the same frame.
+        Names that were left out because another label lies nearer to the same frame.
     outside : tuple of str
-        Stems whose frame number the source does not have, or, where the image is as small as the working
+        Names whose frame number the source does not have, or, where the mask is as small as the working
         video, the working video.
     kept : int
         Frames whose existing label was kept.
@@ -55,20 +49,39 @@ class ImportedLabels:
     doubt: str = ""
 
 
+@dataclass(frozen=True)
+class ExportedLabels:
+    """What was written of the labels of an experiment.
+
+    Attributes
+    ----------
+    target : Path
+        File or folder.
+    format : str
+        Title of the format.
+    frames : tuple of int
+        Source frame numbers.
+    """
+
+    target: Path
+    format: str
+    frames: tuple[int, ...]
+
+
 def import_labels(
-    experiment: Experiment, folder: Path, *, first: float = 0, step: float = 1
+    experiment: Experiment, labels: Path, *, first: float = 0, step: float = 1
 ) -> ImportedLabels:
-    """Take over label images, named by frame number; frames that are labelled already keep their labels.
+    """Take over labels by their frame numbers; frames that are labelled already keep their labels.
 
     Parameters
     ----------
     experiment : Experiment
         The study.
-    folder : Path
-        Index images, or one sub-folder of images per class.
+    labels : Path
+        A file or folder in one of the formats of `glissile.io.label_formats`, or another experiment.
     first, step : float
-        Frame k of the video is number `first + step * k` in the file names; of two labels nearest to the
-        same frame the nearer one is taken.
+        Frame k of the video is number `first + step * k` there; of two labels nearest to the same frame the
+        nearer one is taken.
 
     Returns
     -------
@@ -77,61 +90,77 @@ def import_labels(
     Raises
     ------
     InputError
-        If `first` or `step` is not finite, `step` is not above 0, or an image cannot be read, has no number
-        in its name or does not fit the video.
+        If `first` or `step` is not finite, `step` is not above 0, or labels cannot be read, have no number or
+        do not fit the video.
     """
-    if not (math.isfinite(first) and math.isfinite(step) and step > 0):
-        raise InputError(
-            f"{folder}: label numbers that begin at {first:g} and grow by {step:g} per frame tell no frame; "
-            "give a growth above 0"
-        )
+    found = find_labels(experiment, labels, first=first, step=step)
     video = working_video(experiment)
-    frames = experiment.document.source.frames
-    nearest: dict[int, tuple[float, str, NDArray[np.uint8]]] = {}
-    farther, outside = [], []
-    found = read_mask_folder(folder, experiment.document.classes)
-    for stem, mask in found.items():
-        position = (frame_number(stem) - first) / step
-        number = math.floor(position + 0.5)
-        distance = abs(position - number)
-        if not 0 <= number < frames:
-            outside.append(stem)
-        elif number not in nearest:
-            nearest[number] = (distance, stem, mask)
-        elif distance < nearest[number][0]:
-            farther.append(nearest[number][1])
-            nearest[number] = (distance, stem, mask)
-        else:
-            farther.append(stem)
     store = experiment.labels()
     present = set(store.frames)
-    masks = {number: mask for number, (_, _, mask) in sorted(nearest.items())}
-    taken = annotations.import_masks(store, video, masks)
-    left = set(masks).difference(taken)
-    outside += [nearest[number][1] for number in sorted(left - present)]
-    between = sum(nearest[number][0] > _ON_A_FRAME for number in taken)
+    taken = annotations.import_masks(store, video, found.masks)
+    left = set(found.masks).difference(taken)
     return ImportedLabels(
         taken,
-        between,
-        tuple(farther),
-        tuple(outside),
+        len(found.between.intersection(taken)),
+        found.farther,
+        (*found.outside, *(found.names[number] for number in sorted(left - present))),
         len(left & present),
         left_out=sum(video.index_of(number) is None for number in taken),
-        doubt=_doubt([frame_number(stem) for stem in found], first, step),
+        doubt=found.doubt,
     )
 
 
-def _doubt(numbers: Sequence[int], first: float, step: float) -> str:
-    """Say what speaks against frame k being number `first + step * k`; empty for nothing."""
-    before = sum(number < first for number in numbers)
-    # A number that was rounded to a whole one is still of its frame.
-    off = [abs(number - first - step * round((number - first) / step)) for number in numbers]
-    between = sum(distance > _ROUNDED + _ON_A_FRAME for distance in off)
-    if not before and 2 * between <= len(numbers):
-        return ""
-    found = {"before the first frame": before, "between two frames": between}
-    told = (f"{where}: {n} of {len(numbers)}" for where, n in found.items() if n)
-    return f"labels numbered {', '.join(told)}"
+def export_labels(experiment: Experiment, target: Path, name: str | None = None) -> Steps[ExportedLabels]:
+    """Write all labels of an experiment, on the pixels and with the frame numbers of the source.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    target : Path
+        File or folder.
+    name : str, optional
+        Of the format; if absent, the suffix of `target` tells.
+
+    Yields
+    ------
+    Step
+        One per frame.
+
+    Returns
+    -------
+    ExportedLabels
+
+    Raises
+    ------
+    InputError
+        If no frame is labelled, a label cannot be read, or `target` is in use or of another format.
+    """
+    kind = format_for(target) if name is None else format_named(name)
+    store = experiment.labels_or_none()
+    if store is None or not store.frames:
+        raise InputError(f"{experiment.folder.name}: no frame is labelled yet; paint or import a few labels")
+    refuse_target(target, kind)
+    _refuse_source(target, experiment)
+    calibration = experiment.document.calibration
+    labels = LabelSet(
+        name=possible_name(experiment.folder.name.removesuffix(EXPERIMENT_SUFFIX)),
+        shape=store.shape,
+        classes=experiment.document.classes,
+        masks=ReadWhenAsked({frame: partial(store.read, frame) for frame in store.frames}),
+        nm_per_pixel=calibration.nm_per_pixel,
+        seconds_per_frame=calibration.seconds_per_frame,
+    )
+    yield from write_labels(target, labels, kind)
+    return ExportedLabels(target, kind.title, tuple(labels.masks))
+
+
+def _refuse_source(target: Path, experiment: Experiment) -> None:
+    try:
+        source = experiment.source_path()
+    except InputError:  # it is missing, and so in no danger
+        return
+    refuse_same(target, source)
 
 
 def has_labels(experiment: Experiment) -> bool:
