@@ -25,8 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
 
     The temporary name keeps the suffix of `path`, so that writers which choose a format by suffix do the
-    same. The file is flushed to disk before it is moved. On an error the temporary file is removed and
-    `path` is as it was.
+    same. The file is flushed to disk before it is moved, and its new name after that. On an error the
+    temporary file is removed and `path` is as it was.
 
     Parameters
     ----------
@@ -46,6 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         replace(temporary, path)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -75,6 +76,16 @@ def replace(source: Path, target: Path) -> None:
             time.sleep(_REPLACE_PAUSE_S)
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush the names in `folder` to disk, where the system knows of that: Windows does not."""
+    with suppress(OSError):
+        entries = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(entries)
+        finally:
+            os.close(entries)
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on leaving without an error it becomes `path`.
@@ -102,6 +113,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             replace(path, aside)
         replace(temporary, path)
+        sync_folder(path.parent)
         shutil.rmtree(aside, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

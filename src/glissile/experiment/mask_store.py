@@ -209,6 +209,7 @@ class MaskStore:
         """
         self._require_writable()
         self._chunk(frame).unlink(missing_ok=True)
+        atomic.sync_folder(self.path)
 
     @property
     def attributes(self) -> Mapping[str, Any]:

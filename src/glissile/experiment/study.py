@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from glissile import atomic
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
+from glissile.experiment.backups import Backup, back_up
 from glissile.experiment.document import (
     Calibration,
     Document,
@@ -52,6 +53,8 @@ class Experiment:
         Whether writing is refused.
     locked_by : str or None
         Who has the study open for writing, where this object has not: "host, process 123".
+    backup_problem : str
+        Why the labels could not be backed up when it was opened; empty where they could.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Experiment:
     ) -> None:
         self.folder = folder
         self.locked_by = locked_by
+        self.backup_problem = ""
         self._document = document
         self._lock = lock
         self._problem = problem
@@ -132,7 +136,7 @@ class Experiment:
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Self:
-        """Open a study.
+        """Open a study; labels that have changed since they were last backed up are backed up.
 
         Parameters
         ----------
@@ -172,6 +176,10 @@ class Experiment:
             migrate_file(folder / _DOCUMENT)
             opened = cls(folder, read_document(folder / _DOCUMENT), lock)
             opened._clean()
+            try:
+                opened.back_up_labels()
+            except (OSError, InputError) as error:
+                opened.backup_problem = f"The labels could not be backed up: {error}"
         except BaseException:
             lock.release()
             raise
@@ -216,6 +224,16 @@ class Experiment:
     def labels_path(self) -> Path:
         """Masks of the labelled frames, Zarr."""
         return self.folder / "labels.zarr"
+
+    @property
+    def backups_folder(self) -> Path:
+        """Earlier labels, a zip archive each."""
+        return self.folder / "backups"
+
+    @property
+    def proposals_path(self) -> Path:
+        """Masks that are proposed as labels, Zarr."""
+        return self.folder / "proposals.zarr"
 
     @property
     def segmentation_path(self) -> Path:
@@ -273,15 +291,7 @@ class Experiment:
         InputError
             If they are the labels of another video.
         """
-        kept = self._store_or_none(self.labels_path)
-        shape = self._document.source.shape
-        if kept is not None and kept.shape != shape:
-            theirs, ours = (f"{t} frames of {y} x {x} px" for t, y, x in (kept.shape, shape))
-            raise InputError(
-                f"{kept.path}: the labels belong to a video of {theirs}, the source has {ours}; "
-                "move them out of the experiment"
-            )
-        return kept
+        return self._drawn_or_none(self.labels_path)
 
     def labels(self) -> MaskStore:
         """Labels on the pixels (t, y, x) of the source, made where there are none yet.
@@ -291,11 +301,28 @@ class Experiment:
         InputError
             If they are the labels of another video, or there are none and the study is read-only.
         """
-        kept = self.labels_or_none()
-        if kept is None:
-            self.require_writable()
-            return MaskStore.create(self.labels_path, self._document.source.shape)
-        return kept
+        return self._drawn(self.labels_path)
+
+    def proposals_or_none(self) -> MaskStore | None:
+        """Masks that are proposed as labels, laid out and refused as those of `labels_or_none`."""
+        return self._drawn_or_none(self.proposals_path)
+
+    def proposals(self) -> MaskStore:
+        """Masks that are proposed as labels, made and refused as those of `labels`."""
+        return self._drawn(self.proposals_path)
+
+    def back_up_labels(self) -> Backup | None:
+        """Copy the labels as they are now, see `backups.back_up`.
+
+        Raises
+        ------
+        InputError
+            If the study is read-only.
+        OSError
+            If the copy cannot be written.
+        """
+        self.require_writable()
+        return back_up(self.labels_path, self.backups_folder, self._document.classes)
 
     def segmentation_or_none(self) -> MaskStore | None:
         """Predicted masks, None where there are none yet."""
@@ -402,13 +429,38 @@ class Experiment:
             return f"{self.folder.name}: can only be read, {self._problem}"
         return f"{self.folder.name}: was opened for reading only, so nothing can be changed"
 
+    def _drawn_or_none(self, path: Path) -> MaskStore | None:
+        kept = self._store_or_none(path)
+        shape = self._document.source.shape
+        if kept is not None and kept.shape != shape:
+            theirs, ours = (f"{t} frames of {y} x {x} px" for t, y, x in (kept.shape, shape))
+            raise InputError(
+                f"{kept.path}: the labels belong to a video of {theirs}, the source has {ours}; "
+                "move them out of the experiment"
+            )
+        return kept
+
+    def _drawn(self, path: Path) -> MaskStore:
+        kept = self._drawn_or_none(path)
+        if kept is None:
+            self.require_writable()
+            return MaskStore.create(path, self._document.source.shape)
+        return kept
+
     def _store_or_none(self, path: Path) -> MaskStore | None:
         if not (path / "zarr.json").exists():
             return None
         return MaskStore.open(path, read_only=self.why_read_only() or False)
 
     def _clean(self) -> None:
-        for folder in (self.folder, self.labels_path, self.segmentation_path, self.models_folder):
+        for folder in (
+            self.folder,
+            self.labels_path,
+            self.proposals_path,
+            self.segmentation_path,
+            self.models_folder,
+            self.backups_folder,
+        ):
             atomic.tidy(folder)
         for model in self.models_folder.glob("*/"):
             atomic.tidy(model)

@@ -1,26 +1,25 @@
 """The Labels layer of a study, and every stroke of it on disk."""
 
-import logging
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtGui import QGuiApplication
 
 from glissile.experiment import Experiment, MaskStore
-from glissile.label import annotations
+from glissile.label.history import FrameLabel, LabelHistory, Standing
 from glissile.video import Video
+from glissile.widgets._label_writer import LabelWriter
 from glissile.widgets._layers import BRUSH_SIZE_PX, mask_layer
+from glissile.widgets._watched_masks import WatchedMasks
 
-_log = logging.getLogger(__name__)
-
-# Undo, redo and edits from the console have no event of their own, so they are looked for.
+# Edits from the console and by other plugins have no event of their own, so they are looked for.
 _CHECK_EVERY_MS = 1000
+_UNDO_KEY, _REDO_KEY = "Control-Z", "Control-Shift-Z"
 
 
 class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
@@ -31,6 +30,10 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     network that a frame is empty. Only touched frames are written, in a thread of their own. A frame with
     defects outside the field of view stays labelled, whatever is removed within it.
 
+    Each frame is undone and redone by itself, in place of napari's history, which knows no frames: a step is
+    a stroke, a `put`, a mark, a removal, and whatever else is found changed. An array that another plugin
+    puts in place of the masks is taken over in steps, too, if it fits.
+
     Parameters
     ----------
     experiment : Experiment
@@ -39,8 +42,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         `labels.zarr`; only a study that cannot be written may lack it.
     video : Video
         Its working video (t, y, x).
-    masks : mapping of int to ndarray (y, x)
-        Labelled frames by index along t.
+    masks, proposals : mapping of int to ndarray (y, x)
+        Labelled frames, and what is proposed for others, by index along t.
     parent : QObject
         Ends with it.
 
@@ -48,13 +51,11 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     ----------
     layer : napari.layers.Labels
         Masks (t, y, x) uint8.
-    saved_at : str
-        Time of the last write, "14:03:12"; empty before it.
     """
 
     saved = Signal(int)  # index along t
-    _written = Signal(int, str)  # index along t; why it failed, or empty
-    _stays = Signal(int)  # index along t
+    proposals_changed = Signal()
+    saving_changed = Signal()  # `saving` or `unsaved` is another
 
     def __init__(
         self,
@@ -62,34 +63,43 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         store: MaskStore | None,
         video: Video,
         masks: Mapping[int, NDArray[np.uint8]],
+        proposals: Mapping[int, NDArray[np.uint8]],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._store = None if experiment.read_only else store
         self._video = video
         data = np.zeros(video.shape, np.uint8)
-        for index, mask in masks.items():
+        for index, mask in (*masks.items(), *proposals.items()):
             data[index] = mask
         self._data = data
-        self._kept: dict[int, NDArray[np.uint8]] = {i: np.array(mask) for i, mask in masks.items()}
-        self._marked = {i for i, mask in masks.items() if not mask.any()}
+        self._watched = WatchedMasks.of(data)
+        self._kept = {i: FrameLabel.of(np.array(mask)) for i, mask in masks.items()}
+        self._kept |= {i: FrameLabel(np.array(m), Standing.PROPOSED) for i, m in proposals.items()}
+        self._history = LabelHistory(video.shape[1:], self._kept)
+        self._standing = {i: label.standing for i, label in self._kept.items()}  # others are painted
         self._touched: set[int] = set()
-        self._failed: set[int] = set()  # frames whose last write failed
-        self._told: set[int] = set()  # those of them that the user knows of
+        self._writer: LabelWriter | None = None
+        if store is not None and not experiment.read_only:
+            self._writer = LabelWriter(experiment, store, video, self)
+            self._writer.saved.connect(self._on_saved)
+            self._writer.changed.connect(self.saving_changed)
+            self._writer.stays.connect(self._on_stays)
+            self._writer.lost.connect(self._write_deleted)
+        self._editable = not experiment.read_only
+        self._replaced = False  # the array of the layer
         self._shown = 0
-        self.saved_at = ""
-        classes = experiment.document.classes
-        self.layer = Labels(**mask_layer(data, "Labels", "labels", video, experiment.folder, classes))
+        folder, classes = experiment.folder, experiment.document.classes
+        self.layer = Labels(**mask_layer(self._watched, "Labels", "labels", video, folder, classes))
         self.layer.brush_size = BRUSH_SIZE_PX
-        self.layer.editable = not experiment.read_only
+        self.layer.editable = self._editable
+        self.layer.bind_key(_UNDO_KEY, lambda layer: self._on_key("undo", self.undo), overwrite=True)
+        self.layer.bind_key(_REDO_KEY, lambda layer: self._on_key("redo", self.redo), overwrite=True)
         self.layer.events.paint.connect(self._on_paint)
+        self.layer.events.data.connect(self._on_data)
         self.layer.events.n_edit_dimensions.connect(self._stay_in_frame)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="glissile-labels")
-        self._written.connect(self._on_written)
-        self._stays.connect(self._on_stays)
         self._timer = QTimer(self)
         self._timer.setInterval(_CHECK_EVERY_MS)
-        self._timer.timeout.connect(self.save)
+        self._timer.timeout.connect(self._look)
         self._timer.start()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -99,7 +109,31 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     @property
     def labelled(self) -> tuple[int, ...]:
         """Indices along t of the labelled frames, in order."""
-        return tuple(sorted(self._kept))
+        return tuple(sorted(i for i, label in self._kept.items() if not label.proposed))
+
+    @property
+    def proposed(self) -> tuple[int, ...]:
+        """Indices along t of the frames that have a proposal, in order."""
+        return tuple(sorted(i for i, label in self._kept.items() if label.proposed))
+
+    @property
+    def saved_at(self) -> str:
+        """Time of the last write, "14:03:12"; empty before it."""
+        return "" if self._writer is None else self._writer.saved_at
+
+    @property
+    def saving(self) -> bool:
+        """Whether strokes are being written just now."""
+        return self._writer is not None and self._writer.saving
+
+    @property
+    def unsaved(self) -> str:
+        """Say which frames could not be written, and why; empty where there is none."""
+        return "" if self._writer is None else self._writer.unsaved
+
+    def allow_edits(self, allowed: bool) -> None:
+        """Let the masks be edited, or not for now."""
+        self._editable = self.layer.editable = allowed
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """Mask (y, x) of frame `index`."""
@@ -112,108 +146,250 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.save()
             self._shown = index
 
+    def put(self, index: int, mask: NDArray[np.uint8]) -> bool:
+        """Give frame `index` another mask (y, x), as one step that can be undone, and save it.
+
+        Parameters
+        ----------
+        index : int
+            Index along t.
+        mask : ndarray of uint8, shape (y, x)
+            On the pixels of the working video.
+
+        Returns
+        -------
+        bool
+            False, and nothing changes, where the labels cannot be edited now.
+        """
+        return self._set(index, mask, self._standing_of(index))
+
     def mark(self, index: int) -> None:
         """Count frame `index` as labelled, even if it shows no defect."""
-        self._marked.add(index)
-        if index not in self._kept:
-            self._keep(index)
+        self._set(index, self._data[index], Standing.MARKED)
+
+    def propose(self, index: int, mask: NDArray[np.uint8]) -> bool:
+        """Show a mask on frame `index` that can be corrected, but counts only once it is accepted.
+
+        Parameters
+        ----------
+        index : int
+            Index along t.
+        mask : ndarray of uint8, shape (y, x)
+            On the pixels of the working video.
+
+        Returns
+        -------
+        bool
+            False, and nothing changes, where the frame is labelled or cannot be edited now.
+        """
+        self.save()
+        return index not in self.labelled and self._set(index, mask, Standing.PROPOSED)
+
+    def accept(self, index: int) -> None:
+        """Count the proposal for frame `index` as its label, as one step that can be undone."""
+        self.mark(index)
 
     def remove(self, index: int) -> None:
-        """Clear frame `index` and count it as not labelled; its strokes can be undone no more."""
-        self._marked.discard(index)
-        self._data[index] = 0
-        self.layer.refresh()
-        self.save_frame(index)
+        """Clear frame `index`, its proposal too, and count it as not labelled; that can be undone."""
+        self._set(index, np.zeros_like(self._data[index]), Standing.PAINTED)
+
+    def undo(self, index: int) -> bool:
+        """Take the last step on frame `index` back; tell whether there was one."""
+        return self._go(index, self._history.undo)
+
+    def redo(self, index: int) -> bool:
+        """Do again what was last undone on frame `index`; tell whether there was anything."""
+        return self._go(index, self._history.redo)
 
     def save(self) -> None:
-        """Write what has changed since it was last written."""
-        for index in sorted(self._touched | {self._shown}):
+        """Write what has changed since it was last written; it is a step of each frame."""
+        self._take_over()
+        for index in self._to_look_at():
             self.save_frame(index)
 
     def save_frame(self, index: int) -> None:
-        """Write frame `index` if it has changed since it was last written."""
-        mask, kept = self._data[index], self._kept.get(index)
-        painted = bool(mask.any())
-        if painted:
-            self._marked.discard(index)
-        as_kept = np.array_equal(mask, kept) if kept is not None else not painted
-        if as_kept and index not in self._failed:
-            if kept is not None and not painted and index not in self._marked:
-                self._keep(index)
-            return
-        self._touched.add(index)
-        self._keep(index)
+        """Write frame `index` if it has changed since it was last written; that is a step."""
+        self._write_changed(index)
+        self._record(index)
 
     def flush(self) -> bool:
         """Save, wait, and tell whether all is on disk; if not, the user is told which frame and why."""
-        self._told.clear()
         self.save()
-        self._writer.submit(lambda: None).result()
-        return not self._failed
+        if self._writer is None:
+            return True
+        self._writer.flush()
+        self._write_deleted()
+        return self._writer.flush()
 
     def close(self) -> None:
         """Save, and let the layer go."""
         self._timer.stop()
         self._soon.stop()
+        for key in (_UNDO_KEY, _REDO_KEY):
+            self.layer.bind_key(key, None)
         self.layer.events.paint.disconnect(self._on_paint)
         self.layer.events.n_edit_dimensions.disconnect(self._stay_in_frame)
-        self.save()
-        self._writer.shutdown(wait=True)
+        self.flush()
+        self.layer.events.data.disconnect(self._on_data)
+        if self._writer is not None:
+            self._writer.close()
+
+    def _set(self, index: int, mask: NDArray[np.uint8], standing: Standing) -> bool:
+        """Make this a step of frame `index`, after one of what was there and is not recorded yet."""
+        if mask.shape != self._data.shape[1:]:
+            raise ValueError(f"a mask of {mask.shape} for frames of {self._data.shape[1:]}")
+        if not self.layer.editable:
+            return False
+        self._take_over()
+        self.save_frame(index)
+        self._show(index, FrameLabel(mask, standing))
+        return True
+
+    def _go(self, index: int, step: Callable[[int], FrameLabel | None]) -> bool:
+        if not self.layer.editable:
+            return False
+        self._take_over()
+        self.save_frame(index)
+        label = step(index)
+        if label is None:
+            return False
+        self._show(index, label)
+        return True
+
+    def _show(self, index: int, label: FrameLabel) -> None:
+        """Give frame `index` what is labelled on it, and save it."""
+        self._data[index] = label.mask
+        self._standing[index] = label.standing
+        self.layer.refresh()
+        self.save_frame(index)
+
+    def _look(self) -> None:
+        """Save what nothing told of, which may be a stroke that is still being painted.
+
+        What stays as it is from one look to the next is a step.
+        """
+        painting = QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
+        self._take_over()
+        for index in self._to_look_at():
+            if not self._write_changed(index) and not painting:
+                self._record(index)
+            else:
+                self._touched.add(index)
+
+    def _to_look_at(self) -> list[int]:
+        """List the frames that may have changed since they were last looked at."""
+        found = self._touched | self._watched.take_written() | {self._shown}
+        if self._writer is not None:
+            found |= self._writer.failed
+        self._touched.clear()
+        return sorted(found)
+
+    def _write_changed(self, index: int) -> bool:
+        """Write frame `index` if it has changed since it was last written; tell whether it has."""
+        mask, kept = self._data[index], self._kept.get(index)
+        painted = bool(mask.any())
+        if painted and self._standing_of(index) is Standing.MARKED:
+            self._standing[index] = Standing.PAINTED
+        proposed = self._standing_of(index) is Standing.PROPOSED
+        as_kept = not painted
+        if kept is not None:
+            as_kept = kept.proposed == proposed and np.array_equal(mask, kept.mask)
+        counts = self._counts(index)
+        failed = self._writer is not None and index in self._writer.failed
+        if as_kept and counts == (kept is not None) and not failed:
+            return False
+        self._keep(index)
+        return not as_kept
+
+    def _record(self, index: int) -> None:
+        if self._writer is not None:
+            self._history.record(index, self._data[index], self._standing_of(index))
 
     def _keep(self, index: int) -> None:
-        if self._store is None:
+        if self._writer is None:
             return
-        self._failed.discard(index)  # until this write tells
-        mask = np.array(self._data[index])
-        if mask.any() or index in self._marked:
-            self._kept[index] = mask
-            self._writer.submit(self._write, self._store, index, mask)
-        else:
-            self._kept.pop(index, None)
-            self._writer.submit(self._write, self._store, index, None)
+        before = self._kept.pop(index, None)
+        if self._counts(index):
+            self._kept[index] = FrameLabel(np.array(self._data[index]), self._standing_of(index))
+        self._writer.write(index, self._kept.get(index), before)
 
-    def _write(self, store: MaskStore, index: int, mask: NDArray[np.uint8] | None) -> None:
-        """Write or remove one frame; runs in the writer's thread."""
-        try:
-            if mask is not None:
-                annotations.write_label(store, self._video, index, mask)
-            elif annotations.remove_label(store, self._video, index):
-                self._stays.emit(index)
-        except Exception as error:
-            _log.exception("frame %d could not be saved", index)
-            self._failed.add(index)
-            self._written.emit(index, str(error) or type(error).__name__)
-        else:
-            self._written.emit(index, "")
+    def _standing_of(self, index: int) -> Standing:
+        return self._standing.get(index, Standing.PAINTED)
 
-    def _on_written(self, index: int, problem: str) -> None:
-        if problem:
-            if index not in self._told:
-                self._told.add(index)
-                number = self._video.frame_numbers[index]
-                show_error(f"The labels of frame {number} could not be saved and are tried again: {problem}")
-            return
-        self._told.discard(index)
-        self.saved_at = datetime.now().astimezone().strftime("%H:%M:%S")
-        self.saved.emit(index)
+    def _counts(self, index: int) -> bool:
+        """Whether a frame is to be kept on disk."""
+        return bool(self._data[index].any()) or self._standing_of(index) is not Standing.PAINTED
+
+    def _on_saved(self, index: int, labelled: bool) -> None:
+        if labelled:
+            self.saved.emit(index)
+        else:
+            self.proposals_changed.emit()
 
     def _on_stays(self, index: int) -> None:
         """Go on counting a frame as labelled that has defects outside the field of view."""
         if index not in self._kept:
-            self._kept[index] = np.zeros(self._data.shape[1:], np.uint8)
-            self._marked.add(index)
+            self._kept[index] = FrameLabel.of(np.zeros(self._data.shape[1:], np.uint8))
+            self._standing[index] = Standing.MARKED
+            self._history.set_standing(index, Standing.MARKED)
             show_info(
                 f"Frame {self._video.frame_numbers[index]} stays labelled: there are defects on it outside "
                 "this field of view"
             )
 
+    def _write_deleted(self) -> None:
+        """Write all again where the labels on disk were deleted."""
+        if self._writer is None or not self._writer.deleted:
+            return
+        self._writer.deleted = False
+        for index, label in self._kept.items():
+            self._writer.write(index, label, label)
+        show_warning(
+            "The labels on disk were deleted by another program and are written again; those of frames and "
+            "places that are not shown here are in the backups: More > Restore labels"
+        )
+
     def _on_paint(self, event: Any) -> None:
         """Save once the stroke is in the data: napari tells of a fill before it has filled."""
-        frames = np.arange(len(self._data))
-        for where, *_ in event.value:  # of each change: its index in the data, what was there, what is
-            along_t = where[0] if isinstance(where, tuple) else where
-            self._touched.update(np.unique(frames[along_t]).tolist())
         self._soon.start()
+
+    def _on_key(self, what: str, go: Callable[[int], bool]) -> None:
+        """Undo or redo on the frame that is looked at, if its labels are."""
+        if self.layer.visible and self.layer.editable and not go(self._shown):
+            show_info(f"Nothing to {what} on frame {self._video.frame_numbers[self._shown]}")
+
+    def _on_data(self, event: Any) -> None:
+        """Look, once napari has it, at the array that was put in place of ours, or at all of ours again."""
+        self._replaced = True
+        self._soon.start()
+
+    def _take_over(self) -> None:
+        """Put our array back where another one is in its place; take over what differs, if it fits."""
+        if not self._replaced:
+            return
+        self._replaced = False
+        self._touched.update(range(len(self._data)))
+        given, refused = self.layer.data, ""
+        if given is not self._watched:
+            refused = self._misfit(given) if self._editable else "they cannot be edited now"
+            for index in () if refused else range(len(self._data)):
+                self.save_frame(index)
+                self._data[index] = given[index]
+            with self.layer.events.data.blocker(self._on_data):
+                self.layer.data = self._watched
+        self.layer.editable = self._editable  # napari allows it with any array
+        if refused:
+            show_warning(f"The labels were put back as they were: {refused}")
+
+    def _misfit(self, given: Any) -> str:
+        """Say why an array cannot take the place of the masks; empty where it can."""
+        shape = tuple(getattr(given, "shape", ()))
+        if shape != self._data.shape:
+            theirs, ours = (" x ".join(map(str, size)) or "no array" for size in (shape, self._data.shape))
+            return f"what was put in their place is {theirs}, they are {ours}"
+        if given.dtype != np.uint8 and any(np.any((f < 0) | (f > 255)) for f in map(np.asarray, given)):
+            return f"what was put in their place has values beyond 0 to 255 ({given.dtype})"
+        return ""
 
     def _stay_in_frame(self, event: Any) -> None:
         """Keep brushes and fills in the frame that is looked at."""

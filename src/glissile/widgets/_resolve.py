@@ -17,7 +17,7 @@ _TITLES = {
     "reading": "the segmentation is being read",
     "trim": "the trim is being applied",
     "stabilize": "the video is being stabilized",
-    "label": "labels are being imported",
+    "label": "labels are being read or written",
     "train": "the network is training",
     "segment": "frames are being segmented",
     "measure": "frames are being measured",
@@ -56,6 +56,10 @@ class Facts:
         Labelled frames of the working video.
     saved_at : str
         Time of the last saved stroke, "14:03:12"; empty before the first.
+    saving : bool
+        Strokes are being written.
+    unsaved : str
+        Which strokes cannot be written, and why: "frame 3: no space left on device"; empty where all can.
     scores : tuple of (str, float), optional
         Class name and tolerant F-score of the trained network, empty where too few frames were labelled to
         score it; None before it is trained.
@@ -86,6 +90,8 @@ class Facts:
     corrections_left_out: int = 0
     labelled: int = 0
     saved_at: str = ""
+    saving: bool = False
+    unsaved: str = ""
     scores: tuple[tuple[str, float], ...] | None = None
     labels_changed: bool = False
     resumable: bool = False
@@ -117,6 +123,8 @@ class SectionState:
         The sensible section to go on with.
     running : bool
         Shows progress and a Cancel button.
+    alarm : bool
+        The state line tells of something that must not be overlooked.
     """
 
     text: str
@@ -127,6 +135,7 @@ class SectionState:
     done: bool
     next: bool
     running: bool
+    alarm: bool = False
 
 
 def resolve(facts: Facts) -> Mapping[str, SectionState]:
@@ -154,6 +163,7 @@ def resolve(facts: Facts) -> Mapping[str, SectionState]:
             done=done[stage],
             next=stage == following,
             running=facts.running == stage,
+            alarm=stage == "label" and bool(facts.unsaved),
         )
         for stage in STAGES
     }
@@ -278,9 +288,13 @@ def _stabilize_text(facts: Facts) -> str:
 
 
 def _label_text(facts: Facts) -> str:
+    if facts.unsaved:
+        return f"CANNOT SAVE {facts.unsaved}. It is tried again every second; do not close the window"
+    written = f", saved {facts.saved_at}" if facts.saved_at else ""
+    saved = ", saving" if facts.saving else written
     if facts.labelled == 0:
-        return f"No labelled frame yet; about {LABELS_ADVISED}, spread over the video, are a good start"
-    saved = f", saved {facts.saved_at}" if facts.saved_at else ""
+        advice = f"about {LABELS_ADVISED}, spread over the video, are a good start"
+        return f"No labelled frame yet{saved}; {advice}"
     return f"{_count(facts.labelled, 'labelled frame')}{saved}"
 
 

@@ -1,10 +1,13 @@
 """The top of the dock: what is open, and opening another."""
 
 from pathlib import Path
+from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
+    QDialog,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -12,14 +15,18 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from glissile.experiment import Backup
 from glissile.progress import Step
+from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets.sections.calibration import CalibrationFold
 from glissile.widgets.sections.lost_video import LostVideo
+from glissile.widgets.sections.restore_labels import RestoreLabelsDialog
 from glissile.widgets.sections.section import words
 
 _VIDEOS = "Videos (*.mp4 *.avi *.mov *.mkv *.wmv *.m4v *.webm *.tif *.tiff);;All files (*)"
@@ -79,6 +86,15 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         layout.addWidget(self.lost)
         self.name = QLabel()
         self.name.setStyleSheet("font-weight: bold;")
+        self.more = QToolButton()
+        self.more.setText("More")
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.more)
+        menu.addAction("Restore labels…", self._ask_backup)
+        self.more.setMenu(menu)
+        named = QHBoxLayout()
+        named.addWidget(self.name, 1)
+        named.addWidget(self.more)
         self.path = ElidedLabel()
         self.read_only = words("")
         self.read_only.setStyleSheet("color: #d55e00; font-weight: bold;")
@@ -91,7 +107,9 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(8)
         self.message = words("")
-        for widget in (self.hint, self.name, self.path, self.read_only, self.progress, self.message):
+        layout.addWidget(self.hint)
+        layout.addLayout(named)
+        for widget in (self.path, self.read_only, self.progress, self.message):
             layout.addWidget(widget)
         self.calibration = CalibrationFold(bench)
         layout.addWidget(self.calibration)
@@ -105,7 +123,7 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Show what is open."""
         study = self._bench.study
         self.hint.setVisible(study is None)
-        for widget in (self.name, self.path, self.calibration):
+        for widget in (self.name, self.more, self.path, self.calibration):
             widget.setVisible(study is not None)
         self.read_only.setVisible(study is not None and study.experiment.read_only)
         if study is None:
@@ -139,9 +157,13 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.progress.setVisible(opening)
         self.message.setVisible(opening)
         free = self._bench.state.running is None
-        for button in (self.open_video, self.open_experiment, self.offer):
+        for button in (self.open_video, self.open_experiment, self.offer, self.more):
             button.setEnabled(free)
             button.setToolTip("" if free else "Please wait, or cancel what is running")
+        study = self._bench.study
+        if free and study is not None and study.experiment.read_only:
+            self.more.setEnabled(False)
+            self.more.setToolTip("Nothing can be changed: why is said below")
 
     def _take_offer(self) -> None:
         path = self._offered
@@ -158,6 +180,34 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
         name = QFileDialog.getExistingDirectory(self, "Open a folder of frames")
         if name:
             self._bench.open_video(Path(name))
+
+    def _ask_backup(self) -> None:
+        study, keeper = self._bench.study, self._bench.keeper
+        if study is None or keeper is None or not keeper.flush():
+            return
+        dialog = RestoreLabelsDialog(study.experiment, self)
+        if dialog.exec() == QDialog.DialogCode.Accepted and (backup := dialog.value()) is not None:
+            self.restore(backup)
+
+    def restore(self, backup: Backup) -> None:
+        """Put the labels of a backup in place of those of now."""
+        study, keeper = self._bench.study, self._bench.keeper
+        assert study is not None
+        assert keeper is not None
+        if keeper.flush():  # what was painted over the open dialog, too
+            self._bench.runner.run(
+                "label",
+                _study.restored(study.experiment, backup),
+                description="Restoring labels",
+                on_done=self._take_restored,
+            )
+
+    def _take_restored(self, found: Any) -> None:
+        taken, study = found
+        self._bench.take(study)
+        self._bench.state.labels_changed.emit()
+        kept = "" if taken.before is None else f"; those of before are kept as {taken.before.name}"
+        show_info(f"Labels of {len(taken.frames)} frames restored{kept}")
 
     def _ask_experiment(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Open an experiment folder (NAME.glissile)")

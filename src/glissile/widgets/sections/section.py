@@ -33,6 +33,8 @@ QSpinBox {{ min-width: {number}px; }}
 QWidget[rule="true"] {{ background-color: rgba(127, 127, 127, 90); }}
 QLabel {{ background: transparent; }}
 """
+# Vermillion of Okabe and Ito (2008), as of all that must not be overlooked.
+_ALARM = "color: #d55e00; font-weight: bold;"
 # Pixels of a point on most screens, and points of a spin box with five digits between its buttons.
 _PX_PER_PT = 96 / 72
 _NUMBER_WIDTH_PT = 6.5
@@ -134,6 +136,7 @@ class Section(Fold):
     def set_state(self, state: SectionState) -> None:
         """Show `state`."""
         self.state_line.setText(state.text)
+        self.state_line.setStyleSheet(_ALARM if state.alarm else "")
         self.mark.setText("✓ " if state.done else "")
         self.mark.setToolTip("Done" if state.done else "")
         self.primary.setText(state.button)
