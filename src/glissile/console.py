@@ -11,15 +11,18 @@ from glissile.progress import Step, Steps, finish
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glissile.experiment import Experiment
+    from glissile.experiment import Backup, Document, Experiment
     from glissile.io.checkpoint import ModelCard
+    from glissile.label.suggestion import Suggestion
     from glissile.learn.scoring import FrameScores, Spread
+    from glissile.learn.suspects import Suspect
     from glissile.segment.cross_validation import CrossValidation
-    from glissile.workflow import ComparedModel, ImportedLabels
+    from glissile.workflow import ComparedModel, Comparison, ImportedLabels, RestoredLabels
 
 T = TypeVar("T")
 
 _LINE_EVERY_S = 5.0
+_MOST_FRAMES = 5
 # What is printed of a class: the measure, the width of its column, and how a number is written.
 _SCORES = {
     "precision": (10, ".3f"),
@@ -271,6 +274,81 @@ def print_import(taken: "ImportedLabels") -> None:
         )
     elif taken.nearest or taken.farther or taken.outside:
         print("where the names count otherwise than the video, say how with --label-first and --label-step")
+
+
+def print_backups(backups: "Sequence[Backup]") -> None:
+    """Print when each backup of the labels was made, of how many frames, and how large it is."""
+    if not backups:
+        print("no backup of the labels yet; one is made whenever the experiment is opened for writing")
+    for backup in backups:
+        if backup.made_at is None:
+            print(f"{backup.name}  {backup.problem}")
+        else:
+            when = f"{backup.made_at.astimezone():%Y-%m-%d %H:%M:%S}"
+            frames = counted(len(backup.frames), "labelled frame")
+            print(f"{backup.name}  {when}  {frames}  {backup.n_bytes / 2**20:.1f} MiB")
+
+
+def print_restored(restored: "RestoredLabels") -> None:
+    """Print what became of restoring labels."""
+    print(f"labels restored: {counted(len(restored.frames), 'labelled frame')}")
+    if restored.before is not None:
+        print(f"those of before are kept as {restored.before.name}")
+    if restored.classes:
+        names = ", ".join(c.name for c in restored.classes)
+        print(f"classes that are painted in them and came back: {names}")
+
+
+def print_suggestions(found: "Sequence[Suggestion]") -> None:
+    """Print the number of each frame that is worth labelling, and why."""
+    if not found:
+        print("no frame would add anything: all are labelled, or look like labelled ones")
+    for suggestion in found:
+        print(f"{suggestion.frame_number:>6}  {suggestion.reason}")
+
+
+def print_suspects(found: "Sequence[Suspect]", document: "Document", count: int) -> None:
+    """Print the first `count` suspects, a line each, and the frames that have most of them."""
+    from glissile.learn.suspects import disagreement
+
+    if not found:
+        print("labels and network agree")
+        return
+    names = {defect.value: defect.name for defect in document.classes}
+    nm = document.calibration.nm_per_pixel
+    for suspect in found[:count]:
+        y, x = suspect.centre
+        length = f"{suspect.length_px:.0f} px" if nm is None else f"{suspect.length_px * nm:.0f} nm"
+        seen = "learned" if suspect.learned else "held out"
+        print(f"frame {suspect.frame_number}, y {y}, x {x}: {suspect.told(names)}, {length} ({seen})")
+    if len(found) > count:
+        print(f"and {len(found) - count} more: --count {len(found)} shows all")
+    worst = ", ".join(f"{frame} ({px:.0f} px)" for frame, px in list(disagreement(found).items())[:5])
+    print(f"frames with most disagreement: {worst}")
+
+
+def print_comparison(found: "Comparison") -> None:
+    """Print how well two annotators agree: a line per class, and the frames where they differ most."""
+    print(f"labelled by both: {counted(len(found.by_frame), 'frame')}")
+    for which, frames in (("first", found.only_first), ("second", found.only_second)):
+        if frames:
+            print(f"labelled by the {which} only, and not compared: {counted(len(frames), 'frame')}")
+    widths = (7, 7, 9, 8)
+    titles = ("kappa", "F", f"F ({found.tolerance_px:g} px)", "length")
+    print(_line("", [f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)]))
+    for key, agreed in found.pooled.items():
+        score = agreed.score
+        cells = (
+            _cell(agreed.kappa, ".3f"),
+            _cell(score.f, ".3f"),
+            _cell(score.tolerant_f, ".3f"),
+            _cell(score.length_error, "+.1%"),
+        )
+        print(_line(key, [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]))
+    worst = [frame for frame in found.frames_by_disagreement if found.disagreement[frame] > 0][:_MOST_FRAMES]
+    if worst:
+        told = ", ".join(f"{frame} ({found.disagreement[frame]:.0%})" for frame in worst)
+        print(f"frames that differ most, with the share beyond {found.tolerance_px:g} px: {told}")
 
 
 def print_report(report: "pd.DataFrame") -> None:

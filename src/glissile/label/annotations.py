@@ -150,6 +150,34 @@ def import_masks(store: MaskStore, video: Video, masks: Mapping[int, NDArray[np.
     return tuple(chosen)
 
 
+def frames_with(store: MaskStore, value: int) -> tuple[int, ...]:
+    """List the frames of the source on which a class is painted.
+
+    Raises
+    ------
+    InputError
+        If a label cannot be read.
+    """
+    return tuple(frame for frame in store.frames if (store.read(frame) == value).any())
+
+
+def erase_class(store: MaskStore, value: int) -> None:
+    """Take a class off all labelled frames; those on which nothing else is painted are not labelled any more.
+
+    Raises
+    ------
+    InputError
+        If a label cannot be read, or the labels are read-only.
+    """
+    for frame in frames_with(store, value):
+        mask = store.read(frame)
+        mask[mask == value] = 0
+        if mask.any():
+            store.write(frame, mask)
+        else:
+            store.remove(frame)
+
+
 def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Find the valid rows and columns of a frame that lie in a source of size (y, x), and where they do."""
     # Halves go up, also those that arithmetic made a little less, so that a crop that moves by whole pixels

@@ -3,9 +3,27 @@
 from collections.abc import Callable, Iterator
 
 from glissile.experiment import Experiment
+from glissile.label.suggestion import Suggestion
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
-from glissile.workflow.labelling import ImportedLabels, has_labels, import_labels, where_to_label
+from glissile.workflow.annotators import Comparison, compare_labels
+from glissile.workflow.classes import frames_with, remove_class
+from glissile.workflow.label_backups import (
+    BackupDifference,
+    RestoredLabels,
+    backup_difference,
+    label_backup,
+    label_backups,
+    restore_labels,
+)
+from glissile.workflow.labelling import (
+    ExportedLabels,
+    ImportedLabels,
+    export_labels,
+    has_labels,
+    import_labels,
+    where_to_label,
+)
 from glissile.workflow.models import (
     ComparedModel,
     TrainedModel,
@@ -21,6 +39,7 @@ from glissile.workflow.models import (
     used_model,
 )
 from glissile.workflow.probability import Asked, probabilities_asked_for
+from glissile.workflow.proposals import carried_labels, network_labels
 from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
@@ -50,6 +69,16 @@ from glissile.workflow.stabilization import (
     stabilize,
     working_video,
 )
+from glissile.workflow.suggestions import (
+    FrameLooks,
+    frame_looks,
+    leave_out_of_suggestions,
+    left_out_of_suggestions,
+    suggest,
+    suggest_from,
+    suggested,
+)
+from glissile.workflow.suspects import dismiss_suspect, suspects, suspects_in
 from glissile.workflow.training import (
     fitting_model,
     is_trained,
@@ -70,12 +99,21 @@ from glissile.workflow.waiting import queue_training, unqueue_training, waiting_
 __all__ = [
     "SETTINGS",
     "Asked",
+    "BackupDifference",
     "ComparedModel",
+    "Comparison",
+    "ExportedLabels",
+    "FrameLooks",
     "ImportedLabels",
+    "RestoredLabels",
     "Results",
+    "Suggestion",
     "TrainedModel",
+    "backup_difference",
+    "carried_labels",
     "check_calibration",
     "choose_model",
+    "compare_labels",
     "compared_models",
     "correct",
     "corrections",
@@ -83,11 +121,15 @@ __all__ = [
     "create",
     "cut_short",
     "delete_model",
+    "dismiss_suspect",
     "distortion",
     "drawn_regions",
+    "export_labels",
     "field_of_view",
     "fitting_model",
     "fixed",
+    "frame_looks",
+    "frames_with",
     "has_labels",
     "import_labels",
     "is_segmented",
@@ -95,6 +137,10 @@ __all__ = [
     "is_trained",
     "keep_regions",
     "keep_shown_regions",
+    "label_backup",
+    "label_backups",
+    "leave_out_of_suggestions",
+    "left_out_of_suggestions",
     "measure",
     "measured",
     "measured_row",
@@ -103,12 +149,15 @@ __all__ = [
     "model_folder",
     "model_named",
     "motion",
+    "network_labels",
     "pipeline",
     "predicted",
     "prepare_retraining",
     "probabilities_asked_for",
     "queue_training",
+    "remove_class",
     "rename_model",
+    "restore_labels",
     "resumable",
     "segment",
     "segmentation_of",
@@ -118,6 +167,11 @@ __all__ = [
     "stabilize",
     "store",
     "strain_of",
+    "suggest",
+    "suggest_from",
+    "suggested",
+    "suspects",
+    "suspects_in",
     "train",
     "trained_models",
     "training_job",

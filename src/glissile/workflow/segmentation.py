@@ -65,10 +65,10 @@ def is_segmented(experiment: Experiment, video: Video) -> bool:
     InputError
         If there is no trained model.
     """
-    return len(_done(experiment, video)) == len(video)
+    return len(segmented_by_model(experiment, video)) == len(video)
 
 
-def _done(experiment: Experiment, video: Video) -> tuple[int, ...]:
+def segmented_by_model(experiment: Experiment, video: Video) -> tuple[int, ...]:
     """List the indices along t of the frames of `video` that the present network has segmented."""
     store = experiment.segmentation_or_none()
     current = store is not None and store.attributes.get("model") == _model_hash(experiment)
@@ -99,7 +99,7 @@ def predicted(folder: Path) -> Steps[None]:
     with Experiment.open(folder, read_only=True) as experiment:
         video = working_video(experiment)
         settings = experiment.settings("segment", SegmentSettings)
-        done = _done(experiment, video)
+        done = segmented_by_model(experiment, video)
         yield from segment_video(model_folder(experiment), video, settings, skip=done)
 
 

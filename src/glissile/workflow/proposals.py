@@ -1,0 +1,94 @@
+"""Labels that are proposed for a frame: carried from another one, or found by the network."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glissile.experiment import Experiment
+from glissile.progress import Step, Steps
+from glissile.segment.settings import SegmentSettings
+from glissile.video import Video
+from glissile.workflow.models import model_folder
+from glissile.workflow.segmentation import segmentation_of, segmented_by_model
+from glissile.workflow.stabilization import working_video
+
+
+def carried_labels(
+    video: Video, labelled: int, index: int, mask: NDArray[np.uint8]
+) -> Steps[NDArray[np.uint8]]:
+    """Carry the labels of one frame to another.
+
+    Parameters
+    ----------
+    video : Video
+        The working video.
+    labelled, index : int
+        Frames along t: the one that is labelled, and the one to carry to.
+    mask : ndarray of uint8, shape (y, x)
+        Class values of the labelled frame.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+        As of `glissile.label.propagation.carried`; background outside the valid part of the frame.
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be read.
+    """
+    from glissile.label.propagation import carried
+
+    numbers = video.frame_numbers
+    yield Step(0, 1, f"Carrying the labels of frame {numbers[labelled]} to frame {numbers[index]}")
+    found = carried(video.frame(labelled), video.frame(index), mask)
+    result, valid = np.zeros_like(found), video.valid_part(index)
+    result[valid] = found[valid]
+    return result
+
+
+def network_labels(folder: Path, index: int) -> Steps[NDArray[np.uint8]]:
+    """Find the defects of one frame with the network in use; only reads, so that a child process can do it.
+
+    Parameters
+    ----------
+    folder : Path
+        Experiment folder, which may be open elsewhere.
+    index : int
+        Frame, along t of the working video.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+        Class values: those of the segmentation where the network has segmented the frame already.
+
+    Raises
+    ------
+    InputError
+        If there is no trained model, or the frame cannot be read.
+    """
+    from glissile.segment.predict import segment
+
+    with Experiment.open(folder, read_only=True) as experiment:
+        video = working_video(experiment)
+        number = int(video.frame_numbers[index])
+        yield Step(0, 1, f"The network looks at frame {number}")
+        store = segmentation_of(experiment, video)
+        if store is not None and index in segmented_by_model(experiment, video):
+            return store.read(number)
+        others = [i for i in range(len(video)) if i != index]
+        settings = experiment.settings("segment", SegmentSettings)
+        for step in segment(model_folder(experiment), video, settings, skip=others):
+            if step.preview is not None and step.frame == index:
+                return step.preview.astype(np.uint8)
+            yield step
+    raise AssertionError("unreachable")
