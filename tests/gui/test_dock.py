@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from idling import idle
 from qtpy.QtCore import QObject, QTimer
-from qtpy.QtWidgets import QPushButton, QToolButton
+from qtpy.QtWidgets import QMessageBox, QPushButton, QToolButton
 
 from glissile import workflow
 from glissile.defects import DEFAULT_CLASSES
@@ -18,7 +18,7 @@ from glissile.experiment import Calibration, Experiment, StrainLogSettings
 from glissile.io.annotations import write_mask
 from glissile.progress import Step
 from glissile.video import Trim
-from glissile.widgets import _bench, _jobs, _label_keeper, _study
+from glissile.widgets import _bench, _jobs, _label_writer, _study
 from glissile.widgets._runner import Runner
 from glissile.widgets._state import ViewerState
 from glissile.widgets.curves import CurvesDock
@@ -201,7 +201,7 @@ def full_disk(*_):
 
 def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot, said, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
         paint(opened, 3)
         assert not opened.bench.keeper.flush()
         apply_trim(opened, qtbot, Trim(first=2))
@@ -213,7 +213,7 @@ def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot,
     assert sum("frame 3 could not be saved" in message for message in said) == 1
     qtbot.waitUntil(lambda: opened.bench.keeper.saved_at != "")
     with monkeypatch.context() as patched:  # a disk that is full again is told again
-        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
         paint(opened, 3, 2)
         assert not opened.bench.keeper.flush()
         qtbot.waitUntil(lambda: sum("frame 3 could not be saved" in message for message in said) == 2)
@@ -224,7 +224,7 @@ def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot,
 def test_labels_that_cannot_be_saved_hold_up_an_import(opened, qtbot, said, tmp_path, monkeypatch):
     write_mask(tmp_path / "masks" / "5.png", np.ones((Y, X), np.uint8))
     with monkeypatch.context() as patched:
-        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
         paint(opened, 3)
         opened.sections["label"].import_from(tmp_path / "masks", first=0, step=1)
         assert opened.bench.state.running is None
@@ -236,7 +236,7 @@ def test_labels_that_cannot_be_saved_hold_up_another_video(opened, said, tmp_pat
     other = tmp_path / "other.tif"
     tifffile.imwrite(other, np.zeros((5, Y, X), np.uint8))
     with monkeypatch.context() as patched:
-        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
         paint(opened, 3)
         opened.bench.open_video(other)
         assert opened.bench.state.running is None
@@ -245,7 +245,7 @@ def test_labels_that_cannot_be_saved_hold_up_another_video(opened, said, tmp_pat
 
 def test_a_stroke_whose_write_has_just_failed_is_written_on_closing(opened, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(_label_keeper.annotations, "write_label", full_disk)
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
         paint(opened, 3)
         assert not opened.bench.keeper.flush()
     folder = opened.bench.study.experiment.folder
@@ -408,7 +408,7 @@ def test_the_stabilized_video_is_not_written_over_the_source(opened, video_path,
     assert video_path.read_bytes() == before
 
 
-def test_classes_are_edited_in_place(opened):
+def test_classes_are_edited_in_place(opened, qtbot):
     section = opened.sections["label"]
     section.classes.names[0].setText("perfect dislocation")
     section.classes.names[0].editingFinished.emit()
@@ -426,21 +426,59 @@ def test_classes_are_edited_in_place(opened):
     section.classes.names[1].setText("Field of view")  # a column of the table
     section.classes.names[1].editingFinished.emit()
     assert section.classes.names[1].text() == "stacking fault"
+    section.classes.chosen.emit(3)
     section.classes.remove.click()
+    idle(opened, qtbot)
     assert [c.name for c in opened.bench.study.experiment.document.classes] == [
         "perfect dislocation",
         "stacking fault",
     ]
 
 
-def test_a_painted_class_cannot_be_removed(opened):
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_painted_class_is_removed_after_a_warning_that_says_what_it_costs(
+    opened, qtbot, monkeypatch, agreed
+):
+    asked = []
+
+    def answer(parent, title, question):
+        asked.append(question)
+        return QMessageBox.StandardButton.Yes if agreed else QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
     section = opened.sections["label"]
-    section.classes.add.click()
-    paint(opened, 2, 3)
-    opened.bench.keeper.flush()
+    labelled = opened.bench.keeper.labelled
+    paint(opened, 2, 2)
+    paint(opened, 3, 2)
+    opened.bench.keeper.layer.paint([3, 40, 40], 1)
+    section.classes.chosen.emit(2)
+    section.classes.remove.click()
+    idle(opened, qtbot)
+    assert "stacking fault is painted on" in asked[0]
+    assert "labelled frames" in asked[0]
+    classes = [c.key for c in opened.bench.study.experiment.document.classes]
+    keeper = opened.bench.keeper
+    assert classes == (["dislocation"] if agreed else ["dislocation", "stacking_fault"])
+    assert (2 in np.unique(keeper.mask(3))) is not agreed
+    assert 3 in keeper.labelled
+    if agreed:
+        keeper.undo(3)  # of before, nothing of the removed class comes back
+        assert 2 not in np.unique(keeper.mask(3))
+        assert (2 in keeper.labelled) == (2 in labelled)
+        assert len(list(opened.bench.study.experiment.backups_folder.glob("*.zip"))) >= 1
+
+
+def test_a_class_is_hidden_and_shown_again_when_it_is_painted_with(opened):
+    section, layer = opened.sections["label"], opened.bench.keeper.layer
+    section.classes.eyes[1].click()
+    assert layer.get_color(2)[3] == 0
+    assert layer.get_color(1)[3] == 1
     section.classes.names[0].setText("line")
     section.classes.names[0].editingFinished.emit()
-    assert not section.classes.remove.isEnabled()
+    assert not section.classes.eyes[1].isChecked()
+    section.classes.chosen.emit(2)
+    assert layer.get_color(2)[3] == 1
+    assert section.classes.eyes[1].isChecked()
 
 
 def test_number_keys_choose_the_class(opened, viewer):
@@ -930,13 +968,13 @@ def test_a_write_that_takes_its_time_is_not_asked_for_again_and_again(opened, mo
 
     keeper = opened.bench.keeper
     with monkeypatch.context() as patched:
-        patched.setattr(_label_keeper.annotations, "write_label", slow_and_full)
+        patched.setattr(_label_writer.annotations, "write_label", slow_and_full)
         paint(opened, 3)
         assert not keeper.flush()
         for _ in range(5):
             keeper.save()
         may_end.set()
-        keeper._writer.submit(lambda: None).result()
+        keeper._writer.flush()
     assert len(writes) == 2
 
 

@@ -1,11 +1,10 @@
 """Lines traced on the Labels layer of the dock, in a real napari."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tifffile
 from idling import idle
+from mousing import mouse, press_key
 
 from glissile.errors import InputError
 from glissile.experiment import Experiment
@@ -42,33 +41,13 @@ def opened(dock, video_path, qtbot):
 def tracing(opened):
     section = opened.sections["label"]
     section.primary.click()
-    section.trace.click()
-    assert section.trace.isChecked()
+    section.tools.buttons["T"].click()
+    assert section.tools.buttons["T"].isChecked()
     return opened
 
 
 def labels(dock):
     return dock.bench.keeper.layer
-
-
-def mouse(layer, callbacks, place, *, shift=False, moved=0):
-    """Let napari's mouse go down and up over `place`, (t, y, x) in pixels."""
-    event = SimpleNamespace(
-        type="mouse_press",
-        button=1,
-        pos=np.array([50.0, 50]),
-        position=layer.data_to_world(place),
-        modifiers=("Shift",) if shift else (),
-    )
-    for callback in list(callbacks):
-        going = callback(layer, event)
-        if going is not None:
-            next(going)
-            if moved:
-                event.type, event.pos = "mouse_move", event.pos + moved
-                next(going)
-            event.type = "mouse_release"
-            next(going, None)
 
 
 def click(dock, y, x, *, t=0, **how):
@@ -82,9 +61,7 @@ def hover(dock, y, x, *, t=0):
 
 
 def press(dock, key):
-    layer = labels(dock)
-    (call,) = [c for k, c in layer.keymap.items() if str(k) == key]
-    call(layer)
+    press_key(labels(dock), key)
 
 
 def preview(viewer):
@@ -95,7 +72,7 @@ def test_a_traced_line_lies_on_the_defect_as_wide_as_its_pen(tracing, viewer):
     section = tracing.sections["label"]
     section.classes.pens[1].setValue(5)
     section.classes.chosen.emit(2)
-    assert section.trace.isChecked()  # choosing a class goes on tracing
+    assert section.tools.buttons["T"].isChecked()  # choosing a class goes on tracing
     for x in (8, 50, 90):
         click(tracing, row(x), x)
     press(tracing, "Enter")
@@ -146,7 +123,7 @@ def test_points_are_taken_back_one_by_one_and_all(tracing, viewer):
     press(tracing, "Backspace")
     press(tracing, "Enter")
     assert not labels(tracing).data.any()
-    assert tracing.sections["label"].trace.isChecked()
+    assert tracing.sections["label"].tools.buttons["T"].isChecked()
 
 
 def test_with_shift_a_piece_is_straight_and_a_drag_is_no_click(tracing, viewer):
@@ -189,7 +166,7 @@ def test_tracing_ends_and_lets_the_layer_go(tracing, viewer, way):
     layer = labels(tracing)
     click(tracing, row(8), 8)
     if way == "button":
-        tracing.sections["label"].trace.click()
+        tracing.sections["label"].tools.buttons["T"].click()
     elif way == "key":
         press(tracing, "T")
     elif way == "tool":
@@ -197,13 +174,13 @@ def test_tracing_ends_and_lets_the_layer_go(tracing, viewer, way):
     else:
         tracing.bench.display.show_source(True)
         tracing.bench.display.show_source(False)
-    assert not tracing.sections["label"].trace.isChecked()
-    assert tracing.sections["label"].hint.isHidden()
+    assert not tracing.sections["label"].tools.buttons["T"].isChecked()
+    assert tracing.sections["label"].tools.hint.isHidden()
     assert "Tracing" not in viewer.layers
     assert not [c for c in layer.mouse_drag_callbacks if "LineTracer" in repr(c)]
     assert not [c for c in layer.mouse_move_callbacks if "LineTracer" in repr(c)]
     assert not [k for k in layer.keymap if str(k) in ("Enter", "Escape", "Backspace")]
-    tracing.sections["label"].trace.click()
+    tracing.sections["label"].tools.buttons["T"].click()
     assert preview(viewer) == []
 
 
@@ -238,9 +215,9 @@ def test_work_that_renews_the_labels_ends_tracing(tracing, viewer, monkeypatch):
     monkeypatch.setattr(type(tracing.bench.state), "running", "label")
     click(tracing, row(8), 8)
     tracing.bench._allow_painting()
-    assert tracing.bench.display.tracer is None
+    assert tracing.bench.display.tool is None
     assert "Tracing" not in viewer.layers
-    assert not tracing.sections["label"].trace.isChecked()
+    assert not tracing.sections["label"].tools.buttons["T"].isChecked()
 
 
 def test_other_classes_are_preserved_where_napari_says_so(tracing):
@@ -263,8 +240,8 @@ def test_tracing_ends_where_it_cannot_be_seen(tracing, viewer, way):
         viewer.dims.order = (1, 0, 2)
     else:
         viewer.layers.remove(viewer.layers[way])
-    assert tracing.bench.display.tracer is None
-    assert not tracing.sections["label"].trace.isChecked()
+    assert tracing.bench.display.tool is None
+    assert not tracing.sections["label"].tools.buttons["T"].isChecked()
     assert "Tracing" not in viewer.layers
     assert not [c for c in layer.mouse_drag_callbacks if "LineTracer" in repr(c)]
 

@@ -21,7 +21,7 @@ from glissile.video import Video
 from glissile.widgets import _study
 from glissile.widgets._display import Display
 from glissile.widgets._label_keeper import LabelKeeper
-from glissile.widgets._resolve import Facts
+from glissile.widgets._resolve import Facts, resolve
 from glissile.widgets._runner import Runner
 from glissile.widgets._state import state_of
 from glissile.widgets._study import Study
@@ -85,6 +85,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         viewer.dims.events.current_step.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
+        viewer.layers.events.removed.connect(self._on_removed)
 
     def _timer(self, interval_ms: int, call: Callable[[], object]) -> QTimer:
         timer = QTimer(self)
@@ -136,8 +137,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.read_table()
 
     def _show(self, study: Study, frame_number: int | None) -> None:
-        self.keeper = LabelKeeper(study.experiment, study.store, study.video, study.labels, self)
+        self.keeper = LabelKeeper(
+            study.experiment, study.store, study.video, study.labels, study.proposals, self
+        )
         self.keeper.saved.connect(self._on_saved)
+        self.keeper.proposals_changed.connect(self.facts_changed)
+        self.keeper.saving_changed.connect(self.facts_changed)
         self._segmented, self._current = set(study.segmented), study.current
         self._measured = study.measured
         self._touched = False
@@ -178,6 +183,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._count.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._let_go(closing=False)
         self.closed.emit()
         self.runner.close(lambda: None if study is None else study.experiment.close())
@@ -223,6 +229,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             corrections_left_out=len(study.left_out),
             labelled=len(keeper.labelled),
             saved_at=keeper.saved_at,
+            saving=keeper.saving,
+            unsaved=keeper.unsaved,
             scores=study.scores,
             labels_changed=study.card is not None and (study.labels_changed or self._touched),
             resumable=_study.resumable(study.experiment),
@@ -231,6 +239,11 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             measured=self._measured,
             running=self.state.running,
         )
+
+    @property
+    def segmented(self) -> frozenset[int]:
+        """Indices along t of the frames that are segmented."""
+        return frozenset(self._segmented)
 
     def set_classes(self, classes: tuple[DefectClass, ...]) -> None:
         """Keep other names and colours, or more classes."""
@@ -358,8 +371,8 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self.keeper is not None and self.study is not None:
             renewing = self.state.running in _RENEWING
             if renewing:
-                self.display.stop_tracing()
-            self.keeper.layer.editable = not renewing and not self.study.experiment.read_only
+                self.display.drop_tool()
+            self.keeper.allow_edits(not renewing and not self.study.experiment.read_only)
 
     def _on_ended(self, stage: str, finished: bool) -> None:
         self._allow_painting()
@@ -393,6 +406,17 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._touched = True
         self.state.labels_changed.emit()
         self.facts_changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        if self.keeper is not None and event.value is self.keeper.layer:
+            self.keeper.save()
+            QTimer.singleShot(0, self._tell_of_closed_labels)
+
+    def _tell_of_closed_labels(self) -> None:
+        """Say how the Labels layer comes back, unless it was only moved or all is being closed."""
+        if not self._closed and self.keeper is not None and self.keeper.layer not in self._viewer.layers:
+            button = resolve(self.facts())["label"].button
+            show_info(f'The Labels layer was closed, its labels are kept; "{button}" shows it again')
 
     def _on_frame(self, event: Any = None) -> None:
         index = self.display.index()

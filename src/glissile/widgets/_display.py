@@ -13,9 +13,11 @@ from glissile.defects import DefectClass
 from glissile.video import Video
 from glissile.widgets._alignment import Alignment
 from glissile.widgets._flat_look import FlatLook
+from glissile.widgets._labels_tool import LabelsTool, ObjectPicker
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
+    difference_layer,
     experiment_of,
     mask_layer,
     placement,
@@ -47,8 +49,8 @@ class Display:
         What the Segmentation layer shows.
     mode : Mode
         Whoever draws over the video enters it first.
-    tracer : LineTracer, optional
-        What lines are traced with, while that is done.
+    tool : LabelsTool, optional
+        What is drawn with on the Labels layer in place of napari's own tools.
     """
 
     def __init__(self, viewer: Any, state: ViewerState) -> None:
@@ -62,11 +64,13 @@ class Display:
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
         self._probability: Image | None = None
+        self._differences: Labels | None = None
         self._faded = False
         self._drawing: Layer | None = None
-        self.tracer: LineTracer | None = None
+        self.tool: LabelsTool | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
+        self._contour: int | None = None  # of the Labels layer, while it shows a proposal
         self._flat_look: FlatLook | None = None
         self._flat_folder: Path | None = None
 
@@ -113,21 +117,27 @@ class Display:
         self.mode.leave()
         self._hide_drawing()
         self.hide_probability()
-        for layer in (self._source, self._labels, self._segmentation, self._video):
+        for layer in (self._source, self._labels, self._segmentation, self._differences, self._video):
             self._remove(layer)
         self.forget()
 
     def forget(self) -> None:
         """Let go of the study where its layers went with their window."""
-        self._source = self._labels = self._segmentation = self._video = None
-        self._study = self.masks = self.tracer = None
+        self._source = self._labels = self._segmentation = self._differences = self._video = None
+        self._study = self.masks = self.tool = self._contour = None
         self._state.shown = None
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
         aligned = () if self._alignment is None else self._alignment.layers
-        mine = (self._video, self._source, self._labels, self._segmentation, self._probability)
-        mine = (*mine, self._drawing, None if self.tracer is None else self.tracer.layer, *aligned)
+        mine = (self._video, self._source, self._labels, self._segmentation, self._differences)
+        mine = (
+            *mine,
+            self._probability,
+            self._drawing,
+            None if self.tool is None else self.tool.layer,
+            *aligned,
+        )
         return any(layer is one for one in mine)
 
     @property
@@ -171,6 +181,33 @@ class Display:
         self.show_source(False)
         self.go_to(index)
 
+    def look_at(self, index: int, y: float, x: float, size_px: float) -> None:
+        """Look at a place of frame `index` of the working video, or at all of it where that is smaller.
+
+        Parameters
+        ----------
+        index : int
+            Along t.
+        y, x : float
+            Middle of the picture, in pixels of the working video.
+        size_px : float
+            As much is seen at least, in both directions.
+        """
+        assert self._study is not None
+        assert self._video is not None
+        self.go_to_working(index)
+        self.viewer.reset_view(layers=[self._video])
+        camera = self.viewer.scene.camera
+        closer = min(self._study.video.shape[1:]) / size_px
+        if closer > 1:
+            camera.zoom *= closer
+            camera.center = (*camera.center[:-2], *self._video.data_to_world((index, y, x))[-2:])
+
+    def outline_segmentation(self, outlined: bool) -> None:
+        """Show outlines of the Segmentation layer, as it has the colours of the labels above it, or areas."""
+        if self._segmentation is not None:
+            self._segmentation.contour = int(outlined)
+
     def show_labels(self) -> None:
         """Make the Labels layer the one that is painted on."""
         assert self._labels is not None
@@ -181,7 +218,17 @@ class Display:
         self.viewer.layers.selection = {self._labels}
         self._labels.mode = "paint"
 
-    def trace_lines(self, pen_px: Callable[[int], float]) -> LineTracer:
+    def show_as_proposal(self, shown: bool) -> None:
+        """Draw the outlines alone of what the Labels layer shows, or all of it again."""
+        labels = self._labels
+        if labels is None or shown == (self._contour is not None):
+            return
+        if shown:
+            self._contour, labels.contour = labels.contour, 1
+        else:
+            labels.contour, self._contour = self._contour, None
+
+    def trace_lines(self, pen_px: Callable[[int], float]) -> LabelsTool:
         """Let lines be traced on the Labels layer, until it is painted on or looked at in another way.
 
         Parameters
@@ -189,45 +236,60 @@ class Display:
         pen_px : callable
             Gives the width of the line of a class, in pixels, by its value.
         """
-        assert self._study is not None
+        study = self._study
+        assert study is not None
+        return self._take(lambda labels: LineTracer(labels, study.video, pen_px, self.working_index))
+
+    def pick_objects(self, picked: Callable[[int, float, float], object]) -> LabelsTool:
+        """Let objects of the Labels layer be clicked, until it is painted on or looked at in another way.
+
+        Parameters
+        ----------
+        picked : callable
+            Gets index along t of the working video, y and x, in pixels, of each click.
+        """
+        return self._take(lambda labels: ObjectPicker(labels, picked))
+
+    def _take(self, make: Callable[[Labels], LabelsTool]) -> LabelsTool:
         assert self._labels is not None
         self.show_labels()
-        self.mode.enter(self._end_tracing)
-        tracer = self.tracer = LineTracer(self._labels, self._study.video, pen_px, self.working_index)
-        self.viewer.add_layer(tracer.layer)
-        self.viewer.layers.selection = {self._labels}
+        self.mode.enter(self._end_tool)
+        tool = self.tool = make(self._labels)
+        if tool.layer is not None:
+            self.viewer.add_layer(tool.layer)
+            self.viewer.layers.selection = {self._labels}
         self._labels.events.mode.connect(self._on_labels_mode)
         self.viewer.layers.events.removed.connect(self._on_removed)
         # A click tells a place of a frame only where the frame is what is seen.
         for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
-            event.connect(self.stop_tracing)
-        return tracer
+            event.connect(self.drop_tool)
+        return tool
 
-    def stop_tracing(self, event: Any = None) -> None:
-        """Let lines be traced no more; what was not finished is not drawn."""
-        if self.tracer is not None:
+    def drop_tool(self, event: Any = None) -> None:
+        """Take the tool away; what was not finished is not drawn."""
+        if self.tool is not None:
             self.mode.leave()
 
     def _on_labels_mode(self, event: Any) -> None:
-        """End tracing where another tool is taken."""
+        """Drop the tool where one of napari's is taken."""
         if self._labels is not None and self._labels.mode != "pan_zoom":
-            self.stop_tracing()
+            self.drop_tool()
 
     def _on_removed(self, event: Any) -> None:
-        """End tracing where one of its layers is closed."""
-        if self.tracer is not None and event.value in (self._labels, self.tracer.layer):
-            self.stop_tracing()
+        """Drop the tool where a layer that it needs is closed."""
+        if self.tool is not None and event.value in (self._labels, self.tool.layer):
+            self.drop_tool()
 
-    def _end_tracing(self) -> None:
-        tracer, self.tracer = self.tracer, None
-        if tracer is None or self._labels is None:
+    def _end_tool(self) -> None:
+        tool, self.tool = self.tool, None
+        if tool is None or self._labels is None:
             return
         self._labels.events.mode.disconnect(self._on_labels_mode)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
-            event.disconnect(self.stop_tracing)
-        tracer.end()
-        self._remove(tracer.layer)
+            event.disconnect(self.drop_tool)
+        tool.end()
+        self._remove(tool.layer)
 
     def show_segmentation(self) -> None:
         """Bring the Segmentation layer back where it was closed or hidden."""
@@ -235,6 +297,22 @@ class Display:
         if self._segmentation not in self.viewer.layers:
             self.viewer.add_layer(self._segmentation)
         self._segmentation.visible = True
+
+    def show_differences(self, compared: workflow.Comparison) -> None:
+        """Show where two sets of labels differ, in a layer that the user may close."""
+        study = self._study
+        assert study is not None
+        masks = np.zeros(study.video.shape, np.uint8)
+        for number in compared.by_frame:
+            index = study.video.index_of(number)
+            if index is not None:
+                masks[index] = compared.difference(number)
+        self.show_source(False)
+        self._remove(self._differences)
+        self._differences = Labels(**difference_layer(masks, study.video))
+        selected = set(self.viewer.layers.selection)
+        self.viewer.add_layer(self._differences)
+        self.viewer.layers.selection = selected
 
     def show_probability(self, image: NDArray[np.float32], name: str, colormap: str) -> None:
         """Show an image (y, x) of 0 to 1 over the frame that is looked at, in place of another one.
@@ -283,11 +361,11 @@ class Display:
         if self._segmentation is not None:
             self._segmentation.refresh()
 
-    def set_classes(self, classes: tuple[DefectClass, ...]) -> None:
-        """Show masks in the colours of `classes`."""
+    def set_classes(self, classes: tuple[DefectClass, ...], hidden: frozenset[int] = frozenset()) -> None:
+        """Show masks in the colours of `classes`, but for those of the mask values that are hidden."""
         for layer in (self._labels, self._segmentation):
             if layer is not None:
-                layer.colormap = class_colormap(classes)
+                layer.colormap = class_colormap(classes, hidden)
 
     def show_source(self, shown: bool) -> None:
         """Show the video as recorded in place of the working video, or the other way round."""

@@ -1,6 +1,6 @@
 """Videos, masks and rectangles as napari layers: scale, units, axis labels, colours, provenance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from glissile.experiment import MaskStore
 from glissile.stabilize.field_of_view import FieldOfView
 from glissile.stabilize.regions import ANCHOR, LEFT_OUT
 from glissile.video import Trim, Video
+from glissile.workflow.annotators import ONLY_FIRST, ONLY_SECOND, OTHER_CLASS, WITHIN_TOLERANCE
 
 # Masks lie over the video so that the defects below stay visible, and thin lines show on dark ground too.
 MASK_OPACITY = 0.7
@@ -21,6 +22,13 @@ BRUSH_SIZE_PX = 3
 # Vermillion and bluish green of Okabe and Ito (2008): seen on dark and bright, and of no usual class.
 REGION_COLORS: Mapping[int, str] = {LEFT_OUT: "#d55e00", ANCHOR: "#009e73"}
 _REGIONS_OPACITY = 0.6
+# Of two sets of labels; grey, vermillion, blue and reddish purple of Okabe and Ito (2008).
+DIFFERENCE_COLORS: Mapping[int, str] = {
+    WITHIN_TOLERANCE: "#999999",
+    ONLY_FIRST: "#d55e00",
+    ONLY_SECOND: "#0072b2",
+    OTHER_CLASS: "#cc79a7",
+}
 # A mask value that belongs to no class should be noticed.
 _UNKNOWN_COLOR = "#ff00ff"
 # Of a rectangle, and of the valid part of it: yellow and sky blue of Okabe and Ito (2008).
@@ -117,6 +125,19 @@ def mask_layer(
     }
 
 
+def difference_layer(masks: NDArray[np.uint8], video: Video) -> dict[str, Any]:
+    """Arguments of a labels layer of differences (t, y, x), as `Comparison.difference` gives them."""
+    known: dict[int | None, str] = dict(DIFFERENCE_COLORS.items())
+    return {
+        "data": masks,
+        "name": "Differences",
+        "opacity": MASK_OPACITY,
+        "colormap": DirectLabelColormap(color_dict={None: _UNKNOWN_COLOR, 0: "transparent", **known}),
+        "metadata": {"glissile": {"role": "differences"}},
+        **placement(video),
+    }
+
+
 def rectangle_layer(name: str, corners: Sequence[NDArray[np.float64]], source: Video) -> dict[str, Any]:
     """Arguments of a shapes layer with one or two rectangles, corners (4, 2) each in pixels of `source`."""
     return {
@@ -157,9 +178,13 @@ def regions_layer(values: NDArray[np.uint8], source: Video) -> dict[str, Any]:
     }
 
 
-def class_colormap(classes: Sequence[DefectClass]) -> DirectLabelColormap:
-    """Colours of `classes`; the background is transparent."""
-    colors: dict[int | None, str] = {c.value: c.color for c in classes}
+def class_colormap(
+    classes: Sequence[DefectClass], hidden: Collection[int] = frozenset()
+) -> DirectLabelColormap:
+    """Colours of `classes`; the background is transparent, and so are the mask values that are hidden."""
+    colors: dict[int | None, str] = {
+        c.value: "transparent" if c.value in hidden else c.color for c in classes
+    }
     return DirectLabelColormap(color_dict={None: _UNKNOWN_COLOR, 0: "transparent", **colors})
 
 

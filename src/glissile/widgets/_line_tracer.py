@@ -1,6 +1,6 @@
 """Lines traced on the Labels layer: click along a defect, and the line snaps to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -8,20 +8,18 @@ import numpy as np
 from napari.layers import Labels, Shapes
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
 
 from glissile.errors import InputError
 from glissile.label.tracing import Clicks, Traced, drawn
 from glissile.video import Video
+from glissile.widgets._labels_tool import LabelsTool
 from glissile.widgets._layers import tracing_layer
 
 _ERASER = "white"  # which the background, being transparent, is not
-# A press and release of the mouse that are farther apart, in pixels of the screen, move the view.
-_STILL_PX = 4
 
 
-class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
-    """A way of drawing on the Labels layer, until `end`.
+class LineTracer(LabelsTool):
+    """Lines along defects, from a few clicks on each.
 
     Clicks on a frame are kept while others are looked at; the first click on another frame begins anew.
 
@@ -39,46 +37,31 @@ class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
     Attributes
     ----------
     layer : napari.layers.Shapes
-        Shows the line that would be drawn; to be put into the viewer.
+        Shows the line that would be drawn.
     """
-
-    ended = Signal()
 
     def __init__(
         self, labels: Labels, video: Video, pen_px: Callable[[int], float], index: Callable[[], int | None]
     ) -> None:
-        super().__init__()
-        self._labels = labels
+        super().__init__(labels, {"Backspace": self.take_back, "Escape": self.clear, "Enter": self.finish})
         self._pen_px = pen_px
         self._index = index
         self._clicks = Clicks()
         self._clicked_on: int | None = None  # index along t
         self._pointer: tuple[float, float, bool] | None = None
         self._traced = lru_cache(maxsize=2)(lambda index: Traced(video.frame(index)))
-        self.layer: Shapes = Shapes(**tracing_layer(video))
-        self._keys: dict[str, Callable[[], None]] = {
-            "Backspace": self.take_back,
-            "Escape": self.clear,
-            "Enter": self.finish,
-        }
-        labels.mode = "pan_zoom"
-        labels.mouse_drag_callbacks.append(self._on_press)
+        self._lines = self.layer = Shapes(**tracing_layer(video))
         labels.mouse_move_callbacks.append(self._on_move)
         labels.mouse_double_click_callbacks.append(self._on_double_click)
         labels.events.selected_label.connect(self.show)
-        for key, call in self._keys.items():
-            labels.bind_key(key, lambda layer, call=call: call(), overwrite=True)
 
     def end(self) -> None:
         """Let go of the Labels layer; what was not finished is not drawn."""
         labels = self._labels
-        labels.mouse_drag_callbacks.remove(self._on_press)
         labels.mouse_move_callbacks.remove(self._on_move)
         labels.mouse_double_click_callbacks.remove(self._on_double_click)
         labels.events.selected_label.disconnect(self.show)
-        for key in self._keys:
-            labels.bind_key(key, None)
-        self.ended.emit()
+        super().end()
 
     def click(self, index: int, y: float, x: float, *, straight: bool = False) -> None:
         """Go on with the line to a point (y, x), in pixels, of frame `index`."""
@@ -116,14 +99,14 @@ class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
         if where[0].size:
             labels.data_setitem((np.full_like(where[0], index), *where), value)
 
-    def show(self, event: object = None) -> None:
+    def show(self, event: Any = None) -> None:
         """Show the line of the frame that is looked at, as far as it is clicked."""
         value = int(self._labels.selected_label)
-        self.layer.current_edge_color = np.asarray(self._labels.colormap.map(value)) if value else _ERASER
+        self._lines.current_edge_color = np.asarray(self._labels.colormap.map(value)) if value else _ERASER
         line = self._line()
         if line is not None and len(line) == 1:
             line = np.add(line, [[-0.5, 0], [0.5, 0]])
-        self.layer.data = [] if line is None else [(line, "path")]
+        self._lines.data = [] if line is None else [(line, "path")]
 
     def _line(self, *, pointed: bool = True) -> NDArray[np.float64] | None:
         """Give the line of the frame that is looked at, also to where the pointer is."""
@@ -140,27 +123,8 @@ class LineTracer(QObject):  # type: ignore[misc]  # qtpy brings no types
             show_error(str(error))
             return None
 
-    def _place(self, event: Any) -> tuple[int, float, float]:
-        """Index along t, and (y, x) in pixels, of a position in napari's world."""
-        t, y, x = (float(v) for v in self._labels.world_to_data(event.position)[-3:])
-        return round(t), y, x
-
-    def _on_press(self, labels: Any, event: Any) -> Iterator[None]:
-        """Take a press and release on the spot as a click; napari goes on with this at every move."""
-        if event.button not in (None, 1):
-            return
-        begun, straight = np.array(event.pos), "Shift" in event.modifiers
-        place = self._place(event)
-        yield
-        farthest = 0.0
-        while event.type == "mouse_move":
-            farthest = max(farthest, float(np.hypot(*(np.array(event.pos) - begun))))
-            yield
-        if farthest < _STILL_PX:
-            self.click(*place, straight=straight)
-
     def _on_move(self, labels: Any, event: Any) -> None:
-        index, y, x = self._place(event)
+        index, y, x = self.place(event)
         if index == self._clicked_on and self._clicks.points:
             self.point(y, x, straight="Shift" in event.modifiers)
 

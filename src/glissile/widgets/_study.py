@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glissile import workflow
 from glissile.contrast import video_contrast
 from glissile.errors import InputError
-from glissile.experiment import Calibration, Experiment, MaskStore
+from glissile.experiment import Backup, Calibration, Experiment, MaskStore
 from glissile.io.checkpoint import ModelCard
 from glissile.label import annotations
 from glissile.learn.identity import identity
@@ -60,6 +60,8 @@ class Study:
         Labels on the pixels of `source`; None where there are none and the experiment is read-only.
     labels : mapping of int to ndarray (y, x)
         Masks of the labelled frames, by index along t of `video`.
+    proposals : mapping of int to ndarray (y, x)
+        Masks that are proposed for frames which are not labelled, by index along t of `video`.
     segmented : tuple of int
         Indices along t of the frames that are segmented.
     current : bool
@@ -84,6 +86,7 @@ class Study:
     models: tuple[workflow.ComparedModel, ...]
     store: MaskStore | None
     labels: Mapping[int, NDArray[np.uint8]]
+    proposals: Mapping[int, NDArray[np.uint8]]
     segmented: tuple[int, ...]
     current: bool
     measured: bool
@@ -180,7 +183,8 @@ def _read(experiment: Experiment, video: Path | None = None) -> Steps[Study]:
     except BaseException:
         experiment.close()
         raise
-    return replace(study, notices=tuple(notice for notice in (changed, _strain_missing(study)) if notice))
+    notices = (changed, experiment.backup_problem, _strain_missing(study))
+    return replace(study, notices=tuple(notice for notice in notices if notice))
 
 
 def _strain_missing(study: Study) -> str:
@@ -230,6 +234,7 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
     cut = source.trimmed(experiment.settings("trim", Trim))
     video = workflow.fixed(experiment, source)
     store = experiment.labels_or_none() if experiment.read_only else experiment.labels()
+    labels, proposals = (read_labels(kept, video) for kept in (store, experiment.proposals_or_none()))
     card = trained_card(experiment)
     motion = workflow.motion(experiment, cut)
     return Study(
@@ -246,7 +251,8 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         card=card,
         models=workflow.compared_models(experiment),
         store=store,
-        labels={} if store is None else read_labels(store, video),
+        labels=labels,
+        proposals={i: mask for i, mask in proposals.items() if i not in labels},
         segmented=workflow.segmented_frames(experiment, video),
         current=segmented_by(experiment, card),
         measured=workflow.measurements_current(experiment),
@@ -265,8 +271,10 @@ def outdated(experiment: Experiment, cut: Video) -> bool:
     return workflow.motion(experiment, cut) is not None and not workflow.is_stabilized(experiment, cut)
 
 
-def read_labels(store: MaskStore, video: Video) -> dict[int, NDArray[np.uint8]]:
+def read_labels(store: MaskStore | None, video: Video) -> dict[int, NDArray[np.uint8]]:
     """Masks (y, x) of the labelled frames of `video`, by index along t."""
+    if store is None:
+        return {}
     indices = annotations.labelled_indices(store, video)
     return {index: annotations.read_label(store, video, index) for index in indices}
 
@@ -319,6 +327,22 @@ def imported(
     """
     yield Step(0, 2, f"Importing labels from {folder.name}")
     taken = workflow.import_labels(experiment, folder, first=first, step=step)
+    return taken, (yield from refreshed(experiment))
+
+
+def restored(experiment: Experiment, backup: Backup) -> Steps[tuple[workflow.RestoredLabels, Study]]:
+    """Restore labels, then read the study again; arguments and errors as `workflow.restore_labels`.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    tuple of RestoredLabels and Study
+    """
+    yield Step(0, 2, f"Restoring labels from {backup.name}")
+    taken = workflow.restore_labels(experiment, backup)
     return taken, (yield from refreshed(experiment))
 
 
@@ -387,3 +411,36 @@ def resumable(experiment: Experiment) -> bool:
     wanted = identity("", experiment.settings("train", Recipe))["recipe"]
     found = (known.get("recipe") for _, known in workflow.cut_short(experiment))
     return not experiment.read_only and wanted in found
+
+
+def suggested(
+    experiment: Experiment, looks: workflow.FrameLooks | None, count: int
+) -> Steps[tuple[workflow.FrameLooks, tuple[workflow.Suggestion, ...]]]:
+    """Suggest frames to label.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    looks : FrameLooks, optional
+        Of its working video; None to look at every frame.
+    count : int
+        How many frames to suggest at most.
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    tuple of FrameLooks and tuple of Suggestion
+    """
+    if looks is None:
+        looks = yield from workflow.frame_looks(experiment)
+    yield Step(1, 1, "Choosing frames")
+    return looks, workflow.suggest_from(experiment, looks, count=count)
+
+
+def class_removed(experiment: Experiment, value: int) -> Steps[Study]:
+    """Remove a class, as `workflow.remove_class` does it, then `refreshed`."""
+    return (yield from refreshed(experiment, lambda: workflow.remove_class(experiment, value)))

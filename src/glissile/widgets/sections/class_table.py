@@ -1,4 +1,4 @@
-"""The classes of defects: number key, colour and name of each."""
+"""The classes of defects: number key, colour, name and pen of each, and whether it is shown."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QColorDialog,
     QGridLayout,
     QHBoxLayout,
@@ -42,15 +43,23 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         With the mask value of the class to paint.
     pen_changed
         With the mask value of a class, and the new width of its lines in pixels.
+    shown_changed
+        With the mask value of a class, and whether it shall be seen.
+    remove_requested
+        With the mask value of the class that is chosen.
     """
 
     value_changed = Signal(tuple)
     chosen = Signal(int)
     pen_changed = Signal(int, int)
+    shown_changed = Signal(int, bool)
+    remove_requested = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self._classes: tuple[DefectClass, ...] = ()
+        self._group = QButtonGroup(self)
+        self._group.idClicked.connect(self.chosen)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self._grid = QGridLayout()
@@ -58,17 +67,17 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         outer.addLayout(self._grid)
         self.add = QPushButton("Add class")
         self.add.clicked.connect(self._add)
-        self.remove = QPushButton("Remove last")
-        self.remove.clicked.connect(lambda: self._edit(self._classes[:-1]))
+        self.remove = QPushButton("Remove class")
+        self.remove.clicked.connect(lambda: self.remove_requested.emit(self._group.checkedId()))
         buttons = QHBoxLayout()
         buttons.addWidget(self.add)
         buttons.addWidget(self.remove)
         outer.addLayout(buttons)
-        self._group = QButtonGroup(self)
-        self._group.idClicked.connect(self.chosen)
         self.names: list[QLineEdit] = []
         self.colors: list[QToolButton] = []
         self.pens: list[QSpinBox] = []
+        self.eyes: list[QCheckBox] = []
+        self._hidden: frozenset[int] = frozenset()
         self._widths = PenSettings()
 
     def value(self) -> tuple[DefectClass, ...]:
@@ -83,10 +92,11 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._group.removeButton(key)  # else it is found by its number until Qt deletes it
         while self._grid.count():
             self._grid.takeAt(0).widget().deleteLater()
-        self.names, self.colors, self.pens = [], [], []
+        self.names, self.colors, self.pens, self.eyes = [], [], [], []
         for row, defect in enumerate(self._classes):
             self._add_row(row, defect)
-        self.choose(chosen if chosen > 0 else 1)
+        values = [c.value for c in self._classes]
+        self.choose(chosen if chosen in values else values[-1] if chosen > 0 else values[0])
         full = any(c.value == _LARGEST_VALUE for c in self._classes)
         self.add.setEnabled(not full)
         self.add.setToolTip(f"The masks hold no class after {_LARGEST_VALUE}" if full else "")
@@ -98,11 +108,20 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
             with QSignalBlocker(pen):
                 pen.setValue(widths.width_px(defect.value))
 
+    def set_hidden(self, hidden: frozenset[int]) -> None:
+        """Show which classes are not seen, by their mask values."""
+        self._hidden = hidden
+        for defect, eye in zip(self._classes, self.eyes, strict=True):
+            with QSignalBlocker(eye):
+                eye.setChecked(defect.value not in hidden)
+
     def set_removable(self, removable: bool) -> None:
-        """Tell whether the last class is painted nowhere, so that it may go."""
+        """Tell whether the chosen class may go now."""
         self.remove.setEnabled(removable and len(self._classes) > 1)
         self.remove.setToolTip(
-            "" if self.remove.isEnabled() else "Only a last class that is painted on no frame can be removed"
+            "Removes the chosen class; where it is painted, you are asked first"
+            if self.remove.isEnabled()
+            else "Not while other work needs it, and the only class stays"
         )
 
     def choose(self, value: int) -> None:
@@ -136,12 +155,18 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         pen.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         pen.installEventFilter(WheelGuard(self))
         pen.valueChanged.connect(lambda width: self.pen_changed.emit(defect.value, width))
-        for column, widget in enumerate((key, color, name, pen)):
+        eye = QCheckBox()
+        eye.setChecked(defect.value not in self._hidden)
+        eye.setToolTip(f"Show {defect.name} on the video")
+        eye.setAccessibleName(f"{defect.name} shown")
+        eye.toggled.connect(lambda shown: self.shown_changed.emit(defect.value, shown))
+        for column, widget in enumerate((eye, key, color, name, pen)):
             self._grid.addWidget(widget, row, column)
-        self._grid.setColumnStretch(2, 1)
+        self._grid.setColumnStretch(3, 1)
         self.names.append(name)
         self.colors.append(color)
         self.pens.append(pen)
+        self.eyes.append(eye)
 
     def _ask_color(self, row: int) -> None:
         color = QColorDialog.getColor(QColor(self._classes[row].color), self, self._classes[row].name)

@@ -1,24 +1,16 @@
-"""The dialog that asks for a folder of label images and how they are numbered."""
+"""The dialog that asks for labels to take over, and what became of them."""
 
 from pathlib import Path
 
-from qtpy.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
+from glissile import workflow
+from glissile.widgets.sections.labels_place import LabelsPlace
 from glissile.widgets.sections.section import words
 
 
 class ImportLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no types
-    """Folder of label images, number of the first frame and step between frames.
+    """File or folder of labels, number of the first frame and step between frames.
 
     Parameters
     ----------
@@ -28,53 +20,46 @@ class ImportLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no types
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Import label images")
-        form = QFormLayout(self)
-        form.addRow(
+        self.setWindowTitle("Import labels")
+        layout = QVBoxLayout(self)
+        layout.addWidget(
             words(
-                "Index images (PNG or TIFF; 0 background, 1, 2, … the classes), or one sub-folder per class. "
-                "The number at the end of a file name says which frame it belongs to; frame k of the video "
-                "is number first + step · k."
+                "Index images (PNG or TIFF; 0 background, 1, 2, … the classes) or one sub-folder of images "
+                "per class; multi-page TIFF; OME-Zarr; COCO or Labelme (JSON); another experiment. The "
+                "number at the end of a name, or of a page, says which frame a label belongs to; frame k of "
+                "the video is number first + step · k. Frames that are labelled keep their labels."
             )
         )
-        self.folder = QLineEdit()
-        choose = QPushButton("Choose…")
-        choose.clicked.connect(self._choose)
-        row = QHBoxLayout()
-        row.addWidget(self.folder, 1)
-        row.addWidget(choose)
-        form.addRow("Folder", row)
-        self.first = _number_box(0.0)
-        form.addRow("Number of the first frame", self.first)
-        self.step = _number_box(1.0)
-        self.step.setMinimum(0.0001)
-        form.addRow("Step between frames", self.step)
+        self.place = LabelsPlace()
+        self.place.changed.connect(self._check)
+        layout.addWidget(self.place)
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        form.addRow(self.buttons)
-        self.folder.textChanged.connect(self._check)
+        layout.addWidget(self.buttons)
         self._check()
 
     def value(self) -> tuple[Path, float, float]:
-        """Folder, number of the first frame, step."""
-        return Path(self.folder.text()), self.first.value(), self.step.value()
-
-    def _choose(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Folder of label images", self.folder.text())
-        if name:
-            self.folder.setText(name)
+        """File or folder, number of the first frame, step."""
+        return self.place.value()
 
     def _check(self) -> None:
-        ok = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
-        ok.setEnabled(bool(self.folder.text()) and Path(self.folder.text()).is_dir())
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(self.place.exists)
 
 
-def _number_box(value: float) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setDecimals(4)
-    box.setRange(-1e6, 1e6)
-    box.setValue(value)
-    return box
+def imported_text(taken: workflow.ImportedLabels) -> str:
+    """Say what became of labels from elsewhere."""
+    notes = [
+        (taken.nearest, "lay between two frames and went to the nearer one"),
+        (len(taken.farther), "were left out, as another lies nearer to the same frame"),
+        (len(taken.outside), "belong to no frame of the video"),
+        (taken.kept, "were left out, as their frames are labelled already"),
+        (taken.left_out, "are of frames that are trimmed away, and so of no use"),
+    ]
+    further = "; ".join(f"{count} {what}" for count, what in notes if count)
+    text = f"{len(taken.frames)} labelled frames imported" + (f"; {further}" if further else "")
+    if not taken.doubt:
+        return text
+    return f"{text}. Number of the first frame or step between frames are probably wrong: {taken.doubt}"

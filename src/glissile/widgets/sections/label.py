@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
+    QHBoxLayout,
     QHeaderView,
+    QMessageBox,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -21,13 +24,17 @@ from glissile.quantify.measure import area_counts
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets.sections.class_table import LARGEST_KEY, ClassTable
-from glissile.widgets.sections.import_labels import ImportLabelsDialog
-from glissile.widgets.sections.section import Section, words
+from glissile.widgets.sections.compare_labels import CompareLabelsDialog
+from glissile.widgets.sections.export_labels import ask_and_export
+from glissile.widgets.sections.frame_choice import FrameChoice
+from glissile.widgets.sections.import_labels import ImportLabelsDialog, imported_text
+from glissile.widgets.sections.label_tools import LabelTools
+from glissile.widgets.sections.proposals import Proposals
+from glissile.widgets.sections.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TRACE_KEY = "T"
 _TABLE_HEIGHT_PX = 150
 _LEAST_COLUMN_PX = 60  # of many classes, those that find no room are scrolled to
 
@@ -45,26 +52,20 @@ class LabelSection(Section):
         self._bench = bench
         self._keys: list[str] = []
         self._pens = PenSettings()
+        self._hidden: frozenset[int] = frozenset()  # classes by their mask values
         self._counts: dict[int, Mapping[str, int]] = {}  # by index along t, pixels by class key
         self.classes = ClassTable()
         self.classes.value_changed.connect(self._set_classes)
         self.classes.chosen.connect(self._paint_with)
         self.classes.pen_changed.connect(self._set_pen)
         self.settings_layout.addWidget(self.classes)
-        self.trace = QPushButton(f"Trace lines ({_TRACE_KEY})")
-        self.trace.setCheckable(True)
-        self.trace.setToolTip(
-            f"Click along a defect and the line snaps to it; key {_TRACE_KEY} while the Labels layer is "
-            "selected"
-        )
-        self.trace.clicked.connect(self._trace)
-        self.hint = words(
-            "Click along the defect: the line is shown before it is drawn. Enter or a double click draws it, "
-            "Backspace takes a point back, Escape all. With Shift the next piece is straight."
-        )
-        self.hint.hide()
-        self.settings_layout.addWidget(self.trace)
-        self.settings_layout.addWidget(self.hint)
+        self.classes.shown_changed.connect(self._show_class)
+        self.classes.remove_requested.connect(self._ask_to_remove)
+        self.tools = LabelTools(bench, lambda value: self._pens.width_px(value))
+        self.frames = FrameChoice(bench)
+        self.proposals = Proposals(bench, self.frames)
+        for part in (self.tools, self.frames, self.proposals):
+            self.settings_layout.addWidget(part)
         self.table = QTableWidget(0, 1)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -77,23 +78,34 @@ class LabelSection(Section):
         self.table.setToolTip("Labelled frames, with the pixels of each class; click one to look at it")
         self.table.cellClicked.connect(self._go_to_row)
         self.results.addWidget(self.table)
-        self.empty = QPushButton("This frame has no defects")
+        self.empty = QPushButton("No defects here")
         self.empty.setToolTip("Counts the frame as labelled although nothing is painted on it")
         self.empty.clicked.connect(self._mark)
-        self.clear = QPushButton("Remove labels of this frame")
+        self.clear = QPushButton("Remove labels")
+        self.clear.setToolTip("Nothing is labelled on this frame any more; Ctrl+Z takes that back")
         self.clear.clicked.connect(self._clear)
-        self.load = QPushButton("Import label images…")
-        self.load.setToolTip("A folder of mask images, or one sub-folder per class")
+        self.load = QPushButton("Import…")
+        self.load.setToolTip("Labels from elsewhere: images, TIFF, OME-Zarr, COCO, Labelme")
         self.load.clicked.connect(self._import)
-        for button in (self.empty, self.clear, self.load):
-            self.results.addWidget(button)
+        self.export = QPushButton("Export…")
+        self.export.setToolTip("Write the labels for other programs")
+        self.export.clicked.connect(lambda: ask_and_export(bench, self))
+        self.compare = QPushButton("Compare…")
+        self.compare.setToolTip("How well these labels and those of a second annotator agree")
+        self.compare.clicked.connect(self._compare)
+        for row in ((self.empty, self.clear), (self.load, self.export, self.compare)):
+            buttons = QHBoxLayout()
+            buttons.setSpacing(4)
+            for button in row:
+                buttons.addWidget(button, 1)
+            self.results.addLayout(buttons)
         bench.study_changed.connect(self.study_changed)
         bench.frame_changed.connect(self._show_frame)
 
     def study_changed(self) -> None:
         """Take over the labels of the study."""
         study, keeper = self._bench.study, self._bench.keeper
-        self._keys, self._counts = [], {}
+        self._keys, self._counts, self._hidden = [], {}, frozenset()
         self._pens = PenSettings()
         if study is None or keeper is None:
             self.table.setRowCount(0)
@@ -103,7 +115,7 @@ class LabelSection(Section):
         except InputError as error:  # of a file that was edited by hand
             show_error(str(error))
         self.classes.set_pens(self._pens)
-        keeper.layer.bind_key(_TRACE_KEY, lambda layer: self.trace.click(), overwrite=True)
+        self.classes.set_hidden(self._hidden)
         for index in keeper.labelled:
             self._recount(index)
         keeper.saved.connect(self._on_saved)
@@ -119,8 +131,9 @@ class LabelSection(Section):
     def set_state(self, state: Any) -> None:
         """Show `state`."""
         super().set_state(state)
-        for button in (self.trace, self.empty, self.clear, self.load):
+        for button in (self.clear, self.load):
             button.setEnabled(state.enabled)
+        self._show_emptiable()
         self._show_removable()
 
     def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:
@@ -150,22 +163,9 @@ class LabelSection(Section):
         except InputError as error:
             show_error(str(error))
 
-    def _trace(self, begin: bool) -> None:
-        display = self._bench.display
-        if begin and self._bench.keeper is not None:
-            tracer = display.trace_lines(lambda value: self._pens.width_px(value))
-            tracer.ended.connect(self._show_tracing)
-        elif display.tracer is not None:
-            display.show_labels()
-        self._show_tracing()
-
-    def _show_tracing(self) -> None:
-        tracing = self._bench.display.tracer is not None
-        self.trace.setChecked(tracing)
-        self.hint.setVisible(tracing)
-
     def _set_classes(self, classes: tuple[DefectClass, ...]) -> None:
         self._bench.set_classes(classes)
+        self._bench.display.set_classes(classes, self._hidden)
         if self._bench.keeper is not None:
             for index in self._bench.keeper.labelled:
                 self._recount(index)
@@ -174,10 +174,40 @@ class LabelSection(Section):
         self._show_classes(classes)
         self._fill_table()
 
+    def _show_class(self, value: int, shown: bool) -> None:
+        """Show a class on the video, or hide it."""
+        study = self._bench.study
+        assert study is not None
+        self._hidden = self._hidden - {value} if shown else self._hidden | {value}
+        self.classes.set_hidden(self._hidden)
+        self._bench.display.set_classes(study.experiment.document.classes, self._hidden)
+
+    def _ask_to_remove(self, value: int) -> None:
+        """Remove a class, after a warning where it is painted."""
+        study, keeper = self._bench.study, self._bench.keeper
+        assert study is not None
+        assert keeper is not None
+        if not keeper.flush():
+            return
+        classes = study.experiment.document.classes
+        name = next(c.name for c in classes if c.value == value)
+        frames = workflow.frames_with(study.experiment, value)
+        question = (
+            f"{name} is painted on {len(frames)} labelled frame{'s' if len(frames) > 1 else ''}. Remove the "
+            "class, and erase it there? A backup of the labels is made before."
+        )
+        yes = QMessageBox.StandardButton.Yes
+        if not frames or QMessageBox.question(self, f"Remove {name}", question) == yes:
+            self._bench.change(
+                "label", lambda study: _study.class_removed(study.experiment, value), f"Removing {name}"
+            )
+
     def _paint_with(self, value: int) -> None:
+        if value in self._hidden:
+            self._show_class(value, True)
         if self._bench.keeper is not None:
             self._bench.keeper.layer.selected_label = value
-            if self._bench.display.tracer is None:
+            if not self.tools.taken:
                 self._bench.display.show_labels()
 
     def _on_selected_label(self, event: Any = None) -> None:
@@ -205,12 +235,10 @@ class LabelSection(Section):
         self._fill_table()
 
     def _show_removable(self) -> None:
-        """Let the last class go where nobody has painted it and no work may come upon it."""
+        """Let a class go where no work may come upon it."""
         study = self._bench.study
         if study is not None:
-            last = study.experiment.document.classes[-1].key
-            painted = any(pixels.get(last) for pixels in self._counts.values())
-            self.classes.set_removable(not painted and self._bench.state.running is None)
+            self.classes.set_removable(self._bench.state.running is None and not study.experiment.read_only)
 
     def _fill_table(self) -> None:
         study = self._bench.study
@@ -230,9 +258,14 @@ class LabelSection(Section):
                 self.table.setItem(row, column, QTableWidgetItem(str(pixels.get(defect.key, "?"))))
         self._show_frame()
 
+    def _show_emptiable(self) -> None:
+        """Let a frame be marked as free of defects where nothing is proposed for it."""
+        keeper, shown = self._bench.keeper, self._bench.display.working_index()
+        free = keeper is not None and shown is not None and not keeper.mask(shown).any()
+        self.empty.setEnabled(self.clear.isEnabled() and free)
+
     def _show_frame(self, index: int = 0) -> None:
-        if self._bench.display.tracer is not None:
-            self._bench.display.tracer.show()
+        self._show_emptiable()
         shown = self._bench.display.working_index()
         rows = [row for row in range(self.table.rowCount()) if self._index_of_row(row) == shown]
         if rows:
@@ -261,8 +294,22 @@ class LabelSection(Section):
         if dialog.exec() == QDialog.DialogCode.Accepted:
             self.import_from(*dialog.value())
 
-    def import_from(self, folder: Path, first: float, step: float) -> None:
-        """Take over the label images in `folder`, the first of which belongs to frame 0 of the video."""
+    def _compare(self) -> None:
+        """Open the window that compares labels, which stays beside the viewer."""
+        dialog = CompareLabelsDialog(self._bench, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.frame_chosen.connect(self._go_to_frame)
+        dialog.differences_asked_for.connect(self._bench.display.show_differences)
+        dialog.show()
+
+    def _go_to_frame(self, number: int) -> None:
+        study = self._bench.study
+        index = None if study is None else study.video.index_of(number)
+        if index is not None:
+            self._bench.display.go_to_working(index)
+
+    def import_from(self, place: Path, first: float, step: float) -> None:
+        """Take over labels from elsewhere, of which number `first` belongs to frame 0 of the video."""
         study, keeper = self._bench.study, self._bench.keeper
         assert study is not None
         assert keeper is not None
@@ -270,7 +317,7 @@ class LabelSection(Section):
             return
         self._bench.runner.run(
             "label",
-            _study.imported(study.experiment, folder, first, step),
+            _study.imported(study.experiment, place, first, step),
             description="Importing labels",
             on_done=self._take_imported,
         )
@@ -280,15 +327,3 @@ class LabelSection(Section):
         self._bench.take(study)
         self._bench.state.labels_changed.emit()
         show_info(imported_text(taken))
-
-
-def imported_text(taken: workflow.ImportedLabels) -> str:
-    """Say what became of a folder of label images."""
-    notes = [
-        (taken.nearest, "lay between two frames and went to the nearer one"),
-        (len(taken.farther), "were left out, as another lies nearer to the same frame"),
-        (len(taken.outside), "belong to no frame of the video"),
-        (taken.kept, "were left out, as their frames are labelled already"),
-    ]
-    further = "; ".join(f"{count} {what}" for count, what in notes if count)
-    return f"{len(taken.frames)} labelled frames imported" + (f"; {further}" if further else "")

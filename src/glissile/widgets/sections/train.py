@@ -22,6 +22,7 @@ from glissile.widgets._resolve_models import retrain_refused, retrain_tooltip
 from glissile.widgets._worker import in_child_process
 from glissile.widgets.sections.models import ModelTable
 from glissile.widgets.sections.section import Section, words
+from glissile.widgets.sections.suspects import SuspectList
 from glissile.widgets.sections.training_queue import TrainingQueue
 
 _PREVIEW_AFTER_MS = 300
@@ -94,7 +95,9 @@ class TrainSection(Section):
         self._show_scores()
 
     def _add_queue(self) -> None:
-        """Add what lets trainings wait, and shows those that do."""
+        """Add what checks the labels, then what trains again with them, now or later."""
+        self.suspects = SuspectList(self._bench)
+        self.results.addWidget(self.suspects)
         self.retrain = QPushButton("Correct and retrain")
         self.retrain.clicked.connect(lambda: self._told(self._retrain))
         self.results.addWidget(self.retrain)
@@ -230,6 +233,7 @@ class TrainSection(Section):
 
     def _take_trained(self, models: tuple[workflow.ComparedModel, ...]) -> None:
         self._bench.set_models(models, labels_read=True)
+        self.set_open(True)  # the scores, and the labels that may be wrong
         show_info("The network is trained")
 
     def _stop(self) -> None:
