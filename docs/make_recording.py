@@ -1,6 +1,6 @@
 """Records how lines are traced in the real program, as a short film for the documentation.
 
-    python docs/make_recording.py --video twip-2um/video.mp4 --masks twip-2um/masks --stem 0651 --frame 65
+    python docs/make_recording.py --video twip-2um/video.mp4 --masks twip-2um/masks --stem 0650 --frame 65
 
 The frame is one that a person has labelled: the lines that are traced are the longest of that label, clicked
 at their ends and every 60 px, on a copy of the video in a folder that is deleted afterwards.
@@ -28,9 +28,9 @@ from glissile.io.annotations import read_mask_folder
 
 _CLICK_EVERY_PX = 60
 _MOVES = 5  # of the pointer from one click to the next
-_FILM_PX = (960, 600)
+_ZOOM = 1.7  # over the whole frame
 _FRAME_MS, _LAST_MS = 140, 2000
-_COLORS = 96
+_COLORS = 128
 _POINTER = ((0, 0), (0, 16), (4, 12), (7, 18), (9, 17), (7, 11), (12, 11))
 
 
@@ -51,7 +51,7 @@ def courses(mask: NDArray[np.uint8], value: int, count: int) -> list[NDArray[np.
 
 
 class Film:
-    """Pictures of a window, with the pointer where the mouse is."""
+    """Pictures of the canvas, with the pointer where the mouse is."""
 
     def __init__(self, viewer: Any, canvas: QWidget) -> None:
         self._viewer, self._canvas = viewer, canvas
@@ -61,15 +61,15 @@ class Film:
     def take(self, times: int = 1) -> None:
         """Take a picture, shown for so many times the usual while."""
         QTest.qWait(60)
-        image = Image.fromarray(self._viewer.window.screenshot(flash=False, canvas_only=False)[..., :3])
-        place = self._canvas.mapTo(self._canvas.window(), self.at)
-        corners = [(place.x() + x, place.y() + y) for x, y in _POINTER]
+        image = Image.fromarray(self._viewer.screenshot(flash=False, canvas_only=True)[..., :3])
+        corners = [(self.at.x() + x, self.at.y() + y) for x, y in _POINTER]
         ImageDraw.Draw(image).polygon(corners, fill="white", outline="black")
-        self.pictures += [image.resize(_FILM_PX, Image.Resampling.LANCZOS)] * times
+        self.pictures += [image] * times
 
     def save(self, path: Path) -> None:
         """Write all pictures as GIF."""
-        first, *others = (p.quantize(_COLORS, dither=Image.Dither.NONE) for p in self.pictures)
+        colors = self.pictures[-1].quantize(_COLORS, method=Image.Quantize.MAXCOVERAGE)
+        first, *others = (p.quantize(palette=colors, dither=Image.Dither.NONE) for p in self.pictures)
         durations = [_FRAME_MS] * len(others) + [_LAST_MS]
         first.save(path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
 
@@ -77,8 +77,8 @@ class Film:
 def on_screen(viewer: Any, layer: Any, canvas: QWidget, frame: int, y: float, x: float) -> QPoint:
     """Where a place of a frame lies on the canvas."""
     world = np.asarray(layer.data_to_world((frame, y, x)))[-2:]
-    middle = np.asarray(viewer.camera.center)[-2:]
-    down, right = (world - middle) * viewer.camera.zoom + np.array([canvas.height(), canvas.width()]) / 2
+    middle = np.asarray(viewer.scene.camera.center)[-2:]
+    down, right = (world - middle) * viewer.scene.camera.zoom + np.array([canvas.height(), canvas.width()]) / 2
     return QPoint(round(right), round(down))
 
 
@@ -117,6 +117,9 @@ def record(video: Path, mask: NDArray[np.uint8], frame: int, output: Path) -> No
     canvas = next(w for w in QApplication.allWidgets() if type(w).__name__.startswith("CanvasBackend"))
     film = Film(viewer, canvas)
     section.primary.click()
+    lines = np.argwhere(mask).mean(axis=0)
+    viewer.scene.camera.center = bench.keeper.layer.data_to_world((frame, *lines))[-2:]
+    viewer.scene.camera.zoom *= _ZOOM
     film.at = QPoint(canvas.width() // 2, canvas.height() // 2)
     film.take(3)
     section.tools.buttons["T"].click()

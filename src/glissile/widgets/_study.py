@@ -423,7 +423,7 @@ def suggested(
     experiment : Experiment
         The study.
     looks : FrameLooks, optional
-        Of its working video; None to look at every frame.
+        Of its working video, from before; None to look at every frame.
     count : int
         How many frames to suggest at most.
 
@@ -435,8 +435,7 @@ def suggested(
     -------
     tuple of FrameLooks and tuple of Suggestion
     """
-    if looks is None:
-        looks = yield from workflow.frame_looks(experiment)
+    looks = yield from workflow.frame_looks(experiment, looks)
     yield Step(1, 1, "Choosing frames")
     return looks, workflow.suggest_from(experiment, looks, count=count)
 
