@@ -68,7 +68,7 @@ def test_make_alone_lists_the_targets():
     assert set(re.findall(r"^  make ([a-z]+) +\S", shown, flags=re.MULTILINE)) == make_targets()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/scope.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/labelling.md", "docs/scope.md"])
 def test_links_to_files_lead_somewhere(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
@@ -81,21 +81,22 @@ def help_of(*command):
     return subprocess.run(called, capture_output=True, encoding="utf-8", check=True, env=wide).stdout
 
 
-def readme_calls():
-    """Command and the rest of the line, for each call of `glissile` that the README shows."""
-    calls = r"^(?:\| `)?glissile (model [a-z]+|[a-z]+) ?([^`\n]*)"
-    return re.findall(calls, text("README.md"), flags=re.MULTILINE)
+def documented_calls():
+    """Command and the rest of the line, for each call of `glissile` that the documentation shows."""
+    calls = r"^(?:\| `)?glissile (model [a-z]+|labels [a-z]+|[a-z]+) ?([^`\n]*)"
+    pages = text("README.md") + text("docs/labelling.md")
+    return re.findall(calls, pages, flags=re.MULTILINE)
 
 
-def test_commands_of_the_readme_exist():
-    used = {command for command, _ in readme_calls()}
-    shown = help_of() + help_of("model")
+def test_commands_of_the_documentation_exist():
+    used = {command for command, _ in documented_calls()}
+    shown = help_of() + help_of("model") + help_of("labels")
     assert len(used) >= 8
     names = {command.split()[-1] for command in used}
     assert [name for name in names if not re.search(rf"^\W*{name}\b", shown, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize(("command", "rest"), [(c, rest) for c, rest in readme_calls() if "--" in rest])
-def test_options_of_the_readme_exist(command, rest):
+@pytest.mark.parametrize(("command", "rest"), [(c, rest) for c, rest in documented_calls() if "--" in rest])
+def test_options_of_the_documentation_exist(command, rest):
     shown = help_of(*command.split())
     assert [o for o in re.findall(r"--[a-z-]+", rest) if not re.search(rf"{o}\b", shown)] == []

@@ -153,7 +153,7 @@ def test_the_command_prints_a_line_each(folder):
     first, second, last = glissile("labels", "suspects", folder).out.splitlines()
     place = rf"frame {HELD_OUT}, y \d+, x \d+: "
     assert re.fullmatch(rf"{place}stacking fault not labelled, \d+ px \(held out\)", first)
-    assert re.fullmatch(rf"{place}dislocation not found by the network, \d+ px \(held out\)", second)
+    assert re.fullmatch(rf"{place}dislocation not found, \d+ px \(held out\)", second)
     assert re.fullmatch(rf"frames with most disagreement: {HELD_OUT} \(\d+ px\)", last)
     assert "and 1 more" in glissile("labels", "suspects", folder, "--count", 1).out.splitlines()[1]
 

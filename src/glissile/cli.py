@@ -329,7 +329,8 @@ def new(
     video: VideoPath,
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Experiment folder to make.")],
     labels: Annotated[
-        Path | None, typer.Option(metavar="MASKS", help="Folder of label images to take over.")
+        Path | None,
+        typer.Option(metavar="LABELS", help="File or folder of labels, or another experiment, to take over."),
     ] = None,
     classes: Classes = DEFAULT_CLASS_NAMES,
     label_first: LabelFirst = 0,

@@ -65,7 +65,9 @@ ExperimentPath = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="Expe
 LabelsPath = Annotated[
     Path, typer.Argument(metavar="LABELS", help="File or folder of labels, or another experiment.")
 ]
-LabelFirst = Annotated[float, typer.Option(metavar="N", help="Number of frame 0 in the names of the labels.")]
+LabelFirst = Annotated[
+    float, typer.Option(metavar="N", help="Number of frame 0 in the names, or page numbers, of the labels.")
+]
 LabelStep = Annotated[
     float, typer.Option(metavar="N", help="What these numbers grow by from frame to frame.")
 ]

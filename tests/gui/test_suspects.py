@@ -73,8 +73,8 @@ def section(bench, viewer, wrong, qtbot):
 @pytest.fixture(autouse=True)
 def _close(monkeypatch):
     """Look at the places of these small frames from near by."""
-    monkeypatch.setattr(suspects_section, "_LEAST_SEEN_PX", 24)
-    monkeypatch.setattr(suspects_section, "_AROUND", 0.5)
+    monkeypatch.setattr("glissile.widgets._display._LEAST_SEEN_PX", 24)
+    monkeypatch.setattr("glissile.widgets._display._AROUND", 0.5)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_suspects_are_listed_by_a_process_and_looked_at_with_a_click(section, be
     first, second = rows(section)
     assert first.startswith(f"frame {MISSED}: stacking fault not labelled, ")
     assert first.endswith(" px")
-    assert second.startswith(f"frame {INVENTED}: dislocation not found by the network, ")
+    assert second.startswith(f"frame {INVENTED}: dislocation not found, ")
     assert "has not learned" in section.list.item(0).toolTip()  # it was held out
     assert "doubts it all the same" in section.list.item(1).toolTip()
     whole = viewer.scene.camera.zoom
@@ -126,8 +126,13 @@ def test_suspects_are_listed_by_a_process_and_looked_at_with_a_click(section, be
     assert shown.visible
     assert shown.contour == 1
     assert np.mean(np.asarray(shown.data[INVENTED]) == drawn(INVENTED)) > 0.9
+    (frame,) = layer(viewer, "place").data
+    np.testing.assert_allclose(frame.mean(axis=0), (23.5, 20), atol=2)
     click(section, 0)
     assert bench.display.working_index() == MISSED
+    assert len(layer(viewer, "place").data) == 1
+    bench.display.go_to(INVENTED)
+    assert not [x for x in viewer.layers if x.metadata.get("glissile", {}).get("role") == "place"]
 
 
 def test_what_is_corrected_leaves_the_list(section, bench, here, qtbot):

@@ -136,9 +136,7 @@ def test_frames_are_ranked_together_and_summed():
 def test_words():
     names = {1: "dislocation", 2: "stacking fault"}
     label, other = frame((1, 10, 10, 60)), frame((2, 10, 10, 60))
-    assert [s.told(names) for s in searched(label, shares(frame()))] == [
-        "dislocation not found by the network"
-    ]
+    assert [s.told(names) for s in searched(label, shares(frame()))] == ["dislocation not found"]
     assert [s.told(names) for s in searched(frame(), shares(label))] == ["dislocation not labelled"]
     assert [s.told(names) for s in searched(label, shares(other))] == ["dislocation found as stacking fault"]
     assert [s.told({}) for s in searched(frame(), shares(label))] == ["class 1 not labelled"]

@@ -94,7 +94,7 @@ class Suspect:
         name, other = (names.get(v, f"class {v}") for v in (self.value, self.other or self.value))
         return {
             "unlabelled": f"{name} not labelled",
-            "unseen": f"{name} not found by the network",
+            "unseen": f"{name} not found",
             "other class": f"{name} found as {other}",
         }[self.kind]
 

@@ -20,6 +20,7 @@ from glissile.widgets._layers import (
     difference_layer,
     experiment_of,
     mask_layer,
+    place_layer,
     placement,
     rectangle_layer,
     video_layer,
@@ -31,6 +32,8 @@ from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
 
 _PROBABILITY_OPACITY = 0.7
+# Of a place that is looked at: as many pixels and as many times its size are seen at least.
+_LEAST_SEEN_PX, _AROUND = 120, 2.5
 
 
 class Display:
@@ -66,6 +69,7 @@ class Display:
         self._probability: Image | None = None
         self._differences: Labels | None = None
         self._faded = False
+        self._place: Shapes | None = None
         self._drawing: Layer | None = None
         self.tool: LabelsTool | None = None
         self._alignment: Alignment | None = None
@@ -117,6 +121,7 @@ class Display:
         self.mode.leave()
         self._hide_drawing()
         self.hide_probability()
+        self.mark_place(None)
         for layer in (self._source, self._labels, self._segmentation, self._differences, self._video):
             self._remove(layer)
         self.forget()
@@ -124,13 +129,13 @@ class Display:
     def forget(self) -> None:
         """Let go of the study where its layers went with their window."""
         self._source = self._labels = self._segmentation = self._differences = self._video = None
-        self._study = self.masks = self.tool = self._contour = None
+        self._study = self.masks = self.tool = self._contour = self._place = None
         self._state.shown = None
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
         aligned = () if self._alignment is None else self._alignment.layers
-        mine = (self._video, self._source, self._labels, self._segmentation, self._differences)
+        mine = (self._video, self._source, self._labels, self._segmentation, self._differences, self._place)
         mine = (
             *mine,
             self._probability,
@@ -181,27 +186,40 @@ class Display:
         self.show_source(False)
         self.go_to(index)
 
-    def look_at(self, index: int, y: float, x: float, size_px: float) -> None:
-        """Look at a place of frame `index` of the working video, or at all of it where that is smaller.
+    def look_at(self, index: int, box: tuple[int, int, int, int]) -> None:
+        """Look at a place of frame `index` of the working video, and draw a frame around it.
 
         Parameters
         ----------
         index : int
             Along t.
-        y, x : float
-            Middle of the picture, in pixels of the working video.
-        size_px : float
-            As much is seen at least, in both directions.
+        box : tuple of int
+            First row and column, and those after the last, in pixels of the working video.
         """
         assert self._study is not None
         assert self._video is not None
+        top, left, bottom, right = box
+        y, x = (top + bottom) / 2, (left + right) / 2
+        size_px = max(_LEAST_SEEN_PX, _AROUND * (bottom - top), _AROUND * (right - left))
         self.go_to_working(index)
+        self.mark_place(box)
         self.viewer.reset_view(layers=[self._video])
         camera = self.viewer.scene.camera
         closer = min(self._study.video.shape[1:]) / size_px
         if closer > 1:
             camera.zoom *= closer
             camera.center = (*camera.center[:-2], *self._video.data_to_world((index, y, x))[-2:])
+
+    def mark_place(self, box: tuple[int, int, int, int] | None) -> None:
+        """Draw a frame around a place, as `look_at` takes it; None takes it away."""
+        place, self._place = self._place, None
+        self._remove(place)
+        if box is None or self._study is None:
+            return
+        self._place = Shapes(**place_layer(box, self._study.video))
+        selected = set(self.viewer.layers.selection)
+        self.viewer.add_layer(self._place)
+        self.viewer.layers.selection = selected  # whoever paints goes on painting
 
     def outline_segmentation(self, outlined: bool) -> None:
         """Show outlines of the Segmentation layer, as it has the colours of the labels above it, or areas."""
@@ -299,7 +317,7 @@ class Display:
         self._segmentation.visible = True
 
     def show_differences(self, compared: workflow.Comparison) -> None:
-        """Show where two sets of labels differ, in a layer that the user may close."""
+        """Show where two sets of labels differ, in a layer of its own, in place of the labels."""
         study = self._study
         assert study is not None
         masks = np.zeros(study.video.shape, np.uint8)
@@ -313,6 +331,8 @@ class Display:
         selected = set(self.viewer.layers.selection)
         self.viewer.add_layer(self._differences)
         self.viewer.layers.selection = selected
+        if self._labels is not None:
+            self._labels.visible = False
 
     def show_probability(self, image: NDArray[np.float32], name: str, colormap: str) -> None:
         """Show an image (y, x) of 0 to 1 over the frame that is looked at, in place of another one.

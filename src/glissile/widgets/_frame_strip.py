@@ -16,7 +16,7 @@ _HEAD_PX = 8  # of the triangles of suggested frames, along the upper edge
 _REACH_PX = 4
 _SHOWN_PX, _SHOWN_OPACITY = 8, 0.7  # band of the frame that is looked at
 # Of Okabe and Ito (2008), told apart by their shapes as well.
-_LABELLED, _PROPOSED, _SUGGESTED, _SEGMENTED = "#e69f00", "#f0e442", "#56b4e9", "#009e73"
+_LABELLED, _PROPOSED, _SUGGESTED, _SEGMENTED = "#e69f00", "#cc79a7", "#56b4e9", "#009e73"
 LEGEND = (
     f'<span style="color:{_LABELLED}">█</span> labelled &nbsp; '
     f'<span style="color:{_PROPOSED}">▄</span> proposal &nbsp; '

@@ -22,6 +22,7 @@ BRUSH_SIZE_PX = 3
 # Vermillion and bluish green of Okabe and Ito (2008): seen on dark and bright, and of no usual class.
 REGION_COLORS: Mapping[int, str] = {LEFT_OUT: "#d55e00", ANCHOR: "#009e73"}
 _REGIONS_OPACITY = 0.6
+_AROUND_PLACE_PX = 4  # between a place and the frame around it
 # Of two sets of labels; grey, vermillion, blue and reddish purple of Okabe and Ito (2008).
 DIFFERENCE_COLORS: Mapping[int, str] = {
     WITHIN_TOLERANCE: "#999999",
@@ -149,6 +150,24 @@ def rectangle_layer(name: str, corners: Sequence[NDArray[np.float64]], source: V
         "edge_width": 2,
         "metadata": {"glissile": {"role": "rectangle"}},
         **{key: value[1:] for key, value in placement(source).items()},
+    }
+
+
+def place_layer(box: tuple[int, int, int, int], video: Video) -> dict[str, Any]:
+    """Arguments of a shapes layer (y, x) that frames a place: first row and column, those after the last."""
+    top, left, bottom, right = box
+    margin = _AROUND_PLACE_PX
+    return {
+        "data": rectangle_corners(
+            top - margin, left - margin, bottom - top + 2 * margin, right - left + 2 * margin
+        ),
+        "shape_type": "rectangle",
+        "name": "Place to check",
+        "edge_color": _RECTANGLE_COLORS[0],
+        "face_color": "transparent",
+        "edge_width": 1,
+        "metadata": {"glissile": {"role": "place"}},
+        **{key: value[1:] for key, value in placement(video).items()},
     }
 
 

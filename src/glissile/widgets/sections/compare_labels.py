@@ -75,6 +75,7 @@ class CompareLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no type
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         self.table.setFixedHeight(_TABLE_HEIGHT_PX)
         layout.addWidget(self.table)
         self.frames = QListWidget()

@@ -49,7 +49,9 @@ class RestoreLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no type
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
         for row, backup in enumerate(self._backups):
             for column, text in enumerate(_row(backup)):
                 self.table.setItem(row, column, QTableWidgetItem(text))

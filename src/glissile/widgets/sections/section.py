@@ -28,6 +28,7 @@ QToolButton[key="true"] {{
 }}
 QToolButton[key="true"]:checked {{ background-color: #0072b2; color: white; }}
 QToolButton[title="true"] {{ font-weight: bold; font-size: {title}pt; }}
+QToolButton[popupMode="2"] {{ padding-right: 14px; }}
 QToolButton[fold="true"]:hover {{ background-color: rgba(127, 127, 127, 60); }}
 QSpinBox {{ min-width: {number}px; }}
 QWidget[rule="true"] {{ background-color: rgba(127, 127, 127, 90); }}

@@ -36,8 +36,6 @@ _EXPLAINED = (
     "Compare the labels with what the network finds on the same frames, to catch lines that were missed or "
     "drawn by mistake"
 )
-# As much is seen around a place, and so many times its size where that is more.
-_LEAST_SEEN_PX, _AROUND = 120, 2.5
 
 
 class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -76,6 +74,7 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._arrange()
         bench.study_changed.connect(self._on_study)
         bench.facts_changed.connect(self._on_facts)
+        bench.frame_changed.connect(self._follow_frame)
         bench.closed.connect(self.stop)
         self._on_study()
 
@@ -189,6 +188,7 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.note.setText(note)
         if not found:
             self._bench.display.outline_segmentation(False)
+            self._bench.display.mark_place(None)
         self._fit()
 
     def _fit(self) -> None:
@@ -222,12 +222,16 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if suspect is None or row != self.list.currentRow():
             return
         display = self._bench.display
-        top, left, bottom, right = suspect.box
-        size = max(_LEAST_SEEN_PX, _AROUND * (bottom - top), _AROUND * (right - left))
         display.show_segmentation()
         display.outline_segmentation(True)
         self._bench.show_prediction(suspect.index, self._masks[suspect.index])
-        display.look_at(suspect.index, (top + bottom) / 2, (left + right) / 2, size)
+        display.look_at(suspect.index, suspect.box)
+
+    def _follow_frame(self, index: int) -> None:
+        """Take the frame around the place away where another frame is looked at."""
+        suspect, display = self._suspect(), self._bench.display
+        if suspect is None or display.working_index() != suspect.index:
+            display.mark_place(None)
 
     def _dismiss(self) -> None:
         suspect, row, study = self._suspect(), self.list.currentRow(), self._bench.study
