@@ -156,3 +156,20 @@ def test_a_folder_moved_aside_is_removed_once_the_new_one_is_there(tmp_path):
 
 def test_there_is_nothing_to_tidy_in_a_missing_folder(tmp_path):
     atomic.tidy(tmp_path / "missing")
+
+
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a").write_text("old")
+    real = atomic.replace
+
+    def held_open(source, target):
+        if target.name == "labels" and not source.name.startswith(".replaced"):
+            raise PermissionError("held open")
+        real(source, target)
+
+    monkeypatch.setattr(atomic, "replace", held_open)
+    with pytest.raises(PermissionError), atomic.replacing_folder(tmp_path / "labels") as folder:
+        (folder / "a").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["labels"]
+    assert (tmp_path / "labels" / "a").read_text() == "old"

@@ -1,11 +1,14 @@
 """A class removed from an experiment, with what is painted of it."""
 
+import errno
+
 import numpy as np
 import pytest
 import tifffile
 
 from glissile import workflow
 from glissile.errors import InputError
+from glissile.experiment import MaskStore
 
 T, Y, X = 5, 20, 30
 
@@ -23,9 +26,9 @@ def experiment(tmp_path):
 
 
 def test_the_frames_it_is_painted_on_are_told(experiment):
-    assert workflow.frames_with(experiment, 2) == (0, 1)
-    assert workflow.frames_with(experiment, 1) == (0,)
-    assert workflow.frames_with(experiment, 3) == ()
+    assert workflow.painted_with(experiment, 2) == workflow.Painted((0, 1), (2,))
+    assert workflow.painted_with(experiment, 1) == workflow.Painted((0,), (2,))
+    assert workflow.painted_with(experiment, 3) == workflow.Painted((), ())
 
 
 def test_it_goes_from_labels_and_proposals_and_the_rest_stays(experiment):
@@ -55,3 +58,25 @@ def test_the_only_class_stays(experiment):
     with pytest.raises(InputError, match="beside others"):
         workflow.remove_class(experiment, 2)
     assert experiment.labels_or_none().frames == (0, 1, 3)
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
+def test_on_a_full_disk_all_stays_as_it_is(experiment, monkeypatch, fails_at):
+    before = {number: experiment.labels().read(number) for number in (0, 1, 3)}
+    write, written = MaskStore.write, []
+
+    def full(store, frame, mask):
+        written.append(frame)
+        if len(written) > fails_at:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        write(store, frame, mask)
+
+    monkeypatch.setattr(MaskStore, "write", full)
+    with pytest.raises(InputError, match=r"stays as it is \(no space left"):
+        workflow.remove_class(experiment, 2)
+    monkeypatch.undo()
+    assert [c.name for c in experiment.document.classes] == ["dislocation", "stacking fault"]
+    for number, mask in before.items():
+        np.testing.assert_array_equal(experiment.labels().read(number), mask)
+    assert (experiment.proposals_or_none().read(2) == 2).any()
+    assert not list(experiment.folder.glob(".*writing*"))

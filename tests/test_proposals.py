@@ -1,5 +1,6 @@
 """Labels proposed for frames of a study: carried, and found by its network."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -84,3 +85,39 @@ def test_without_a_network_there_is_no_proposal_of_it(tmp_path):
         pass
     with pytest.raises(InputError, match="train"):
         finish(workflow.network_labels(experiment.folder, 0))
+
+
+def test_the_network_proposes_no_class_that_there_is_no_more(trained, tmp_path):
+    shutil.copytree(trained.parent, tmp_path / "copy")
+    with Experiment.open(tmp_path / "copy" / trained.name) as experiment:
+        (other,) = (c for c in experiment.document.classes if c.value == 2)
+        experiment.update(classes=(other,))
+    assert not finish(workflow.network_labels(experiment.folder, 3)).any()
+
+
+@pytest.fixture
+def proposed(tmp_path):
+    """An experiment with proposals for frames 1 and 3."""
+    tifffile.imwrite(tmp_path / "test.tif", frames())
+    with workflow.create(tmp_path / "test.tif", tmp_path / "test") as experiment:
+        for number in (1, 3):
+            experiment.proposals().write(number, drawn(number))
+        yield experiment
+
+
+def test_proposals_give_way_to_labels_that_are_imported(proposed, tmp_path):
+    (tmp_path / "masks").mkdir()
+    for number in (3, 4):
+        tifffile.imwrite(tmp_path / "masks" / f"m_{number}.tif", drawn(number))
+    taken = workflow.import_labels(proposed, tmp_path / "masks")
+    assert taken.frames == (3, 4)
+    assert taken.proposals == 1
+    assert proposed.proposals_or_none().frames == (1,)
+
+
+def test_proposals_give_way_to_labels_that_are_restored(proposed):
+    proposed.labels().write(3, drawn(3))
+    backup = proposed.back_up_labels()
+    proposed.labels().remove(3)
+    workflow.restore_labels(proposed, backup)
+    assert proposed.proposals_or_none().frames == (1,)

@@ -1,6 +1,7 @@
 """Labels of a study: kept on the pixels of the source, drawn and read on those of the working video."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +53,13 @@ def read_label(store: MaskStore, video: Video, index: int) -> NDArray[np.uint8]:
     return cut(store.read(int(video.frame_numbers[index])), video, index)
 
 
-def write_label(store: MaskStore, video: Video, index: int, mask: NDArray[np.uint8]) -> None:
+def write_label(
+    store: MaskStore, video: Video, index: int, mask: NDArray[np.uint8], outside: MaskStore | None = None
+) -> None:
     """Keep `mask` (y, x) as the label of frame `index` of `video`.
 
-    What is labelled in the source outside the field of view, which is the valid part of the frame, stays as
-    it is.
+    Outside the field of view, which is the valid part of the frame, what is labelled in the source stays as
+    it is, or becomes that of the store `outside`.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def write_label(store: MaskStore, video: Video, index: int, mask: NDArray[np.uin
             f"{store.path.name}: a mask of {_size(mask.shape)} px does not fit frame {frame} of the "
             f"{_size(video.shape[1:])} px video"
         )
-    whole = store.read(frame)
+    whole = (outside or store).read(frame)
     here, there = _overlap(video, index, whole.shape)
     whole[there] = mask[here]
     store.write(frame, whole)
@@ -161,21 +164,30 @@ def frames_with(store: MaskStore, value: int) -> tuple[int, ...]:
     return tuple(frame for frame in store.frames if (store.read(frame) == value).any())
 
 
-def erase_class(store: MaskStore, value: int) -> None:
-    """Take a class off all labelled frames; those on which nothing else is painted are not labelled any more.
+def copy_without(store: MaskStore, value: int, folder: Path) -> None:
+    """Copy labels without a class; frames on which nothing else is painted are not labelled in the copy.
+
+    Parameters
+    ----------
+    store : MaskStore
+        The labels.
+    value : int
+        Of the class.
+    folder : Path
+        An empty folder, for the copy.
 
     Raises
     ------
     InputError
-        If a label cannot be read, or the labels are read-only.
+        If a label cannot be read.
     """
-    for frame in frames_with(store, value):
+    copy = MaskStore.create(folder, store.shape)
+    for frame in store.frames:
         mask = store.read(frame)
-        mask[mask == value] = 0
-        if mask.any():
-            store.write(frame, mask)
-        else:
-            store.remove(frame)
+        painted = mask == value
+        mask[painted] = 0
+        if mask.any() or not painted.any():
+            copy.write(frame, mask)
 
 
 def _overlap(video: Video, index: int, source: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

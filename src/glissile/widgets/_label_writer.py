@@ -53,7 +53,8 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._video = video
         self.saved_at = ""
         self.deleted = False
-        self._failed: dict[int, bool] = {}  # by index along t, whether it is or was labelled
+        # By index along t: whether it is or was labelled, and was proposed.
+        self._failed: dict[int, tuple[bool, bool]] = {}
         self._told: dict[int, str] = {}  # why, of those of them that the user knows of
         self._pending = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="glissile-labels")
@@ -95,10 +96,12 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
             What was written before.
         """
         labelled = any(one is not None and not one.proposed for one in (label, before))
-        labelled |= self._failed.get(index, False)  # so that it is removed now where it could not be
-        self._failed.pop(index, None)  # until this write tells
+        proposed = before is not None and before.proposed
+        if index in self._failed:  # what could not be removed then is removed now
+            failed = self._failed.pop(index)
+            labelled, proposed = labelled or failed[0], proposed or failed[1]
         self._pending += 1
-        self._thread.submit(self._write, index, label, labelled)
+        self._thread.submit(self._write, index, label, labelled, proposed)
         if not self._slow.isActive():
             self._slow.start()
 
@@ -113,38 +116,37 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._slow.stop()
         self._thread.shutdown(wait=True)
 
-    def _write(self, index: int, label: FrameLabel | None, labelled: bool) -> None:
+    def _write(self, index: int, label: FrameLabel | None, labelled: bool, proposed: bool) -> None:
         """Write or remove one frame; runs in the thread.
 
         What is new is written before what is old is removed, so that a crash loses neither.
         """
         try:
-            self._write_to_stores(index, label, labelled)
+            self._write_to_stores(index, label, labelled, proposed)
         except Exception as error:
             _log.exception("frame %d could not be saved", index)
-            self._failed[index] = labelled
+            self._failed[index] = (labelled, proposed)
             self._written.emit(index, labelled, _why(error))
         else:
             self._written.emit(index, labelled, "")
 
-    def _write_to_stores(self, index: int, label: FrameLabel | None, labelled: bool) -> None:
-        if not self._store.path.exists() and self._experiment.folder.exists():
+    def _write_to_stores(self, index: int, label: FrameLabel | None, labelled: bool, proposed: bool) -> None:
+        store, video = self._store, self._video
+        if not store.path.exists() and self._experiment.folder.exists():
             self._experiment.labels()
             self.deleted = True
             self.lost.emit()
-        proposals, video = self._experiment.proposals_or_none(), self._video
+        frame = int(video.frame_numbers[index])
         if label is not None and label.proposed:
-            annotations.write_label(proposals or self._experiment.proposals(), video, index, label.mask)
+            annotations.write_label(self._experiment.proposals(), video, index, label.mask)
         elif label is not None:
-            annotations.write_label(self._store, video, index, label.mask)
-        if (
-            labelled
-            and (label is None or label.proposed)
-            and annotations.remove_label(self._store, video, index)
-        ):
+            outside = self._experiment.proposals() if proposed else store
+            annotations.write_label(store, video, index, label.mask, outside)
+        gone = label is None or label.proposed
+        if labelled and gone and annotations.remove_label(store, video, index):
             self.stays.emit(index)
-        if proposals is not None and (label is None or not label.proposed):
-            annotations.remove_label(proposals, video, index)
+        if proposed and (label is None or not label.proposed):
+            self._experiment.proposals().remove(frame)
 
     def _on_written(self, index: int, labelled: bool, problem: str) -> None:
         self._pending -= 1

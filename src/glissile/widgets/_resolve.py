@@ -9,7 +9,7 @@ LABELS_ENOUGH = 5
 LABELS_ADVISED = 10
 
 # Works during which labelling goes on.
-_BESIDE_LABELLING = frozenset({"reading", "train", "segment", "measure"})
+_BESIDE_LABELLING = frozenset({"reading", "labels", "train", "segment", "measure"})
 _START = "Open a video first"
 _READ_ONLY = "Read only: why is said at the top"
 _TITLES = {
@@ -17,7 +17,8 @@ _TITLES = {
     "reading": "the segmentation is being read",
     "trim": "the trim is being applied",
     "stabilize": "the video is being stabilized",
-    "label": "labels are being read or written",
+    "label": "labels are being imported",
+    "labels": "labels are being read",
     "train": "the network is training",
     "segment": "frames are being segmented",
     "measure": "frames are being measured",

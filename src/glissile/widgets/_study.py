@@ -183,7 +183,7 @@ def _read(experiment: Experiment, video: Path | None = None) -> Steps[Study]:
     except BaseException:
         experiment.close()
         raise
-    notices = (changed, experiment.backup_problem, _strain_missing(study))
+    notices = (changed, experiment.backup_problem, _strain_missing(study), *study.notices)
     return replace(study, notices=tuple(notice for notice in notices if notice))
 
 
@@ -230,11 +230,20 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
     """
     yield Step(1, 2, "Reading the video")
     prepare()
+    return _as_it_is(experiment)
+
+
+def _as_it_is(experiment: Experiment) -> Study:
+    """Read the videos and labels of an open experiment.
+
+    Not in steps: after something was changed on disk, nobody may cancel before the dock shows it.
+    """
     source = workflow.source_video(experiment)
     cut = source.trimmed(experiment.settings("trim", Trim))
     video = workflow.fixed(experiment, source)
     store = experiment.labels_or_none() if experiment.read_only else experiment.labels()
-    labels, proposals = (read_labels(kept, video) for kept in (store, experiment.proposals_or_none()))
+    labels = read_labels(store, video)
+    proposals, notice = _proposals(experiment, video)
     card = trained_card(experiment)
     motion = workflow.motion(experiment, cut)
     return Study(
@@ -256,7 +265,18 @@ def refreshed(experiment: Experiment, prepare: Callable[[], None] = lambda: None
         segmented=workflow.segmented_frames(experiment, video),
         current=segmented_by(experiment, card),
         measured=workflow.measurements_current(experiment),
+        notices=(notice,) if notice else (),
     )
+
+
+def _proposals(experiment: Experiment, video: Video) -> tuple[dict[int, NDArray[np.uint8]], str]:
+    """Masks that are proposed for unlabelled frames, by index along t; why there are none, if damaged."""
+    try:
+        if not experiment.read_only:
+            workflow.drop_settled_proposals(experiment)
+        return read_labels(experiment.proposals_or_none(), video), ""
+    except InputError as error:  # of no label; these are to be had all the same
+        return {}, f"No proposals are shown: {error}"
 
 
 def _choices(experiment: Experiment, cut: Video, motion: Motion) -> dict[str, FieldOfView | str]:
@@ -327,7 +347,7 @@ def imported(
     """
     yield Step(0, 2, f"Importing labels from {folder.name}")
     taken = workflow.import_labels(experiment, folder, first=first, step=step)
-    return taken, (yield from refreshed(experiment))
+    return taken, _as_it_is(experiment)
 
 
 def restored(experiment: Experiment, backup: Backup) -> Steps[tuple[workflow.RestoredLabels, Study]]:
@@ -343,7 +363,7 @@ def restored(experiment: Experiment, backup: Backup) -> Steps[tuple[workflow.Res
     """
     yield Step(0, 2, f"Restoring labels from {backup.name}")
     taken = workflow.restore_labels(experiment, backup)
-    return taken, (yield from refreshed(experiment))
+    return taken, _as_it_is(experiment)
 
 
 def calibrated(experiment: Experiment, calibration: Calibration) -> Steps[Study]:
@@ -370,7 +390,7 @@ def calibrated(experiment: Experiment, calibration: Calibration) -> Steps[Study]
 def stabilized(experiment: Experiment) -> Steps[Study]:
     """Stabilize the video of an experiment; steps as those of `workflow.stabilize`, then `refreshed`."""
     yield from workflow.stabilize(experiment)
-    return (yield from refreshed(experiment))
+    return _as_it_is(experiment)
 
 
 def corrected(
@@ -443,3 +463,9 @@ def suggested(
 def class_removed(experiment: Experiment, value: int) -> Steps[Study]:
     """Remove a class, as `workflow.remove_class` does it, then `refreshed`."""
     return (yield from refreshed(experiment, lambda: workflow.remove_class(experiment, value)))
+
+
+def painted_with(experiment: Experiment, value: int) -> Steps[workflow.Painted]:
+    """Find where a class is painted, as `workflow.painted_with` does."""
+    yield Step(0, 1, "Looking where the class is painted")
+    return workflow.painted_with(experiment, value)

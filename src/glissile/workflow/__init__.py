@@ -7,7 +7,7 @@ from glissile.label.suggestion import Suggestion
 from glissile.progress import Steps
 from glissile.quantify.timeline import check_strain_log
 from glissile.workflow.annotators import Comparison, compare_labels
-from glissile.workflow.classes import frames_with, remove_class
+from glissile.workflow.classes import Painted, painted_with, remove_class
 from glissile.workflow.label_backups import (
     BackupDifference,
     RestoredLabels,
@@ -39,7 +39,7 @@ from glissile.workflow.models import (
     used_model,
 )
 from glissile.workflow.probability import Asked, probabilities_asked_for
-from glissile.workflow.proposals import carried_labels, network_labels
+from glissile.workflow.proposals import carried_labels, drop_settled_proposals, network_labels
 from glissile.workflow.regions import drawn_regions, keep_regions, keep_shown_regions, shown_regions
 from glissile.workflow.results import (
     Results,
@@ -105,6 +105,7 @@ __all__ = [
     "ExportedLabels",
     "FrameLooks",
     "ImportedLabels",
+    "Painted",
     "RestoredLabels",
     "Results",
     "Suggestion",
@@ -124,12 +125,12 @@ __all__ = [
     "dismiss_suspect",
     "distortion",
     "drawn_regions",
+    "drop_settled_proposals",
     "export_labels",
     "field_of_view",
     "fitting_model",
     "fixed",
     "frame_looks",
-    "frames_with",
     "has_labels",
     "import_labels",
     "is_segmented",
@@ -150,6 +151,7 @@ __all__ = [
     "model_named",
     "motion",
     "network_labels",
+    "painted_with",
     "pipeline",
     "predicted",
     "prepare_retraining",

@@ -9,6 +9,7 @@ from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Backup, Experiment
 from glissile.experiment.backups import checksums, listed, read_backup, restoring
+from glissile.workflow.proposals import drop_settled_proposals
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def backup_difference(experiment: Experiment, backup: Backup) -> BackupDifferenc
 def restore_labels(experiment: Experiment, backup: Backup) -> RestoredLabels:
     """Put the labels of a backup in place of those of now, which are backed up before.
 
-    Classes that are painted in them and were removed since come back.
+    Classes that are painted in them and were removed since come back; proposals for frames that are labelled
+    then are gone.
 
     Parameters
     ----------
@@ -126,4 +128,5 @@ def restore_labels(experiment: Experiment, backup: Backup) -> RestoredLabels:
     back = tuple(renamed)
     if back:
         experiment.update(classes=(*known, *back))
+    drop_settled_proposals(experiment)
     return RestoredLabels(backup.frames, before, back)

@@ -13,6 +13,7 @@ from glissile.label import annotations, coverage
 from glissile.naming import EXPERIMENT_SUFFIX, possible_name
 from glissile.progress import Steps
 from glissile.workflow.label_sources import find_labels
+from glissile.workflow.proposals import drop_settled_proposals
 from glissile.workflow.stabilization import working_video
 from glissile.workflow.videos import trimmed_video
 
@@ -38,6 +39,8 @@ class ImportedLabels:
         How many of `frames` the working video leaves out.
     doubt : str
         Why the labels are probably numbered otherwise than was told; empty where nothing speaks for it.
+    proposals : int
+        How many of `frames` had a proposal, which is gone.
     """
 
     frames: tuple[int, ...]
@@ -47,6 +50,7 @@ class ImportedLabels:
     kept: int
     left_out: int = 0
     doubt: str = ""
+    proposals: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def import_labels(
         len(left & present),
         left_out=sum(video.index_of(number) is None for number in taken),
         doubt=found.doubt,
+        proposals=drop_settled_proposals(experiment),
     )
 
 

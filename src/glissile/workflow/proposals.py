@@ -1,10 +1,12 @@
 """Labels that are proposed for a frame: carried from another one, or found by the network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glissile.defects import class_values
 from glissile.experiment import Experiment
 from glissile.progress import Step, Steps
 from glissile.segment.settings import SegmentSettings
@@ -83,12 +85,39 @@ def network_labels(folder: Path, index: int) -> Steps[NDArray[np.uint8]]:
         number = int(video.frame_numbers[index])
         yield Step(0, 1, f"The network looks at frame {number}")
         store = segmentation_of(experiment, video)
+        known = class_values(experiment.document.classes)  # of now; the network may have others
         if store is not None and index in segmented_by_model(experiment, video):
-            return store.read(number)
+            return _of_classes(store.read(number), known)
         others = [i for i in range(len(video)) if i != index]
         settings = experiment.settings("segment", SegmentSettings)
         for step in segment(model_folder(experiment), video, settings, skip=others):
             if step.preview is not None and step.frame == index:
-                return step.preview.astype(np.uint8)
+                return _of_classes(step.preview.astype(np.uint8), known)
             yield step
     raise AssertionError("unreachable")
+
+
+def _of_classes(mask: NDArray[np.uint8], values: Sequence[int]) -> NDArray[np.uint8]:
+    return np.where(np.isin(mask, values), mask, 0).astype(np.uint8)
+
+
+def drop_settled_proposals(experiment: Experiment) -> int:
+    """Take away the proposals for frames that are labelled, as they are after an import or a crash.
+
+    Returns
+    -------
+    int
+        How many there were.
+
+    Raises
+    ------
+    InputError
+        If labels or proposals cannot be read, or the study is read-only.
+    """
+    labels, proposals = experiment.labels_or_none(), experiment.proposals_or_none()
+    if labels is None or proposals is None:
+        return 0
+    settled = sorted(set(labels.frames) & set(proposals.frames))
+    for frame in settled:
+        proposals.remove(frame)
+    return len(settled)

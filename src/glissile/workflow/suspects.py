@@ -87,6 +87,7 @@ def suspects(experiment: Experiment, settings: SuspectSettings | None = None) ->
     ensemble = Ensemble.load((folder,), experiment.settings("segment", SegmentSettings))
     card = ensemble.predictors[0].card
     dismissed = _read(experiment)
+    known = {c.value for c in experiment.document.classes}  # of now; the network may have others
     found: list[Suspect] = []
     for done, (number, label) in enumerate(zip(labelled.frame_numbers, labelled.masks, strict=True), 1):
         index = video.index_of(number)
@@ -101,7 +102,9 @@ def suspects(experiment: Experiment, settings: SuspectSettings | None = None) ->
             learned=number in card.learned,
             settings=settings or SuspectSettings(),
         )
-        found += [s for s in some if not any(one.is_(s, label) for one in dismissed)]
+        found += [
+            s for s in some if s.value in known and not any(one.is_(s, label) for one in dismissed)
+        ]
         yield Step(
             done,
             total,

@@ -104,7 +104,7 @@ class CompareLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no type
         path, first, step = self.place.value()
         self._clear()
         self._bench.runner.run(
-            "label",
+            "labels",
             lambda: workflow.compare_labels(experiment, path, first=first, step=step),
             description="Comparing labels",
             on_done=self._show,

@@ -113,7 +113,7 @@ def export_to(bench: Bench, target: Path, kind: LabelFormat) -> None:
         return
     experiment = study.experiment
     bench.runner.run(
-        "label",
+        "labels",
         lambda: workflow.export_labels(experiment, target, kind.name),
         description="Exporting labels",
         on_done=lambda written: show_info(f"{len(written.frames)} labelled frames exported to {target}"),

@@ -57,6 +57,7 @@ def imported_text(taken: workflow.ImportedLabels) -> str:
         (len(taken.outside), "belong to no frame of the video"),
         (taken.kept, "were left out, as their frames are labelled already"),
         (taken.left_out, "are of frames that are trimmed away, and so of no use"),
+        (taken.proposals, "took the place of a proposal"),
     ]
     further = "; ".join(f"{count} {what}" for count, what in notes if count)
     text = f"{len(taken.frames)} labelled frames imported" + (f"; {further}" if further else "")

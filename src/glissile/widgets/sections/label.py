@@ -60,10 +60,11 @@ class LabelSection(Section):
         self.classes.pen_changed.connect(self._set_pen)
         self.settings_layout.addWidget(self.classes)
         self.classes.shown_changed.connect(self._show_class)
-        self.classes.remove_requested.connect(self._ask_to_remove)
-        self.tools = LabelTools(bench, lambda value: self._pens.width_px(value))
+        self.classes.remove_requested.connect(self._look_before_removal)
+        self.tools = LabelTools(bench, lambda value: self._pens.width_px(value), lambda: self._hidden)
         self.frames = FrameChoice(bench)
         self.proposals = Proposals(bench, self.frames)
+        self.frames.changed.connect(self._show_emptiable)
         for part in (self.tools, self.frames, self.proposals):
             self.settings_layout.addWidget(part)
         self.table = QTableWidget(0, 1)
@@ -137,7 +138,8 @@ class LabelSection(Section):
         self._show_removable()
 
     def _show_classes(self, classes: tuple[DefectClass, ...]) -> None:
-        self.classes.set_value(classes)
+        assert self._bench.study is not None
+        self.classes.set_value(classes, self._bench.study.experiment.document.highest_class_value)
         self._bind_keys(classes)
 
     def _bind_keys(self, classes: tuple[DefectClass, ...]) -> None:
@@ -182,22 +184,28 @@ class LabelSection(Section):
         self.classes.set_hidden(self._hidden)
         self._bench.display.set_classes(study.experiment.document.classes, self._hidden)
 
-    def _ask_to_remove(self, value: int) -> None:
-        """Remove a class, after a warning where it is painted."""
+    def _look_before_removal(self, value: int) -> None:
+        """Find out where a class is painted, then ask."""
         study, keeper = self._bench.study, self._bench.keeper
         assert study is not None
         assert keeper is not None
-        if not keeper.flush():
+        if keeper.flush():
+            self._bench.runner.run(
+                "labels",
+                _study.painted_with(study.experiment, value),
+                description="Looking where the class is painted",
+                on_done=lambda painted: self._ask_to_remove(value, painted),
+            )
+
+    def _ask_to_remove(self, value: int, painted: workflow.Painted) -> None:
+        """Remove a class, after a warning where it is painted."""
+        study = self._bench.study
+        if study is None:
             return
-        classes = study.experiment.document.classes
-        name = next(c.name for c in classes if c.value == value)
-        frames = workflow.frames_with(study.experiment, value)
-        question = (
-            f"{name} is painted on {len(frames)} labelled frame{'s' if len(frames) > 1 else ''}. Remove the "
-            "class, and erase it there? A backup of the labels is made before."
-        )
+        name = next((c.name for c in study.experiment.document.classes if c.value == value), "")
+        question = removal_question(name, painted)
         yes = QMessageBox.StandardButton.Yes
-        if not frames or QMessageBox.question(self, f"Remove {name}", question) == yes:
+        if not question or QMessageBox.question(self, f"Remove {name}", question) == yes:
             self._bench.change(
                 "label", lambda study: _study.class_removed(study.experiment, value), f"Removing {name}"
             )
@@ -281,8 +289,9 @@ class LabelSection(Section):
 
     def _mark(self) -> None:
         index = self._bench.display.working_index()
-        if self._bench.keeper is not None and index is not None:
-            self._bench.keeper.mark(index)
+        keeper = self._bench.keeper
+        if keeper is not None and index is not None and not keeper.mask(index).any():
+            keeper.mark(index)
 
     def _clear(self) -> None:
         index = self._bench.display.working_index()
@@ -327,3 +336,13 @@ class LabelSection(Section):
         self._bench.take(study)
         self._bench.state.labels_changed.emit()
         show_info(imported_text(taken))
+
+
+def removal_question(name: str, painted: workflow.Painted) -> str:
+    """Ask whether a class shall go, and say what goes with it; empty where it is painted nowhere."""
+    counts = ((len(painted.labelled), "labelled frame"), (len(painted.proposed), "proposal"))
+    where = " and ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
+    if not where:
+        return ""
+    kept = " A backup of the labels is made before." if painted.labelled else " Proposals are not backed up."
+    return f"{name} is painted on {where}. Remove the class, and erase it there?{kept}"

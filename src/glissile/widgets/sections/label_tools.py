@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -13,7 +14,6 @@ from glissile.widgets.sections.section import words
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from glissile.widgets._bench import Bench
@@ -53,11 +53,16 @@ class LabelTools(QWidget):  # type: ignore[misc]  # qtpy brings no types
         The study whose labels are drawn.
     pen_px : callable
         Gives the width of the line of a class, in pixels, by its value.
+    hidden : callable
+        Gives the values of the classes that are not seen, whose objects stay as they are.
     """
 
-    def __init__(self, bench: Bench, pen_px: Callable[[int], float]) -> None:
+    def __init__(
+        self, bench: Bench, pen_px: Callable[[int], float], hidden: Callable[[], frozenset[int]]
+    ) -> None:
         super().__init__()
         self._bench = bench
+        self._hidden = hidden
         self._takes: dict[str, Callable[[], object]] = {
             _TRACE[0]: lambda: bench.display.trace_lines(pen_px),
             _ERASE[0]: self._picker(lambda mask, y, x, value: changed(mask, y, x, 0), _NO_OBJECT),
@@ -128,12 +133,17 @@ class LabelTools(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Give what takes a tool that acts on objects, and says `otherwise` where it can do nothing."""
 
         def picked(index: int, y: float, x: float) -> None:
-            keeper = self._bench.keeper
+            study, keeper = self._bench.study, self._bench.keeper
+            assert study is not None
             assert keeper is not None
-            found = act(keeper.mask(index), y, x, int(keeper.layer.selected_label))
+            if not 0 <= index < len(study.video):
+                return  # beside the video in time, where another layer is
+            mask = keeper.mask(index)
+            unseen = np.isin(mask, list(self._hidden()))
+            found = act(np.where(unseen, 0, mask).astype(np.uint8), y, x, int(keeper.layer.selected_label))
             if found is None:
                 show_info(otherwise)
             else:
-                keeper.put(index, found)
+                keeper.put(index, np.where(unseen, mask, found).astype(np.uint8))
 
         return lambda: self._bench.display.pick_objects(picked)

@@ -201,7 +201,7 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.note.setVisible(bool(self.note.text()))
         self.list.setVisible(listed)
         self.right.setVisible(listed)
-        self.right.setEnabled(self._suspect() is not None)
+        self.right.setEnabled(self._suspect() is not None and self._may_dismiss())
         rows = min(_ROWS, max(1, self.list.count()))
         height = max(self.list.sizeHintForRow(0), self.list.fontMetrics().height())
         self.list.setFixedHeight(rows * height + 2 * self.list.frameWidth())
@@ -215,10 +215,14 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         row = self.list.currentRow()
         return self._suspects[row] if 0 <= row < len(self._suspects) else None
 
+    def _may_dismiss(self) -> bool:
+        study = self._bench.study
+        return study is not None and not study.experiment.read_only
+
     def _look(self, row: int) -> None:
         """Show a place with its label and what the network finds there."""
         suspect = self._suspect()
-        self.right.setEnabled(suspect is not None)
+        self.right.setEnabled(suspect is not None and self._may_dismiss())
         if suspect is None or row != self.list.currentRow():
             return
         display = self._bench.display
@@ -237,11 +241,10 @@ class SuspectList(QWidget):  # type: ignore[misc]  # qtpy brings no types
         suspect, row, study = self._suspect(), self.list.currentRow(), self._bench.study
         if suspect is None or study is None:
             return
-        if not study.experiment.read_only:
-            try:
-                workflow.dismiss_suspect(study.experiment, suspect)
-            except (InputError, OSError) as error:
-                show_error(f"That the label is right could not be kept: {error}")
+        try:
+            workflow.dismiss_suspect(study.experiment, suspect)
+        except (InputError, OSError) as error:
+            show_error(f"That the label is right could not be kept: {error}")
         self._dismissed += 1
         self._show(tuple(s for s in self._suspects if s is not suspect), None)
         self.list.setCurrentRow(min(row, self.list.count() - 1))
