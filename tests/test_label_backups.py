@@ -73,6 +73,17 @@ def test_classes_that_are_painted_come_back(folder, classes, name):
         assert len(opened.document.classes) == len(classes) + len(done.classes)
 
 
+def test_a_class_that_comes_back_is_none_that_was_added_since(folder):
+    with Experiment.open(folder) as opened:
+        opened.update(classes=DEFAULT_CLASSES)
+        value = opened.document.highest_class_value + 1
+        crack = DefectClass(value=value, name="crack", color="#ff0000")
+        opened.update(classes=(*DEFAULT_CLASSES, crack))
+        done = workflow.restore_labels(opened, workflow.label_backups(opened)[-1])
+        assert done.classes == (TWIN,)
+        assert opened.document.classes == (*DEFAULT_CLASSES, crack, TWIN)
+
+
 def test_classes_that_are_not_painted_stay_away(folder):
     with Experiment.open(folder) as opened:
         opened.update(classes=DEFAULT_CLASSES)

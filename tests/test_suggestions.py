@@ -47,6 +47,14 @@ def label(study, *numbers):
         store.write(number, mask)
 
 
+def suggested(study):
+    return workflow.suggested(study, workflow.working_video(study))
+
+
+def left_out(study):
+    return workflow.left_out_of_suggestions(study, workflow.working_video(study))
+
+
 def states(found):
     return [STATES[s.frame_number] for s in found]
 
@@ -70,27 +78,27 @@ def test_what_is_labelled_is_not_suggested(study):
 
 
 def test_suggestions_are_kept_until_their_frames_are_labelled(study):
-    assert workflow.suggested(study) == ()
+    assert suggested(study) == ()
     label(study, 4)
     found = finish(workflow.suggest(study))
     folder = study.folder
     assert len(found) == 2
-    assert workflow.suggested(study) == found
+    assert suggested(study) == found
     study.close()
     with Experiment.open(folder) as again:
-        assert workflow.suggested(again) == found
+        assert suggested(again) == found
         label(again, found[0].frame_number)
-        assert workflow.suggested(again) == found[1:]
+        assert suggested(again) == found[1:]
         again.save_settings("trim", Trim(last=found[1].frame_number - 1))
-        assert workflow.suggested(again) == ()
+        assert suggested(again) == ()
         again.save_settings("trim", Trim())
-        (moved,) = workflow.suggested(again)
+        (moved,) = suggested(again)
         assert moved.index == moved.frame_number == found[1].frame_number
 
 
 def test_suggestions_without_a_label_come_back_as_they_were(study):
     found = finish(workflow.suggest(study))
-    assert workflow.suggested(study) == found
+    assert suggested(study) == found
     assert {(s.resembles, s.likeness) for s in found} == {(None, None)}
 
 
@@ -100,26 +108,40 @@ def test_after_a_label_they_are_chosen_anew_at_once(study):
     label(study, before[0].frame_number)
     after = workflow.suggest_from(study, looks)
     assert sorted(states(after)) == sorted(states(before[1:]))
-    assert workflow.suggested(study) == after
+    assert suggested(study) == after
 
 
 def test_frames_left_out_are_never_suggested(study):
     looks = finish(workflow.frame_looks(study))
     before = workflow.suggest_from(study, looks)
-    assert workflow.left_out_of_suggestions(study) == ()
+    assert left_out(study) == ()
     third = next(s for s in before if STATES[s.frame_number] == 3)
     workflow.leave_out_of_suggestions(study, third.frame_number)
-    assert workflow.left_out_of_suggestions(study) == (third.index,)
-    assert workflow.suggested(study) == tuple(s for s in before if s != third)
+    assert left_out(study) == (third.index,)
+    assert suggested(study) == tuple(s for s in before if s != third)
     after = workflow.suggest_from(study, looks)
     assert third.index not in [s.index for s in after]
     assert sorted(states(after)) == [1, 2, 3]  # another frame of the same state
     for number in (10, 11, 12):
         workflow.leave_out_of_suggestions(study, number)
     assert sorted(states(workflow.suggest_from(study, looks))) == [1, 2]
-    assert sorted(states(workflow.suggested(study))) == [1, 2]
+    assert sorted(states(suggested(study))) == [1, 2]
     study.save_settings("trim", Trim(first=11))
-    assert workflow.left_out_of_suggestions(study) == (0, 1)
+    assert left_out(study) == (0, 1)
+
+
+def test_to_know_what_is_suggested_no_video_is_opened(study, monkeypatch):
+    found = finish(workflow.suggest(study))
+    workflow.leave_out_of_suggestions(study, found[0].frame_number)
+    video = workflow.working_video(study)
+
+    def opened(experiment):
+        raise AssertionError("the video was opened")
+
+    for module in (workflow.suggestions, workflow.stabilization):
+        monkeypatch.setattr(module, "working_video", opened)
+    assert workflow.suggested(study, video) == found[1:]
+    assert workflow.left_out_of_suggestions(study, video) == (found[0].index,)
 
 
 def test_suggestions_are_not_made_from_the_looks_of_other_frames(study):
@@ -134,7 +156,7 @@ def test_an_experiment_that_is_only_read_keeps_none(study):
     with Experiment.open(study.folder, read_only=True) as reading:
         assert len(finish(workflow.suggest(reading))) == 2
     with Experiment.open(study.folder, read_only=True) as reading:
-        assert workflow.suggested(reading) == ()
+        assert suggested(reading) == ()
 
 
 def test_uncertainties_kept_with_the_masks_are_taken(study, monkeypatch):
@@ -178,7 +200,7 @@ def test_the_command_prints_a_frame_and_its_reason_a_line(study):
     assert sorted(STATES[int(line.split()[0])] for line in lines) == [2, 3]
     assert len(glissile("labels", "suggest", folder, "--count", 1).out.splitlines()) == 1
     with Experiment.open(folder) as again:
-        assert isinstance(workflow.suggested(again)[0], Suggestion)
+        assert isinstance(suggested(again)[0], Suggestion)
         label(again, *range(len(STATES)))
     assert "no frame would add anything" in glissile("labels", "suggest", folder).out
 

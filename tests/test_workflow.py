@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from glissile import workflow
-from glissile.defects import DEFAULT_CLASSES
+from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment
 from glissile.io.annotations import write_mask
@@ -331,6 +331,33 @@ def test_masks_of_a_trimmed_video_keep_the_numbers_and_times_of_the_recording(fr
     np.testing.assert_allclose(table["strain"], 0.0114 + 1e-4 * 0.05 * numbers)
     captions = [frame_caption(time_s=0.05 * n, strain=0.0114 + 1e-4 * 0.05 * n) for n in numbers]
     assert drawn == list(zip(100 * numbers, captions, strict=True))
+
+
+def test_a_class_that_was_removed_is_measured_as_background_and_the_rest_as_before(fresh, no_network):
+    fresh.save_settings("trim", TRIM.model_copy(update={"last": 3}))
+    video = workflow.working_video(fresh)
+
+    def masks():
+        for step in counted(fresh):
+            mask = step.preview.copy()
+            mask[-7:, :10] = 2
+            yield replace(step, preview=mask)
+
+    finish(workflow.store(fresh, masks()))
+    before = finish(workflow.measured(fresh, video))
+    assert before["stacking_fault_px"].tolist() == [70] * 4
+    workflow.remove_class(fresh, 2)
+    assert workflow.is_segmented(fresh, video)
+    finish(workflow.measure(fresh))
+    after = read_table(fresh.measurements_path)
+    pd.testing.assert_frame_equal(after, before[after.columns])
+    assert not any("stacking" in column for column in after)
+    crack = DefectClass(value=3, name="crack", color="#ff0000")
+    fresh.update(classes=(*(c.model_copy(update={"name": "line"}) for c in fresh.document.classes), crack))
+    assert workflow.is_segmented(fresh, video)
+    table = finish(workflow.measured(fresh, video))
+    assert table["line_px"].tolist() == before["dislocation_px"].tolist()
+    assert table["crack_px"].tolist() == [0] * 4
 
 
 def test_masks_of_another_place_of_the_same_size_are_not_taken(fresh, no_network):

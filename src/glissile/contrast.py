@@ -50,7 +50,7 @@ def contrast_limits(frames: Iterable[NDArray[Any]]) -> tuple[float, float]:
     if not finite.size:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, max(low + 1, float(np.nextafter(low, np.inf))))
 
 
 def stretched(frame: NDArray[Any]) -> NDArray[np.float32]:

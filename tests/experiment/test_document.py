@@ -137,7 +137,7 @@ def test_a_file_saved_by_an_editor_with_a_byte_order_mark_is_read(tmp_path):
         ("schema_version = 2", 'schema_version = "1"', "no whole number schema_version"),
         ("schema_version = 2", "schema_version = true", "no whole number schema_version"),
         ("schema_version = 2", "", "no whole number schema_version"),
-        ("[source]", "[source", "is damaged or not TOML .*line 9"),
+        ("[source]", "[source", "is damaged or not TOML .*line 10"),
         ("326", "\x00", "is damaged or not TOML"),
     ],
 )

@@ -174,6 +174,20 @@ def test_an_invalid_change_changes_nothing(experiment):
     assert experiment.document is kept
 
 
+def test_the_highest_value_of_a_class_is_known_after_it_was_removed(experiment):
+    kept = experiment.document.classes
+    assert experiment.document.highest_class_value == 2
+    experiment.update(classes=(*kept, DefectClass(value=9, name="crack", color="#ff0000")))
+    experiment.update(classes=kept)
+    experiment.update(calibration=Calibration())
+    assert experiment.document.highest_class_value == 9
+    experiment.close()
+    with Experiment.open(experiment.folder) as opened:
+        assert opened.document.highest_class_value == 9
+        opened.update(classes=(*kept, DefectClass(value=3, name="crack", color="#ff0000")))
+        assert opened.document.highest_class_value == 9
+
+
 def test_settings_of_a_stage_edited_by_hand_are_checked_where_they_are_used(experiment):
     experiment.save_settings("train", Recipe())
     experiment.close()

@@ -1,8 +1,11 @@
 """Objects chosen by a click, on drawn masks."""
 
+import cv2
 import numpy as np
 import pytest
+from skimage.morphology import skeletonize
 
+from glissile.label import objects
 from glissile.label.objects import changed, filled_between
 
 SIZE = 60
@@ -120,3 +123,45 @@ def test_a_short_and_a_long_edge_and_one_of_a_single_pixel():
     found = filled_between(mask, 25, 30, 1)
     assert (found[16:34, 30] == 1).all()
     assert not found[36:].any()
+
+
+def test_edges_are_followed_where_they_are_and_not_over_the_whole_frame(monkeypatch):
+    corner = 300, 500
+    mask = np.zeros((1000, 1000), np.uint8)
+    mask[corner[0] : corner[0] + SIZE, corner[1] : corner[1] + SIZE] = edges(tilt=0.3)
+    for row in range(20, 250, 10):
+        mask[row, 5:995] = 2
+    sizes = []
+
+    def thinned(piece):
+        sizes.append(piece.shape)
+        return skeletonize(piece)
+
+    monkeypatch.setattr(objects, "skeletonize", thinned)
+    found = filled_between(mask, 325, 530, 2)
+    expected = mask.copy()
+    inside = np.s_[corner[0] : corner[0] + SIZE, corner[1] : corner[1] + SIZE]
+    expected[inside] = filled_between(edges(tilt=0.3), 25, 30, 2)
+    np.testing.assert_array_equal(found, expected)
+    assert len(sizes) == 4
+    assert all(y < SIZE / 2 and x < SIZE for y, x in sizes)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_second_edge_is_the_nearest_on_the_other_side(seed):
+    random = np.random.default_rng(seed)
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    for _ in range(8):
+        mask[tuple(random.integers(0, SIZE, 2))] = 1
+    place = random.uniform(5, SIZE - 5, 2)
+    towards = sorted((p - place for p in np.argwhere(mask)), key=lambda d: float(np.hypot(*d)))
+    first, *others = towards
+    opposite = [d for d in others if first @ d < -0.5 * np.hypot(*first) * np.hypot(*d)]
+    found = filled_between(mask, *place, 1)
+    if not opposite:
+        assert found is None
+        return
+    line = np.zeros_like(mask)
+    ends = [np.rint(place + d).astype(int)[::-1].tolist() for d in (first, opposite[0])]
+    cv2.line(line, *ends, 1)
+    np.testing.assert_array_equal(found, mask | line)

@@ -60,7 +60,7 @@ def test_only_states_without_a_label_are_suggested():
     (only,) = found
     assert only.resembles in (10, 60)
     assert only.likeness < 0.5
-    assert f"unlike any labelled frame, even {only.resembles}" in only.reason
+    assert f"unlike any labelled frame, nearest is {only.resembles} (" in only.reason
 
 
 def test_the_state_that_lasts_longest_comes_first():
@@ -72,7 +72,7 @@ def test_the_state_that_lasts_longest_comes_first():
 def test_the_frame_after_a_sudden_change_is_suggested_and_says_so():
     of = video(*[A] * 30, *[B] * 30)
     by_index = {s.index: s.reason for s in suggested(of, labelled=[5])}
-    assert by_index == {30: "sudden change here; unlike any labelled frame, even 5"}
+    assert by_index == {30: "sudden change here; unlike any labelled frame, nearest is 5 (3%)"}
 
 
 def test_a_damaged_frame_is_no_sudden_change():
@@ -152,7 +152,7 @@ def test_what_is_like_a_label_says_how_much_and_what_it_stands_for():
     half_alike = alike_in_nothing(61)
     half_alike = replace(half_alike, distances=np.float32(0.3) * half_alike.distances)
     (only,) = suggestions(half_alike, [0], count=1, allowed=np.arange(61) == 40)
-    assert only.reason == "typical of frames 21 to 60, 70% like labelled frame 0"
+    assert only.reason == "typical of frames 21 to 60; most like labelled frame 0 (70%)"
     assert (only.index, only.resembles) == (40, 0)
     assert only.likeness == pytest.approx(0.7)
 
@@ -289,3 +289,9 @@ def test_distances_are_those_of_every_pair():
     np.testing.assert_allclose(one.distances[:4, :4], other.distances[:4, :4], atol=1e-5)
     assert isinstance(one, Appearance)
     np.testing.assert_array_equal(one.distances, one.distances.T)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (1024, 1024), (96, 80), (500, 37)])
+@pytest.mark.parametrize("grey", [np.uint8(37), np.uint16(255), np.float32(37.3), np.float32(1e38)])
+def test_frames_of_one_grey_value_are_blank_whatever_their_size(shape, grey):
+    assert finish(appearance(Video.from_frames(np.full((2, *shape), grey), name="v"))).blank.all()

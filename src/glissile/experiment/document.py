@@ -115,10 +115,22 @@ class Document(BaseModel):
     classes: tuple[DefectClass, ...] = Field(
         DEFAULT_CLASSES, min_length=1, title="Classes", description="What is labelled and measured"
     )
+    last_class_value: int = Field(
+        0,
+        ge=0,
+        le=255,
+        title="Last class value",
+        description="No class that was removed had a higher value in masks; none of these is given again",
+    )
     stages: dict[str, dict[str, Any]] = Field({}, title="Stages", description="Settings of each stage")
     versions: dict[str, str] = Field(
         {}, title="Versions", description="Versions of the programs that last wrote this file"
     )
+
+    @property
+    def highest_class_value(self) -> int:
+        """Highest value in masks that a class has or had: masks that are kept, backups too, may hold it."""
+        return max(self.last_class_value, *(c.value for c in self.classes))
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:

@@ -257,7 +257,12 @@ class Experiment:
         with self._changing:
             present = {name: getattr(self._document, name) for name in Document.model_fields}
             path = self.folder / _DOCUMENT
-            document = validated(Document, {**present, "versions": used_versions(), **changes}, str(path))
+            known = {
+                **present,
+                "last_class_value": self._document.highest_class_value,
+                "versions": used_versions(),
+            }
+            document = validated(Document, {**known, **changes}, str(path))
             write_document(path, document)
             self._document = document
 

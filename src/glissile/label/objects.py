@@ -1,9 +1,13 @@
 """Single objects of a mask, chosen by a click: a line, or what lies between two of them."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.graph import MCP_Geometric
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
 # So far from an object a click still means it.
@@ -30,7 +34,9 @@ def changed(mask: NDArray[np.uint8], y: float, x: float, value: int) -> NDArray[
         The mask, in which the connected piece of one class that is nearest has changed; None where there is
         none within 4 px.
     """
-    pixels = np.argwhere(mask)
+    top, left = (max(0, math.ceil(at - _REACH_PX)) for at in (y, x))
+    bottom, right = (max(0, math.floor(at + _REACH_PX) + 1) for at in (y, x))
+    pixels = np.argwhere(mask[top:bottom, left:right]) + np.array([top, left])
     if not len(pixels):
         return None
     distances = np.hypot(*(pixels - (y, x)).T)
@@ -70,11 +76,10 @@ def filled_between(mask: NDArray[np.uint8], y: float, x: float, value: int) -> N
     edges = mask == value
     inside = _enclosed(edges, row, column)
     if inside is None:
-        count, pieces = cv2.connectedComponents(edges.astype(np.uint8), connectivity=8)
-        pair = _edges_around(pieces, count, y, x)
+        pair = _edges_around(edges, y, x)
         if pair is None:
             return None
-        one, other = (_course(pieces == piece) for piece in pair)
+        one, other = (_course(pixels) for pixels in pair)
         inside = _between(one, other, mask.shape)
     result = mask.copy()
     result[inside & (mask == 0)] = value
@@ -89,36 +94,52 @@ def _enclosed(edges: NDArray[np.bool_], row: int, column: int) -> NDArray[np.boo
     return None if open_ else area
 
 
-def _edges_around(pieces: NDArray[np.int32], count: int, y: float, x: float) -> tuple[int, int] | None:
-    """Find the piece nearest to a place, and the nearest one on the other side of it."""
-    towards = {}
-    for piece in range(1, count):
-        offsets = np.argwhere(pieces == piece) - (y, x)
-        towards[piece] = offsets[np.hypot(*offsets.T).argmin()]
-    by_distance = sorted(towards, key=lambda piece: float(np.hypot(*towards[piece])))
+def _edges_around(
+    edges: NDArray[np.bool_], y: float, x: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Find the piece nearest to a place, and the nearest one on the other side of it, as pixels (n, 2)."""
+    count, pieces = cv2.connectedComponents(edges.astype(np.uint8), connectivity=8)
+    pixels = np.argwhere(edges)
+    piece_of = pieces[tuple(pixels.T)]
+    offsets = pixels - (y, x)
+    distances = np.hypot(*offsets.T)
+    least = np.full(count, np.inf)
+    np.minimum.at(least, piece_of, distances)
+    at_least = np.flatnonzero(distances == least[piece_of])
+    found, first_of = np.unique(piece_of[at_least], return_index=True)
+    towards = dict(zip(found.tolist(), offsets[at_least[first_of]], strict=True))
+    by_distance = sorted(towards, key=lambda piece: float(least[piece]))
     if not by_distance:
         return None
     first = by_distance[0]
     for other in by_distance[1:]:
         one, two = towards[first], towards[other]
-        if one @ two < _OPPOSITE * np.hypot(*one) * np.hypot(*two):
-            return first, other
+        if one @ two < _OPPOSITE * least[first] * least[other]:
+            return pixels[piece_of == first], pixels[piece_of == other]
     return None
 
 
-def _course(piece: NDArray[np.bool_]) -> NDArray[np.int_]:
-    """Pixels (n, 2) along the longest way through the skeleton of a piece, as (y, x)."""
-    skeleton = skeletonize(piece)
-    start = tuple(np.argwhere(skeleton)[0])
+def _course(pixels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Pixels (n, 2) along the longest way through the skeleton of a piece (n, 2), as (y, x)."""
+    corner = pixels.min(axis=0) - 1  # with a rim, that the skeleton does not depend on what is cut off
+    piece = np.zeros(pixels.max(axis=0) - corner + 2, bool)
+    piece[tuple((pixels - corner).T)] = True
+    nodes = np.argwhere(skeletonize(piece))
+    near = KDTree(nodes).query_pairs(1.5, output_type="ndarray")
+    steps = np.hypot(*(nodes[near[:, 0]] - nodes[near[:, 1]]).T)
+    graph = csr_array((steps, near.T), shape=(len(nodes), len(nodes)))
+    end = 0
     for _ in range(2):
-        ways = MCP_Geometric(np.where(skeleton, 1.0, np.inf))
-        lengths, _ = ways.find_costs([start])
-        end = np.unravel_index(np.where(np.isfinite(lengths), lengths, -1).argmax(), lengths.shape)
-        course, start = ways.traceback(end), tuple(end)
-    return np.asarray(course)
+        start = end
+        lengths, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+        end = int(np.where(np.isfinite(lengths), lengths, -1).argmax())
+    course = [end]
+    while course[-1] != start:
+        course.append(int(before[course[-1]]))
+    return np.asarray(nodes[course] + corner)
 
 
-def _between(one: NDArray[np.int_], other: NDArray[np.int_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _between(one: NDArray[np.intp], other: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Give the area between two courses, their ends joined without crossing."""
     straight = np.hypot(*(one[-1] - other[0])) + np.hypot(*(one[0] - other[-1]))
     crossed = np.hypot(*(one[-1] - other[-1])) + np.hypot(*(one[0] - other[0]))

@@ -15,6 +15,8 @@ _SMALL_PX = 96
 # Grey values that change over distances of this Gaussian sigma, in pixels of the copies, are illumination.
 _SLOW_PX = 6.0
 _LEAST_CONTRAST = 2.0
+# Fainter details than this part of the contrast are rounding.
+_LEAST_DETAIL = 1e-3
 # Of a longer video every second, third... frame is looked at: distances take memory by the square.
 _MOST_FRAMES = 3000
 # Frames that share less than this part of the smaller one of them cannot be compared, and count as unlike.
@@ -124,7 +126,7 @@ def appearance(video: Video) -> Steps[Appearance]:
         seen.append(there.ravel())
         yield Step(n, len(looked_at), f"Comparing frames, {n} of {len(looked_at)}")
     vectors = np.stack(details)
-    blank = np.asarray(~vectors.any(axis=1))
+    blank = np.asarray(np.abs(vectors).max(axis=1) < _LEAST_DETAIL)
     return Appearance(video.frame_numbers, looked_at, _distances(vectors, np.stack(seen)), blank)
 
 
@@ -304,10 +306,10 @@ def _explained(
         alike = min(known, key=lambda i: float(appearance.distances[chosen, i]))
         resembles, likeness = int(numbers[alike]), 1 - float(appearance.distances[chosen, alike])
         if likeness < _UNLIKE:
-            reasons.append(f"unlike any labelled frame, even {resembles}")
+            reasons.append(f"unlike any labelled frame, nearest is {resembles} ({max(likeness, 0):.0%})")
         elif not reasons:
             typical = _typical(numbers, chosen, like_it)
-            reasons.append(f"{typical}, {likeness:.0%} like labelled frame {resembles}")
+            reasons.append(f"{typical}; most like labelled frame {resembles} ({likeness:.0%})")
     elif not reasons:
         reasons.append(_typical(numbers, chosen, like_it))
     return Suggestion(

@@ -1,18 +1,16 @@
 """Labels that are proposed for a frame: carried from another one, or found by the network."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glissile.defects import class_values
 from glissile.experiment import Experiment
 from glissile.progress import Step, Steps
 from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 from glissile.workflow.models import model_folder
-from glissile.workflow.segmentation import segmentation_of, segmented_by_model
+from glissile.workflow.segmentation import of_classes, segmentation_of, segmented_by_model
 from glissile.workflow.stabilization import working_video
 
 
@@ -85,20 +83,16 @@ def network_labels(folder: Path, index: int) -> Steps[NDArray[np.uint8]]:
         number = int(video.frame_numbers[index])
         yield Step(0, 1, f"The network looks at frame {number}")
         store = segmentation_of(experiment, video)
-        known = class_values(experiment.document.classes)  # of now; the network may have others
+        known = experiment.document.classes  # of now; the network may have others
         if store is not None and index in segmented_by_model(experiment, video):
-            return _of_classes(store.read(number), known)
+            return of_classes(store.read(number), known)
         others = [i for i in range(len(video)) if i != index]
         settings = experiment.settings("segment", SegmentSettings)
         for step in segment(model_folder(experiment), video, settings, skip=others):
             if step.preview is not None and step.frame == index:
-                return _of_classes(step.preview.astype(np.uint8), known)
+                return of_classes(step.preview.astype(np.uint8), known)
             yield step
     raise AssertionError("unreachable")
-
-
-def _of_classes(mask: NDArray[np.uint8], values: Sequence[int]) -> NDArray[np.uint8]:
-    return np.where(np.isin(mask, values), mask, 0).astype(np.uint8)
 
 
 def drop_settled_proposals(experiment: Experiment) -> int:

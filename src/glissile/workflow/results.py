@@ -21,7 +21,7 @@ from glissile.progress import Step, Steps
 from glissile.quantify.measure import MeasureSettings, measure_frame, write_table
 from glissile.quantify.timeline import Timeline, check_strain_log, timeline
 from glissile.video import Video
-from glissile.workflow.segmentation import segmented_frames
+from glissile.workflow.segmentation import of_classes, segmented_frames
 from glissile.workflow.stabilization import corrections, working_video
 from glissile.workflow.videos import SETTINGS
 
@@ -70,10 +70,11 @@ def measured_row(
 ) -> dict[str, float]:
     """One row of the table: the mask (y, x) of frame `index` of `video`, measured.
 
-    `uncertainty_px` is as of `glissile.quantify.measure.measure_frame`.
+    What the network takes for a class that was removed is background. `uncertainty_px` is as of
+    `glissile.quantify.measure.measure_frame`.
     """
     return measure_frame(
-        mask,
+        of_classes(mask, classes),
         classes,
         frame=int(video.frame_numbers[index]),
         time_s=float(along.times_s[index]),
@@ -251,7 +252,7 @@ def _overlay_video(
     pictures = (
         overlay_frame(
             video.frame(index),
-            kept.read(int(video.frame_numbers[index])),
+            of_classes(kept.read(int(video.frame_numbers[index])), classes),
             classes,
             nm_per_pixel=video.nm_per_pixel,
             caption=frame_caption(time_s=float(along.times_s[index]), strain=along.strain_at(index)),

@@ -1,10 +1,13 @@
 """The masks of an experiment: predicted, and kept as they come."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from glissile.defects import DefectClass, class_values
 from glissile.experiment import Experiment, MaskStore
 from glissile.experiment.area_uncertainty import write_area_uncertainty
 from glissile.io.checkpoint import read_card
@@ -55,6 +58,17 @@ def _place(video: Video) -> dict[str, dict[str, list[Any]]]:
     if video.valid_px is not None:
         place["valid_px"] = dict(zip(numbers, video.valid_px.tolist(), strict=True))
     return place
+
+
+def of_classes(mask: NDArray[np.uint8], classes: Sequence[DefectClass]) -> NDArray[np.uint8]:
+    """Give a mask (y, x) of a network as it is without classes that it has learned and that were removed.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x)
+        Background wherever `mask` has the value of none of `classes`.
+    """
+    return np.where(np.isin(mask, class_values(classes)), mask, 0).astype(np.uint8)
 
 
 def is_segmented(experiment: Experiment, video: Video) -> bool:

@@ -157,19 +157,22 @@ def suggest(experiment: Experiment, *, count: int = 8) -> Steps[tuple[Suggestion
     return suggest_from(experiment, looks, count=count)
 
 
-def suggested(experiment: Experiment) -> tuple[Suggestion, ...]:
-    """Give those of the kept suggestions that the working video shows and that are not labelled or left out.
+def suggested(experiment: Experiment, video: Video) -> tuple[Suggestion, ...]:
+    """Give those of the kept suggestions that are not labelled or left out.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The study.
+    video : Video
+        Its working video, whose frames alone are given.
 
     Raises
     ------
     InputError
-        If they were edited to something impossible, the video was moved or cannot be read, or the labels are
-        of another video.
+        If they were edited to something impossible, or the labels are of another video.
     """
     kept = experiment.settings(_SUGGESTED, KeptSuggestions)
-    if not kept.frames:
-        return ()
-    video = working_video(experiment)
     labelled = set(_labelled(experiment, video))
     at = [(video.index_of(s.frame), s) for s in kept.frames if s.frame not in kept.left_out]
     return tuple(
@@ -192,19 +195,16 @@ def leave_out_of_suggestions(experiment: Experiment, frame_number: int) -> None:
     experiment.save_settings(_SUGGESTED, kept.model_copy(update={"left_out": left_out}))
 
 
-def left_out_of_suggestions(experiment: Experiment) -> tuple[int, ...]:
-    """List the indices along t of the frames of the working video that are never suggested.
+def left_out_of_suggestions(experiment: Experiment, video: Video) -> tuple[int, ...]:
+    """List the indices along t of the frames of `video` that are never suggested.
 
     Raises
     ------
     InputError
-        If they were edited to something impossible, or the video was moved or cannot be read.
+        If they were edited to something impossible.
     """
     left_out = experiment.settings(_SUGGESTED, KeptSuggestions).left_out
-    if not left_out:
-        return ()
-    numbers = working_video(experiment).frame_numbers
-    return tuple(int(i) for i in np.flatnonzero(np.isin(numbers, left_out)))
+    return tuple(int(i) for i in np.flatnonzero(np.isin(video.frame_numbers, left_out)))
 
 
 def _labelled(experiment: Experiment, video: Video) -> tuple[int, ...]:

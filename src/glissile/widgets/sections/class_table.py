@@ -58,6 +58,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def __init__(self) -> None:
         super().__init__()
         self._classes: tuple[DefectClass, ...] = ()
+        self._highest_value = 0
         self._group = QButtonGroup(self)
         self._group.idClicked.connect(self.chosen)
         outer = QVBoxLayout(self)
@@ -84,9 +85,18 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """Return the classes as shown."""
         return self._classes
 
-    def set_value(self, classes: Sequence[DefectClass]) -> None:
-        """Show `classes`, in order of their values."""
+    def set_value(self, classes: Sequence[DefectClass], highest_value: int) -> None:
+        """Show classes.
+
+        Parameters
+        ----------
+        classes : sequence of DefectClass
+            In order of their values.
+        highest_value : int
+            Highest mask value that a class has or had; a further class gets the one after it.
+        """
         self._classes = tuple(classes)
+        self._highest_value = highest_value
         chosen = self._group.checkedId()
         for key in self._group.buttons():
             self._group.removeButton(key)  # else it is found by its number until Qt deletes it
@@ -97,7 +107,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self._add_row(row, defect)
         values = [c.value for c in self._classes]
         self.choose(chosen if chosen in values else values[-1] if chosen > 0 else values[0])
-        full = any(c.value == _LARGEST_VALUE for c in self._classes)
+        full = highest_value >= _LARGEST_VALUE
         self.add.setEnabled(not full)
         self.add.setToolTip(f"The masks hold no class after {_LARGEST_VALUE}" if full else "")
 
@@ -189,7 +199,7 @@ class ClassTable(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._edit((*self._classes[:row], changed, *self._classes[row + 1 :]))
 
     def _add(self) -> None:
-        value = 1 + max(c.value for c in self._classes)
+        value = 1 + self._highest_value
         used = {c.color for c in self._classes}
         generated = QColor.fromHsvF((_FIRST_HUE + _HUE_STEP * value) % 1, 0.6, 0.9).name()
         color = next((c for c in _FURTHER_COLORS if c not in used), generated)

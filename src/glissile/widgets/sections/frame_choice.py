@@ -143,11 +143,11 @@ class FrameChoice(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.refresh()
 
     def _take_kept(self) -> None:
-        assert self._bench.study is not None
-        experiment = self._bench.study.experiment
+        study = self._bench.study
+        assert study is not None
         try:
-            found = workflow.suggested(experiment)
-            self._left_out = frozenset(workflow.left_out_of_suggestions(experiment))
+            found = workflow.suggested(study.experiment, study.video)
+            self._left_out = frozenset(workflow.left_out_of_suggestions(study.experiment, study.video))
         except InputError as error:  # of a file that was edited by hand
             show_error(str(error))
         else:

@@ -1,26 +1,21 @@
 """Section 3: painted masks of some frames."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QHBoxLayout,
-    QHeaderView,
     QMessageBox,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
 )
 
 from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.label.tracing import PenSettings
-from glissile.quantify.measure import area_counts
 from glissile.widgets import _study
 from glissile.widgets._bench import Bench
 from glissile.widgets.sections.class_table import LARGEST_KEY, ClassTable
@@ -28,15 +23,10 @@ from glissile.widgets.sections.compare_labels import CompareLabelsDialog
 from glissile.widgets.sections.export_labels import ask_and_export
 from glissile.widgets.sections.frame_choice import FrameChoice
 from glissile.widgets.sections.import_labels import ImportLabelsDialog, imported_text
+from glissile.widgets.sections.label_table import LabelTable
 from glissile.widgets.sections.label_tools import LabelTools
 from glissile.widgets.sections.proposals import Proposals
 from glissile.widgets.sections.section import Section
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_TABLE_HEIGHT_PX = 150
-_LEAST_COLUMN_PX = 60  # of many classes, those that find no room are scrolled to
 
 
 class LabelSection(Section):
@@ -53,7 +43,6 @@ class LabelSection(Section):
         self._keys: list[str] = []
         self._pens = PenSettings()
         self._hidden: frozenset[int] = frozenset()  # classes by their mask values
-        self._counts: dict[int, Mapping[str, int]] = {}  # by index along t, pixels by class key
         self.classes = ClassTable()
         self.classes.value_changed.connect(self._set_classes)
         self.classes.chosen.connect(self._paint_with)
@@ -67,17 +56,8 @@ class LabelSection(Section):
         self.frames.changed.connect(self._show_emptiable)
         for part in (self.tools, self.frames, self.proposals):
             self.settings_layout.addWidget(part)
-        self.table = QTableWidget(0, 1)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setHighlightSections(False)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.horizontalHeader().setMinimumSectionSize(_LEAST_COLUMN_PX)
-        self.table.setFixedHeight(_TABLE_HEIGHT_PX)
-        self.table.setToolTip("Labelled frames, with the pixels of each class; click one to look at it")
-        self.table.cellClicked.connect(self._go_to_row)
+        self.table = LabelTable()
+        self.table.chosen.connect(bench.display.go_to_working)
         self.results.addWidget(self.table)
         self.empty = QPushButton("No defects here")
         self.empty.setToolTip("Counts the frame as labelled although nothing is painted on it")
@@ -106,10 +86,10 @@ class LabelSection(Section):
     def study_changed(self) -> None:
         """Take over the labels of the study."""
         study, keeper = self._bench.study, self._bench.keeper
-        self._keys, self._counts, self._hidden = [], {}, frozenset()
+        self._keys, self._hidden = [], frozenset()
         self._pens = PenSettings()
         if study is None or keeper is None:
-            self.table.setRowCount(0)
+            self.table.show_labels(None, (), ())
             return
         try:
             self._pens = study.experiment.settings("label", PenSettings)
@@ -117,13 +97,11 @@ class LabelSection(Section):
             show_error(str(error))
         self.classes.set_pens(self._pens)
         self.classes.set_hidden(self._hidden)
-        for index in keeper.labelled:
-            self._recount(index)
-        keeper.saved.connect(self._on_saved)
+        keeper.saved.connect(self.table.renew)
         keeper.layer.events.selected_label.connect(self._on_selected_label)
         self._on_selected_label()
         self._show_classes(study.experiment.document.classes)
-        self._fill_table()
+        self._show_frame()
 
     def start(self) -> None:
         """Paint on the Labels layer."""
@@ -141,6 +119,9 @@ class LabelSection(Section):
         assert self._bench.study is not None
         self.classes.set_value(classes, self._bench.study.experiment.document.highest_class_value)
         self._bind_keys(classes)
+        numbers = self._bench.study.video.frame_numbers.tolist()
+        self.table.show_labels(self._bench.keeper, numbers, classes)
+        self._show_removable()
 
     def _bind_keys(self, classes: tuple[DefectClass, ...]) -> None:
         """Bind the number keys of `classes` on the layer, so that they end with it."""
@@ -168,13 +149,10 @@ class LabelSection(Section):
     def _set_classes(self, classes: tuple[DefectClass, ...]) -> None:
         self._bench.set_classes(classes)
         self._bench.display.set_classes(classes, self._hidden)
-        if self._bench.keeper is not None:
-            for index in self._bench.keeper.labelled:
-                self._recount(index)
-            if self._bench.keeper.layer.selected_label not in {0, *(c.value for c in classes)}:
-                self._bench.keeper.layer.selected_label = classes[-1].value
+        keeper = self._bench.keeper
+        if keeper is not None and keeper.layer.selected_label not in {0, *(c.value for c in classes)}:
+            keeper.layer.selected_label = classes[-1].value
         self._show_classes(classes)
-        self._fill_table()
 
     def _show_class(self, value: int, shown: bool) -> None:
         """Show a class on the video, or hide it."""
@@ -225,72 +203,26 @@ class LabelSection(Section):
             if value:  # the eraser keeps its own size
                 self._bench.keeper.layer.brush_size = self._pens.width_px(value)
 
-    def _recount(self, index: int) -> None:
-        """Count the pixels of frame `index` again."""
-        study, keeper = self._bench.study, self._bench.keeper
-        if study is None or keeper is None:
-            return
-        self._counts.pop(index, None)
-        if index in keeper.labelled:
-            try:
-                found = area_counts(keeper.mask(index), study.experiment.document.classes)
-            except InputError:  # a value of no class; the overlay shows it in a colour of its own
-                found = {}
-            self._counts[index] = found
-
-    def _on_saved(self, index: int) -> None:
-        self._recount(index)
-        self._fill_table()
-
     def _show_removable(self) -> None:
         """Let a class go where no work may come upon it."""
         study = self._bench.study
         if study is not None:
             self.classes.set_removable(self._bench.state.running is None and not study.experiment.read_only)
 
-    def _fill_table(self) -> None:
-        study = self._bench.study
-        if study is None:
-            return
-        classes = study.experiment.document.classes
-        counts = sorted(self._counts.items())
-        self._show_removable()
-        self.table.setColumnCount(1 + len(classes))
-        self.table.setHorizontalHeaderLabels(["frame", *(c.name for c in classes)])
-        self.table.setRowCount(len(counts))
-        for row, (index, pixels) in enumerate(counts):
-            number = QTableWidgetItem(str(study.video.frame_numbers[index]))
-            number.setData(256, index)  # Qt.ItemDataRole.UserRole
-            self.table.setItem(row, 0, number)
-            for column, defect in enumerate(classes, start=1):
-                self.table.setItem(row, column, QTableWidgetItem(str(pixels.get(defect.key, "?"))))
-        self._show_frame()
-
     def _show_emptiable(self) -> None:
         """Let a frame be marked as free of defects where nothing is proposed for it."""
         keeper, shown = self._bench.keeper, self._bench.display.working_index()
-        free = keeper is not None and shown is not None and not keeper.mask(shown).any()
+        free = keeper is not None and shown is not None and not keeper.painted(shown)
         self.empty.setEnabled(self.clear.isEnabled() and free)
 
     def _show_frame(self, index: int = 0) -> None:
         self._show_emptiable()
-        shown = self._bench.display.working_index()
-        rows = [row for row in range(self.table.rowCount()) if self._index_of_row(row) == shown]
-        if rows:
-            self.table.selectRow(rows[0])
-        else:
-            self.table.clearSelection()
-
-    def _index_of_row(self, row: int) -> int:
-        return int(self.table.item(row, 0).data(256))
-
-    def _go_to_row(self, row: int) -> None:
-        self._bench.display.go_to_working(self._index_of_row(row))
+        self.table.select_frame(self._bench.display.working_index())
 
     def _mark(self) -> None:
         index = self._bench.display.working_index()
         keeper = self._bench.keeper
-        if keeper is not None and index is not None and not keeper.mask(index).any():
+        if keeper is not None and index is not None and not keeper.painted(index):
             keeper.mark(index)
 
     def _clear(self) -> None:
