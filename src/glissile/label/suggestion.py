@@ -15,8 +15,8 @@ _SMALL_PX = 96
 # Grey values that change over distances of this Gaussian sigma, in pixels of the copies, are illumination.
 _SLOW_PX = 6.0
 _LEAST_CONTRAST = 2.0
-# Fainter details than this part of the contrast are rounding.
-_LEAST_DETAIL = 1e-3
+# Grey values that differ by less than this part of the largest are one and the same, but for rounding.
+_LEAST_RANGE = 1e-5
 # Of a longer video every second, third... frame is looked at: distances take memory by the square.
 _MOST_FRAMES = 3000
 # Frames that share less than this part of the smaller one of them cannot be compared, and count as unlike.
@@ -126,7 +126,7 @@ def appearance(video: Video) -> Steps[Appearance]:
         seen.append(there.ravel())
         yield Step(n, len(looked_at), f"Comparing frames, {n} of {len(looked_at)}")
     vectors = np.stack(details)
-    blank = np.asarray(np.abs(vectors).max(axis=1) < _LEAST_DETAIL)
+    blank = np.asarray(~vectors.any(axis=1))
     return Appearance(video.frame_numbers, looked_at, _distances(vectors, np.stack(seen)), blank)
 
 
@@ -211,7 +211,10 @@ def _details(
     grey[valid], known[valid] = np.where(finite, part, 0), finite
     small, share = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (grey, known))
     seen = share > 0.5
-    even = stretched(np.where(seen, small / np.maximum(share, 0.5), np.nan))
+    level = np.where(seen, small / np.maximum(share, 0.5), np.nan)
+    if not seen.any() or np.nanmax(level) - np.nanmin(level) <= _LEAST_RANGE * np.nanmax(np.abs(level)):
+        return np.zeros_like(small), seen
+    even = stretched(level)
     weight = seen.astype(np.float32)
     around = np.maximum(_slow(weight), 1e-6)
     detail = weight * (even - _slow(even) / around)
