@@ -6,7 +6,7 @@ import pytest
 from skimage.morphology import skeletonize
 
 from glissile.label import objects
-from glissile.label.objects import changed, filled_between
+from glissile.label.objects import brought, changed, filled_between
 
 SIZE = 60
 
@@ -165,3 +165,16 @@ def test_the_second_edge_is_the_nearest_on_the_other_side(seed):
     ends = [np.rint(place + d).astype(int)[::-1].tolist() for d in (first, opposite[0])]
     cv2.line(line, *ends, 1)
     np.testing.assert_array_equal(found, mask | line)
+
+
+def test_an_object_of_another_frame_is_brought_where_nothing_is_painted():
+    other = scene()
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[20:25] = 2
+    found = brought(mask, other, 40, 13)
+    assert (found[5:20, 9:12] == 1).all()
+    assert (found[25:50, 9:12] == 1).all()
+    assert (found[20:25] == 2).all()
+    assert np.count_nonzero(found) == np.count_nonzero(mask) + np.count_nonzero(other[5:50, 9:12]) - 5 * 3
+    assert brought(mask, other, 30, 50) is None
+    np.testing.assert_array_equal(brought(found, other, 40, 10), found)

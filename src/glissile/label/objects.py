@@ -34,20 +34,36 @@ def changed(mask: NDArray[np.uint8], y: float, x: float, value: int) -> NDArray[
         The mask, in which the connected piece of one class that is nearest has changed; None where there is
         none within 4 px.
     """
-    top, left = (max(0, math.ceil(at - _REACH_PX)) for at in (y, x))
-    bottom, right = (max(0, math.floor(at + _REACH_PX) + 1) for at in (y, x))
-    pixels = np.argwhere(mask[top:bottom, left:right]) + np.array([top, left])
-    if not len(pixels):
+    piece = _piece(mask, y, x)
+    if piece is None:
         return None
-    distances = np.hypot(*(pixels - (y, x)).T)
-    nearest = int(distances.argmin())
-    if distances[nearest] > _REACH_PX:
-        return None
-    row, column = pixels[nearest]
-    _, pieces = cv2.connectedComponents((mask == mask[row, column]).astype(np.uint8), connectivity=8)
     result = mask.copy()
-    result[pieces == pieces[row, column]] = value
+    result[piece] = value
     return result
+
+
+def brought(
+    mask: NDArray[np.uint8], other: NDArray[np.uint8], y: float, x: float
+) -> NDArray[np.uint8] | None:
+    """Bring an object of another frame to the same place of this one.
+
+    Parameters
+    ----------
+    mask, other : ndarray of uint8, shape (y, x)
+        Class values of this frame and of the other one.
+    y, x : float
+        Place of the object in the other frame, in pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y, x), or None
+        `mask` with the connected piece of one class of `other` that is nearest, where nothing was painted;
+        None where there is none within 4 px.
+    """
+    piece = _piece(other, y, x)
+    if piece is None:
+        return None
+    return np.where(piece & (mask == 0), other, mask).astype(np.uint8)
 
 
 def filled_between(mask: NDArray[np.uint8], y: float, x: float, value: int) -> NDArray[np.uint8] | None:
@@ -84,6 +100,22 @@ def filled_between(mask: NDArray[np.uint8], y: float, x: float, value: int) -> N
     result = mask.copy()
     result[inside & (mask == 0)] = value
     return result
+
+
+def _piece(mask: NDArray[np.uint8], y: float, x: float) -> NDArray[np.bool_] | None:
+    """Find the connected piece of one class that is nearest to a place; None where none is near."""
+    top, left = (max(0, math.ceil(at - _REACH_PX)) for at in (y, x))
+    bottom, right = (max(0, math.floor(at + _REACH_PX) + 1) for at in (y, x))
+    pixels = np.argwhere(mask[top:bottom, left:right]) + np.array([top, left])
+    if not len(pixels):
+        return None
+    distances = np.hypot(*(pixels - (y, x)).T)
+    nearest = int(distances.argmin())
+    if distances[nearest] > _REACH_PX:
+        return None
+    row, column = pixels[nearest]
+    _, pieces = cv2.connectedComponents((mask == mask[row, column]).astype(np.uint8), connectivity=8)
+    return np.asarray(pieces == pieces[row, column])
 
 
 def _enclosed(edges: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_] | None:
