@@ -1,5 +1,6 @@
 """`glissile labels`: its help fits a terminal."""
 
+import json
 import re
 
 import numpy as np
@@ -85,6 +86,57 @@ def test_an_export_says_what_it_takes_the_place_of_and_what_it_does_not(annotato
         "export", annotators / "first", target, "--format", "gif"
     )
     assert "would be lost" in refused("export", annotators / "first", annotators / "video.tif")
+
+
+def test_nothing_is_written_into_an_experiment(annotators):
+    first, second = (annotators / f"{name}.glissile" for name in ("first", "second"))
+    for target in (first / "labels.zarr" / "zarr.json", second / "a.json", first / "new"):
+        assert "is of the experiment" in refused("export", first, target)
+    assert "is of the experiment first" in refused(
+        "compare", first, second, "--output", first / "experiment.csv"
+    )
+    assert not (first / "experiment.csv").exists()
+    with Experiment.open(first, read_only=True) as opened:
+        assert opened.labels_or_none().frames == (1, 4, 6)
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out.png"])
+def test_no_folder_is_made_that_is_called_like_a_file(annotators, target):
+    assert "is written as a folder" in refused("export", annotators / "first", annotators / target)
+    assert not (annotators / target).exists()
+
+
+def test_the_folder_one_is_in_is_no_target(annotators, monkeypatch):
+    (annotators / "empty").mkdir()
+    monkeypatch.chdir(annotators / "empty")
+    assert "is the folder you are in" in refused("export", annotators / "first", ".")
+
+
+def test_labels_of_another_video_are_said_to_be_so(annotators):
+    frames = np.full((8, 40, 50), 9, np.uint8)
+    tifffile.imwrite(annotators / "other.tif", frames, photometric="minisblack")
+    with workflow.create(annotators / "other.tif", annotators / "third") as experiment:
+        experiment.labels().write(4, np.eye(40, 50, dtype=np.uint8))
+        experiment.labels().write(5, np.eye(40, 50, dtype=np.uint8))
+    said = "third.glissile is an experiment on another video"
+    assert said in done("compare", annotators / "first", annotators / "third")
+    assert said in done("import", annotators / "first", annotators / "third")
+    assert "another video" not in done("compare", annotators / "first", annotators / "second")
+
+
+def test_names_from_elsewhere_are_printed_without_what_moves_the_cursor(annotators):
+    image = {"id": 1, "file_name": "\x1b[31mred\x1b[0m_9999.png", "height": 40, "width": 50}
+    square = {"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}
+    content = {"images": [image], "annotations": [square], "categories": [{"id": 1, "name": "dislocation"}]}
+    (annotators / "a.json").write_text(json.dumps(content))
+    out = done("import", annotators / "first", annotators / "a.json")
+    assert "left out: 1 (?[31mred?[0m_9999)" in out
+
+
+def test_small_backups_have_a_size(annotators):
+    with Experiment.open(annotators / "first"):
+        pass
+    assert re.search(r"3 labelled frames  [1-9][0-9.]* KiB\n", done("backups", annotators / "first"))
 
 
 def out_of_place(text):

@@ -28,7 +28,8 @@ def import_(
 
     with Experiment.open(experiment) as opened:
         opened.require_writable()
-        console.print_import(workflow.import_labels(opened, labels, first=label_first, step=label_step))
+        steps = workflow.import_in_steps(opened, labels, first=label_first, step=label_step)
+        console.print_import(console.show("Import", steps))
 
 
 @app.command()
@@ -74,10 +75,11 @@ def compare(
     """Say how well two annotators agree, over the frames that both labelled."""
     from glissile import atomic, workflow
     from glissile.experiment import Experiment
-    from glissile.io.outputs import refuse_file
+    from glissile.io.outputs import refuse_file, refuse_in_experiment
 
     if output is not None:
         refuse_file(output, ".csv", other)
+        refuse_in_experiment(output)
     with Experiment.open(experiment, read_only=True) as opened:
         steps = workflow.compare_labels(opened, other, first=label_first, step=label_step)
         found = console.show("Compare", steps)

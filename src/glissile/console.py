@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glissile.progress import Step, Steps, finish
+from glissile.table_text import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,10 +176,10 @@ def print_scores(
     columns = [width for width, _ in _SCORES.values()]
     print(_line("", [f"{title:>{width}}" for title, width in zip(titles, columns, strict=True)]))
     for key, found in scores.items():
-        cells = [f"{_cell(found.get(name), form):>{width}}" for name, (width, form) in _SCORES.items()]
+        cells = [f"{written(found.get(name), form):>{width}}" for name, (width, form) in _SCORES.items()]
         print(_line(key, cells))
     if mean_dice is not None:
-        print(f"  mean Dice with background: {_cell(mean_dice, '.3f')}")
+        print(f"  mean Dice with background: {written(mean_dice, '.3f')}")
 
 
 def print_cross_validation(found: "CrossValidation") -> None:
@@ -210,7 +211,7 @@ def _line(key: str, cells: Sequence[str]) -> str:
 
 
 def _spread(value: "Spread", form: str) -> str:
-    return f"{_cell(value.mean, form)} ± {_cell(value.deviation, form)}"
+    return f"{written(value.mean, form)} ± {written(value.deviation, form)}"
 
 
 def print_models(models: "Sequence[ComparedModel]") -> None:
@@ -222,7 +223,7 @@ def print_models(models: "Sequence[ComparedModel]") -> None:
         for key, found in model.scores.items():
             copied = model.copied.get(key, {})
             cells = (
-                f"{title} {_cell(found.get(name), form)} (copied {_cell(copied.get(name), form)})"
+                f"{title} {written(found.get(name), form)} (copied {written(copied.get(name), form)})"
                 for title, name, form in _COMPARED
             )
             print(f"    {key.replace('_', ' ')}: {', '.join(cells)}")
@@ -247,12 +248,10 @@ def _history(model: "ComparedModel") -> str:
     return ", ".join(said)
 
 
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None or value != value else format(value, form)
-
-
 def print_import(taken: "ImportedLabels") -> None:
     """Print what became of a folder of labels."""
+    from glissile.io.class_names import shown
+
     print(f"labelled frames taken over: {len(taken.frames)}")
     if taken.left_out:
         print(f"of these outside the frames that are kept, and so of no use: {taken.left_out}")
@@ -266,7 +265,9 @@ def print_import(taken: "ImportedLabels") -> None:
     ):
         if stems:
             more = ", ..." if len(stems) > 5 else ""
-            print(f"labels {what}, left out: {len(stems)} ({', '.join(stems[:5])}{more})")
+            print(f"labels {what}, left out: {len(stems)} ({', '.join(map(shown, stems[:5]))}{more})")
+    if taken.other_video:
+        print(f"{taken.other_video}; take these labels out again unless both videos have the same frames")
     if taken.doubt:
         print(
             f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, take these labels out "
@@ -286,7 +287,11 @@ def print_backups(backups: "Sequence[Backup]") -> None:
         else:
             when = f"{backup.made_at.astimezone():%Y-%m-%d %H:%M:%S}"
             frames = counted(len(backup.frames), "labelled frame")
-            print(f"{backup.name}  {when}  {frames}  {backup.n_bytes / 2**20:.1f} MiB")
+            print(f"{backup.name}  {when}  {frames}  {_size(backup.n_bytes)}")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:.1f} KiB"
 
 
 def print_restored(restored: "RestoredLabels") -> None:
@@ -333,17 +338,9 @@ def print_comparison(found: "Comparison") -> None:
     for which, frames in (("first", found.only_first), ("second", found.only_second)):
         if frames:
             print(f"labelled by the {which} only, and not compared: {counted(len(frames), 'frame')}")
+    print_if_any(found.other_video)
     widths = (7, 7, 9, 8)
-    titles = ("kappa", "F", f"F ({found.tolerance_px:g} px)", "length")
-    print(_line("", [f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)]))
-    for key, agreed in found.pooled.items():
-        score = agreed.score
-        cells = (
-            _cell(agreed.kappa, ".3f"),
-            _cell(score.f, ".3f"),
-            _cell(score.tolerant_f, ".3f"),
-            _cell(score.length_error, "+.1%"),
-        )
+    for key, cells in (("", found.titles()), *((key, found.cells(key)) for key in found.pooled)):
         print(_line(key, [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]))
     worst = [frame for frame in found.frames_by_disagreement if found.disagreement[frame] > 0][:_MOST_FRAMES]
     if worst:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 EXPERIMENT_SUFFIX = ".glissile"
+EXPERIMENT_DOCUMENT = "experiment.toml"
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 LOSSLESS_SUFFIXES = TIFF_SUFFIXES | {".png"}
 IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | {".jpg", ".jpeg"}

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tifffile
 from idling import idle
 from qtpy.QtCore import QObject, QTimer
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QMessageBox, QPushButton, QToolButton
 
 from glissile import workflow
@@ -127,8 +129,26 @@ def test_opening_it_again_resumes(opened, viewer, video_path, qtbot):
     idle(second, qtbot)
     assert second.bench.keeper.labelled == (4,)
     assert (second.bench.keeper.mask(4) == 2).any()
-    assert second.sections["label"].table.rowCount() == 1
+    assert second.sections["label"].table.model().rowCount() == 1
     second.bench.close()
+
+
+def test_what_is_open_is_not_opened_again_and_stays_writable(opened, video_path, said, monkeypatch):
+    study = opened.bench.study
+    monkeypatch.chdir(video_path.parent)
+    folder = study.experiment.folder
+    for call, path in (
+        (opened.bench.open_video, video_path),
+        (opened.bench.open_video, Path(video_path.name)),
+        (opened.bench.open_folder, folder),
+        (opened.bench.open_folder, folder / ".." / folder.name),
+    ):
+        call(path)
+        assert opened.bench.state.running is None
+        assert said.pop() == f"{folder.name} is open already"
+    assert opened.bench.study is study
+    paint(opened, 4)
+    assert set(labels_on_disk(opened)) == {4}
 
 
 def test_bad_video_changes_nothing(dock, viewer, tmp_path, qtbot, said):
@@ -221,6 +241,53 @@ def test_labels_that_cannot_be_saved_hold_up_what_would_drop_them(opened, qtbot,
         qtbot.waitUntil(lambda: sum("frame 3 could not be saved" in message for message in said) == 3)
 
 
+@pytest.mark.parametrize("lose", [False, True])
+def test_the_window_closes_over_labels_that_cannot_be_saved_only_once_that_is_agreed(
+    opened, viewer, qtbot, monkeypatch, lose
+):
+    asked = []
+    answer = QMessageBox.StandardButton.Yes if lose else QMessageBox.StandardButton.No
+
+    def question(parent, title, text, buttons, default):
+        asked.append((text, default))
+        return answer
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    with monkeypatch.context() as patched:
+        patched.setattr(_label_writer.annotations, "write_label", full_disk)
+        for index in (3, 5):
+            paint(opened, index)
+            event = QCloseEvent()
+            assert opened.eventFilter(opened.window(), event) is not lose
+            assert event.isAccepted() is lose
+        if not lose:
+            assert not opened.window().close()
+            assert asked.pop() == asked[-1]
+    assert asked == [
+        (
+            f"The labels of {which} cannot be saved: no space left on device. Close all the same, and lose "
+            "them?",
+            QMessageBox.StandardButton.No,
+        )
+        for which in ("frame 3", "2 frames")
+    ]
+    event = QCloseEvent()
+    assert not opened.eventFilter(opened.window(), event)
+    assert len(asked) == 2
+    assert set(labels_on_disk(opened)) == {3, 5}
+
+
+def test_what_is_known_of_many_labels_is_told_at_once(opened, qtbot):
+    told = []
+    opened.bench.facts_changed.connect(lambda: told.append(opened.bench.facts().labelled))
+    given = np.zeros((T, Y, X), np.uint8)
+    given[:, 5:9, 5:9] = 1
+    opened.bench.keeper.layer.data = given
+    qtbot.waitUntil(lambda: bool(told) and told[-1] == T and not opened.bench.keeper.saving)
+    assert len(told) < T / 2
+    qtbot.waitUntil(lambda: opened.sections["label"].table.model().rowCount() == T)
+
+
 def test_labels_that_cannot_be_saved_hold_up_an_import(opened, qtbot, said, tmp_path, monkeypatch):
     write_mask(tmp_path / "masks" / "5.png", np.ones((Y, X), np.uint8))
     with monkeypatch.context() as patched:
@@ -305,10 +372,12 @@ def test_list_of_labelled_frames_leads_to_them(opened, qtbot):
         paint(opened, index)
     opened.bench.keeper.flush()
     table = opened.sections["label"].table
-    qtbot.waitUntil(lambda: table.rowCount() == 2)
-    table.cellClicked.emit(0, 0)
+    model = table.model()
+    qtbot.waitUntil(lambda: model.rowCount() == 2)
+    assert [model.data(model.index(row, 0)) for row in range(2)] == ["2", "9"]
+    table.clicked.emit(model.index(0, 0))
     assert opened.bench.display.index() == 2
-    assert [table.item(row, 0).text() for row in range(2)] == ["2", "9"]
+    assert [place.row() for place in table.selectionModel().selectedRows()] == [0]
 
 
 def test_labels_stay_on_the_source_when_the_trim_changes(opened, qtbot, said):
@@ -1028,7 +1097,9 @@ def test_the_window_is_painted_only_once_all_layers_are_exchanged(opened, video_
 
     for name in ("show", "clear"):
         monkeypatch.setattr(display, name, watched(getattr(display, name)))
-    opened.bench.open_video(video_path)
+    other = video_path.with_name("other.tif")
+    tifffile.imwrite(other, np.zeros((5, Y, X), np.uint8))
+    opened.bench.open_video(other)
     idle(opened, qtbot)
     assert painted == [False, False]
     assert opened.window().updatesEnabled()

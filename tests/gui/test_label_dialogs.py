@@ -1,5 +1,7 @@
 """Labels imported, exported and compared in a real napari."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -11,7 +13,7 @@ from glissile.defects import DEFAULT_CLASSES
 from glissile.io.label_formats import FORMATS, read_labels
 from glissile.video import Trim
 from glissile.widgets.sections import compare_labels, export_labels
-from glissile.widgets.sections.compare_labels import CompareLabelsDialog
+from glissile.widgets.sections.compare_labels import CompareLabelsDialog, compared_text
 from glissile.widgets.sections.export_labels import ExportLabelsDialog
 from glissile.widgets.sections.import_labels import ImportLabelsDialog, imported_text
 
@@ -93,6 +95,8 @@ def test_all_that_became_of_an_import_is_said():
     ):
         assert part in text
     assert imported_text(workflow.ImportedLabels((1,), 0, (), (), 0)) == "1 labelled frames imported"
+    other = workflow.ImportedLabels((1,), 0, (), (), 0, other_video="b is an experiment on another video")
+    assert imported_text(other).endswith(". Mind: b is an experiment on another video")
 
 
 def test_the_name_of_an_export_follows_the_format_and_says_what_is_in_its_way(parent, tmp_path):
@@ -114,6 +118,37 @@ def test_the_name_of_an_export_follows_the_format_and_says_what_is_in_its_way(pa
     assert dialog.export.isEnabled()
     assert dialog.note.text() == "The file that is there is replaced."
     dialog.target.setText(str(tmp_path / "a.txt"))
+    assert not dialog.export.isEnabled()
+
+
+def test_a_suffix_that_fits_stays_as_it_was_given(parent, tmp_path, monkeypatch):
+    dialog = ExportLabelsDialog(tmp_path / "a.glissile", parent)
+    formats = {kind.name: index for index, kind in enumerate(FORMATS)}
+    for kind, chosen, expected in (
+        ("stack", "x.tiff", "x.tiff"),
+        ("stack", "x.TIF", "x.TIF"),
+        ("stack", "x", "x.tif"),
+        ("zarr", "x.zarr", "x.zarr"),
+        ("coco", "x.tif", "x.tif.json"),
+    ):
+        dialog.format.setCurrentIndex(formats[kind])
+        monkeypatch.setattr(
+            export_labels.QFileDialog, "getSaveFileName", lambda *given, at=chosen: (str(tmp_path / at), "")
+        )
+        dialog._choose()
+        assert dialog.value()[0] == tmp_path / expected
+    dialog.format.setCurrentIndex(formats["stack"])
+    dialog.target.setText(str(tmp_path / "x.tiff"))
+    dialog.format.setCurrentIndex(formats["coco"])
+    assert dialog.value()[0] == tmp_path / "x.json"
+
+
+def test_nothing_is_exported_into_an_experiment(parent, tmp_path):
+    dialog = ExportLabelsDialog(tmp_path / "a.glissile", parent)
+    dialog.target.setText(str(tmp_path / "a.glissile" / "labels.zarr" / "new"))
+    assert not dialog.export.isEnabled()
+    assert "is of the experiment a.glissile" in dialog.note.text()
+    dialog.target.setText(str(tmp_path / "out.csv"))
     assert not dialog.export.isEnabled()
 
 
@@ -163,6 +198,13 @@ def test_two_annotators_are_compared(compared):
     assert cells[0][2:] == ["0.500", "0.500", "+0.0%"]
     assert cells[1] == ["stacking fault", "-", "-", "-", "-"]
     assert compared.compare.isEnabled()
+
+
+def test_a_comparison_with_another_video_is_said_to_be_one(compared):
+    found = compared._compared
+    assert "Mind" not in compared_text(found)
+    other = replace(found, other_video="b is an experiment on another video")
+    assert compared_text(other).endswith(". Mind: b is an experiment on another video")
 
 
 def test_a_frame_is_gone_to_and_differences_are_asked_for(compared, qtbot):

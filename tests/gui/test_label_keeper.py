@@ -2,10 +2,12 @@
 
 import errno
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from mousing import press_key
 from qtpy.QtCore import QObject
 
 from glissile import atomic
@@ -297,6 +299,111 @@ def test_nothing_is_taken_over_where_the_labels_can_only_be_read(desk, said):
     desk.layer.data = desk.layer.data  # to have it drawn again
     desk.keeper.save()
     assert not desk.layer.editable
+
+
+class Unreadable:
+    """An array whose frames from 3 on cannot be read."""
+
+    dtype, ndim, shape, size = np.dtype(np.uint8), 3, (T, Y, X), T * Y * X
+
+    def __len__(self):
+        return T
+
+    def __getitem__(self, key):
+        first = key[0] if isinstance(key, tuple) else key
+        if isinstance(first, int | np.integer) and first >= 3:
+            raise OSError("the disk is gone")
+        return np.full(self.shape, 2, np.uint8)[key]
+
+
+def test_an_array_that_cannot_be_read_to_its_end_changes_nothing(desk, said):
+    desk.stroke(1, 10, 10)
+    before, ours = {1: desk.layer.data[1].copy()}, desk.layer.data
+    desk.layer.data = Unreadable()
+    desk.keeper.save()
+    assert desk.layer.data is ours
+    assert desk.layer.editable
+    desk.assert_shows(before)
+    assert said == [
+        "The labels were put back as they were: what was put in their place cannot be read: the disk is gone"
+    ]
+
+
+def test_a_view_of_the_masks_in_another_order_is_taken_over(desk):
+    for index in (0, 1, 7):
+        desk.stroke(index, 5 + index, 10)
+    before = np.array(desk.layer.data)
+    desk.layer.data = desk.layer.data[::-1]
+    desk.keeper.save()
+    desk.assert_shows({T - 1 - index: before[index] for index in (0, 1, 7)})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda data: data[4].fill(2),
+        lambda data: data[4].__ior__(np.uint8(2)),
+        lambda data: np.copyto(data[4], 2),
+        lambda data: np.asarray(data).__setitem__(4, 2),
+    ],
+)
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_nothing_tells_of_is_written_at_the_latest_on_closing(desk, edit, labelled):
+    if labelled:
+        desk.stroke(4, 10, 10)
+    desk.keeper.show_frame(7)
+    edit(desk.layer.data)
+    desk.keeper.save()
+    desk.close()
+    desk.open()
+    desk.assert_shows({4: np.full((Y, X), 2, np.uint8)})
+
+
+def test_a_stroke_where_the_frame_is_not_valid_labels_nothing(desk):
+    valid = np.tile([0, 10, Y, X], (T, 1))
+    desk.close()
+    desk.video = replace(desk.video, valid_px=valid)
+    desk.open()
+    desk.stroke(4, 10, 3)
+    assert desk.layer.data[4].any()
+    assert not desk.keeper.painted(4)
+    assert desk.keeper.labelled == ()
+    assert desk.on_disk() == {}
+    desk.stroke(4, 10, 20)
+    assert desk.keeper.labelled == (4,)
+    assert not desk.on_disk()[4][:, :10].any()
+    desk.layer.brush_size = 3
+    desk.layer.paint([4, 10, 20], 0)  # what is left is beside the valid part
+    desk.keeper.save()
+    assert desk.keeper.labelled == ()
+    assert desk.on_disk() == {}
+    desk.keeper.mark(4)
+    assert sorted(desk.on_disk()) == [4]
+
+
+def test_nothing_is_undone_on_a_frame_that_the_video_has_not(desk, said):
+    desk.keeper.show_frame(8)
+    desk.stroke(8, 10, 10)
+    desk.keeper.show_frame(None)
+    press_key(desk.layer, "Ctrl+Z")
+    assert said == ["Nothing to undo: the video has no frame here"]
+    assert desk.keeper.labelled == (8,)
+
+
+def test_frames_change_between_labelled_proposed_and_neither(desk):
+    keeper = desk.keeper
+    desk.stroke(5, 10, 10)
+    for index, call, lists in (
+        (2, lambda: keeper.propose(2, square()), ((5,), (2,))),
+        (2, lambda: keeper.put(2, square(1)), ((5,), (2,))),
+        (2, lambda: keeper.accept(2), ((2, 5), ())),
+        (2, lambda: keeper.undo(2), ((5,), (2,))),
+        (0, lambda: keeper.mark(0), ((0, 5), (2,))),
+        (2, lambda: keeper.remove(2), ((0, 5), ())),
+        (5, lambda: keeper.remove(5), ((0,), ())),
+    ):
+        call()
+        assert (keeper.labelled, keeper.proposed) == lists, index
 
 
 def test_what_is_still_being_painted_is_written_but_no_step_of_its_own(desk):

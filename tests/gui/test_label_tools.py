@@ -83,7 +83,7 @@ def test_a_click_on_nothing_says_so_and_changes_nothing(opened, monkeypatch, key
 
 def test_one_tool_takes_the_place_of_another_and_escape_gives_the_brush_back(opened):
     tools, layer = opened.sections["label"].tools, opened.bench.keeper.layer
-    for key in ("D", "T", "G", "C"):
+    for key in ("D", "T", "G", "O", "C"):
         take(opened, key)
         assert [k for k, button in tools.buttons.items() if button.isChecked()] == [key]
         assert not tools.hint.isHidden()
@@ -102,3 +102,27 @@ def test_nothing_happens_where_labels_may_not_be_painted(opened):
     opened.bench.keeper.layer.editable = False
     click(opened, 31, 40)
     np.testing.assert_array_equal(opened.bench.keeper.mask(0), before)
+
+
+def test_an_object_of_the_labelled_frame_before_is_brought_here(opened, viewer):
+    display, keeper = opened.bench.display, opened.bench.keeper
+    changed = np.zeros((Y, X), np.uint8)
+    changed[40:42, 5:20] = 2
+    keeper.put(3, changed)
+    display.go_to(2)
+    take(opened, "O")
+    shown = viewer.layers["Labels of another frame"]
+    np.testing.assert_array_equal(shown.data, keeper.mask(1))
+    click(opened, 11, 40, t=2)
+    found = on_disk(opened, 2)
+    assert (found[10:12, 10:70] == 1).all()
+    assert np.count_nonzero(found) == 2 * 60
+    display.go_to(4)
+    np.testing.assert_array_equal(shown.data, changed)
+    display.go_to(0)
+    np.testing.assert_array_equal(shown.data, keeper.mask(1))
+    press_key(keeper.layer, "Escape")
+    assert "Labels of another frame" not in viewer.layers
+    keeper.undo(2)
+    assert not keeper.mask(2).any()
+    assert 2 not in keeper.labelled

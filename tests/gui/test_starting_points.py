@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from idling import idle
+from idling import idle, reopen
 from mousing import press_key
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -80,9 +80,7 @@ def test_frames_that_are_unlike_are_suggested_with_a_reason_and_kept(opened, cho
     opened.bench.display.go_to(found[0])
     assert choice.reason.text().startswith("Suggested: ")
     assert not choice.leave_out.isHidden()
-    folder = opened.bench.study.experiment.folder
-    opened.bench.open_video(folder.with_name("video.tif"))
-    idle(opened, qtbot)
+    reopen(opened, qtbot)
     assert sorted(choice.marks.suggested) == found
 
 
@@ -111,8 +109,7 @@ def test_suggesting_can_be_cancelled_and_ends_with_the_study(opened, choice, qtb
     assert choice.suggest.text() != "Cancel"
     assert choice.progress.isHidden()
     choice.suggest.click()
-    opened.bench.open_video(opened.bench.study.experiment.folder.with_name("video.tif"))
-    idle(opened, qtbot)
+    reopen(opened, qtbot)
     assert choice.suggest.text() != "Cancel"
 
 
@@ -198,14 +195,19 @@ def test_proposals_outlive_the_program_and_are_not_counted(opened, proposals, qt
     proposal_made(proposals, qtbot)
     proposed = opened.bench.keeper.mask(21).copy()
     assert opened.bench.keeper.flush()
-    opened.bench.open_video(opened.bench.study.experiment.folder.with_name("video.tif"))
-    idle(opened, qtbot)
+    reopen(opened, qtbot)
     assert opened.bench.keeper.labelled == (15,)
     assert opened.bench.keeper.proposed == (21,)
     np.testing.assert_array_equal(opened.bench.keeper.mask(21), proposed)
     opened.bench.display.go_to(21)
     assert not proposals.accept.isHidden()
     assert opened.bench.facts().labelled == 1
+    press(opened, "A")
+    assert on_disk(opened) == ((15, 21), ())
+    reopen(opened, qtbot)
+    assert opened.bench.keeper.labelled == (15, 21)
+    assert opened.bench.keeper.proposed == ()
+    np.testing.assert_array_equal(opened.bench.keeper.mask(21), proposed)
 
 
 def test_labels_are_carried_on_to_the_suggested_frame_and_labels_are_never_replaced(
@@ -233,6 +235,7 @@ def test_the_network_proposes_labels(opened, proposals, qtbot):
     )
     opened.bench.study.experiment.save_settings("train", recipe)
     opened.sections["train"].study_changed()
+    qtbot.waitUntil(opened.sections["train"].primary.isEnabled)
     opened.sections["train"].primary.click()
     idle(opened, qtbot)
     display.go_to(26)

@@ -73,8 +73,8 @@ def section(bench, viewer, wrong, qtbot):
 @pytest.fixture(autouse=True)
 def _close(monkeypatch):
     """Look at the places of these small frames from near by."""
-    monkeypatch.setattr("glissile.widgets._display._LEAST_SEEN_PX", 24)
-    monkeypatch.setattr("glissile.widgets._display._AROUND", 0.5)
+    monkeypatch.setattr("glissile.widgets._close_up._LEAST_SEEN_PX", 24)
+    monkeypatch.setattr("glissile.widgets._close_up._AROUND", 0.5)
 
 
 @pytest.fixture

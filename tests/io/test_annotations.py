@@ -17,6 +17,7 @@ from glissile.io.annotations import (
     read_mask_folder,
     write_mask,
 )
+from glissile.io.class_names import matching_class
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SHAPE = (9, 12)
@@ -156,9 +157,9 @@ def crossing(value):
     [
         ("dislocation", "stacking_fault"),
         ("Dislocations", "Stacking Faults"),
-        ("ds", "sf"),
+        ("dislocation", "sf"),
         ("DISLOCATION", "SF"),
-        ("d", "StackingFault"),
+        ("DISLOCATIONS", "StackingFault"),
     ],
 )
 @pytest.mark.filterwarnings("error")
@@ -199,9 +200,10 @@ def test_a_folder_of_no_class_is_named_in_a_warning(tmp_path):
 
 def test_initials_that_two_classes_share_are_not_guessed_at(tmp_path):
     classes = [
-        DefectClass(value=i, name=n, color="#000000") for i, n in enumerate(["twin", "tangle", "t"], 1)
+        DefectClass(value=i, name=n, color="#000000")
+        for i, n in enumerate(["slip fringe", "stacking fault", "sf"], 1)
     ]
-    save_palette(tmp_path / "t" / "1.png", PEN)
+    save_palette(tmp_path / "SF" / "1.png", PEN)
     np.testing.assert_array_equal(read_mask_folder(tmp_path, classes)["1"], DRAWN * 3)
     with pytest.raises(InputError, match="has neither"):
         read_mask_folder(tmp_path, classes[:2])
@@ -214,9 +216,9 @@ def test_frames_beside_index_images_do_not_disturb(tmp_path):
 
 
 def test_folders_that_cannot_be_told_apart_are_refused(tmp_path):
-    save_palette(tmp_path / "ds" / "1.png", PEN)
+    save_palette(tmp_path / "dislocations" / "1.png", PEN)
     save_palette(tmp_path / "dislocation" / "1.png", PEN)
-    with pytest.raises(InputError, match='both "dislocation" and "ds" are folders of the class "disl'):
+    with pytest.raises(InputError, match='both "dislocation" and "dislocations" are folders of the class "d'):
         read_mask_folder(tmp_path, DEFAULT_CLASSES)
 
 
@@ -228,10 +230,10 @@ def test_two_images_of_one_stem_are_refused(tmp_path):
 
 
 def test_images_of_one_frame_have_one_size(tmp_path):
-    save_palette(tmp_path / "ds" / "1.png", PEN)
+    save_palette(tmp_path / "dislocations" / "1.png", PEN)
     save_palette(tmp_path / "sf" / "1.png", PEN[:-1])
     with pytest.raises(
-        InputError, match=r"sf.1\.png: is 8 x 12 px, but .*ds.1\.png of the same frame is 9 x 12"
+        InputError, match=r"sf.1\.png: is 8 x 12 px, but .*dislocations.1\.png of the same frame is 9 x 12"
     ):
         read_mask_folder(tmp_path, DEFAULT_CLASSES)["1"]
 
@@ -302,6 +304,35 @@ def test_the_frame_number_is_at_the_end(stem, number):
 def test_a_stem_without_a_number_is_refused(stem):
     with pytest.raises(InputError, match="does not end in a frame number"):
         frame_number(stem)
+
+
+def test_a_number_that_no_frame_has_is_refused():
+    assert frame_number("img_" + "0" * 5000 + "7") == 7
+    for digits in (19, 400, 5000):
+        with pytest.raises(InputError, match=f"ends in a number of {digits} digits, which is of no frame"):
+            frame_number("img_" + "9" * digits)
+
+
+def test_names_from_elsewhere_do_not_reach_the_terminal_raw():
+    for stem in ("\x1b]0;pwn\x07name", "\x1b[31m" + "9" * 50):
+        with pytest.raises(InputError) as refusal:
+            frame_number(stem)
+        assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["DS", "ds", "d", "di", "", "__", "!!!", "SFs", "t"])
+def test_what_could_mean_anything_is_no_class(name):
+    others = [DefectClass(value=v, name=n, color="#000000") for v, n in ((3, "???"), (4, "twin"))]
+    assert matching_class(name, (*DEFAULT_CLASSES, *others)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SF", 2), ("sf", 2), ("S_F", 2), ("stackingfaults", 2), ("Dislocations", 1), ("s", 3), ("???", 4)],
+)
+def test_classes_are_known_by_their_name_or_two_initials(name, value):
+    others = [DefectClass(value=v, name=n, color="#000000") for v, n in ((3, "S"), (4, "???"))]
+    assert matching_class(name, (*DEFAULT_CLASSES, *others)).value == value
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside this repository")

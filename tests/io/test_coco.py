@@ -52,10 +52,69 @@ def test_run_lengths_are_read(tmp_path, counts):
     assert list(read_labels(path, DEFAULT_CLASSES)) == ["img_0050"]
 
 
-def test_outlines_of_opencv_are_read_with_their_holes(tmp_path):
+# By pycocotools 2.0.11: the rows that a polygon of whole numbers covers in some columns.
+@pytest.mark.parametrize(
+    ("ring", "columns"),
+    [
+        ([10, 10, 58, 12, 58, 16, 10, 14], {12: (10, 14), 35: (11, 15), 50: (12, 16)}),
+        ([2, 3, 51, 17, 20, 37], {5: (4, 10), 12: (6, 23), 35: (13, 27)}),
+    ],
+)
+def test_corners_that_are_whole_numbers_are_no_centres_of_pixels(tmp_path, ring, columns):
+    mask = mask_of(saved(tmp_path / "a.json", [ring]))
+    for column, (first, stop) in columns.items():
+        assert np.flatnonzero(mask[:, column]).tolist() == list(range(first, stop))
+
+
+def test_one_object_changes_no_other(tmp_path):
+    path = written(tmp_path / "a.json", "coco", label_set())
+    before = dict(read_labels(path, DEFAULT_CLASSES))
+    content = json.loads(path.read_text())
+    content["annotations"].append({"image_id": 1, "category_id": 2, "segmentation": [[1, 1, 9, 3, 4, 8]]})
+    path.write_text(json.dumps(content))
+    after = read_labels(path, DEFAULT_CLASSES)
+    drawn = read_labels(saved(tmp_path / "b.json", [[1, 1, 9, 3, 4, 8]]), DEFAULT_CLASSES)["img_0050"]
+    elsewhere = drawn[:24, :30] == 0
+    assert not elsewhere.all()
+    for stem, mask in before.items():
+        np.testing.assert_array_equal(after[stem][elsewhere], mask[elsewhere])
+
+
+def test_a_contour_within_another_of_one_object_is_a_hole(tmp_path):
     contours, _ = cv2.findContours(TRUTH.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     path = saved(tmp_path / "a.json", [contour.ravel().tolist() for contour in contours])
-    np.testing.assert_array_equal(mask_of(path), 2 * TRUTH)
+    found = mask_of(path) == 2
+    assert np.flatnonzero(found[:, 5]).tolist() == list(range(3, 35))
+    assert np.flatnonzero(found[:, 20]).tolist() == [10, 11, 12]
+    assert np.flatnonzero(found[:, 32]).tolist() == [10]
+
+
+def test_run_lengths_may_begin_and_end_anywhere(tmp_path):
+    for first, stop in ((0, 1), (39, 41), (0, 2400), (2399, 2400), (80, 120), (100, 2200)):
+        counts = [first, stop - first, 2400 - stop, 0]
+        path = saved(tmp_path / "a.json", {"size": [HEIGHT, WIDTH], "counts": counts})
+        assert np.flatnonzero(mask_of(path).T).tolist() == list(range(first, stop))
+    path = saved(tmp_path / "a.json", {"size": [HEIGHT, WIDTH], "counts": [2400]})
+    assert not mask_of(path).any()
+
+
+def test_images_keep_the_names_that_they_have_in_the_source(tmp_path):
+    labels = label_set(images=tuple(f"shot {n + 100}.tif" for n in range(12)))
+    path = written(tmp_path / "a.json", "coco", labels)
+    content = json.loads(path.read_text())
+    assert [image["file_name"] for image in content["images"]] == [
+        "shot 100.tif", "shot 103.tif", "shot 105.tif", "shot 111.tif"
+    ]  # fmt: skip
+    found = read_labels(path, DEFAULT_CLASSES)
+    assert list(found) == ["0000", "0003", "0005", "0011"]
+    np.testing.assert_array_equal(found["0003"], labels.masks[3])
+
+
+def test_images_of_another_size_than_the_video_are_refused_before_they_are_drawn(tmp_path):
+    path = saved(tmp_path / "a.json", [[0, 0, 5, 0, 5, 5, 0, 5]])
+    assert list(read_labels(path, DEFAULT_CLASSES, sizes=[(HEIGHT, WIDTH), (9, 9)])) == ["img_0050"]
+    with pytest.raises(InputError, match=r"mask of 40 x 60 px \(.*\), but those of this video have 9 x 9 px"):
+        read_labels(path, DEFAULT_CLASSES, sizes=[(9, 9)])
 
 
 def test_polygons_drawn_by_hand_are_filled_where_centres_of_pixels_lie_inside(tmp_path):
@@ -121,9 +180,12 @@ SQUARE = [0, 0, 5, 0, 5, 5]
         ([SQUARE], {"images": [{**IMAGE, "height": -1}]}, "no image has -1 x 60 px"),
         ([SQUARE], {"images": [{**IMAGE, "height": 40.0}]}, "no image has 40.0 x 60 px"),
         ([SQUARE], {"images": [IMAGE, {**IMAGE, "id": 8}]}, "two images have one name"),
+        ([SQUARE], {"images": [IMAGE, {**IMAGE, "file_name": "img_51.png"}]}, "two image entries have"),
+        ([SQUARE], {"categories": [*CATEGORIES, {"id": 3, "name": "d"}]}, "two category entries have"),
         ([SQUARE], {"images": []}, "has objects of an image that it does not list"),
         ([SQUARE], {"images": [{"id": 7}]}, "is not laid out as COCO is"),
         ([SQUARE], {"categories": []}, 'has labels of "3", which is no single class'),
+        ([SQUARE], {"categories": [{"id": 3, "name": "DS"}]}, 'labels of "DS", which is no single class'),
         ([SQUARE], {"categories": [{"id": 3, "name": "cra\x1b[2Jck"}]}, r'labels of "cra\?\[2Jck"'),
         ([[1, 2, 3]], {}, "is not laid out as COCO is"),
         ([[]], {}, "has an outline without points"),

@@ -1,12 +1,15 @@
 """OME-Zarr: its metadata, that of other programs, and files that want to do harm."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
 import zarr
 from label_sets import SHAPE, label_set, random_mask, written
-from zarr.codecs import BloscCodec, GzipCodec
+from numcodecs import Blosc, Zstd
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
@@ -20,6 +23,15 @@ def ours(tmp_path):
 
 
 @pytest.fixture
+def image(tmp_path, ours):
+    """The same labels among those of an image."""
+    root = zarr.open_group(tmp_path / "image.zarr", mode="w")
+    root.create_group("labels", attributes={"ome": {"version": "0.5", "labels": ["defects"]}})
+    shutil.copytree(ours, tmp_path / "image.zarr" / "labels" / "defects")
+    return tmp_path / "image.zarr"
+
+
+@pytest.fixture
 def foreign():
     """Frames 1 and 2 of 4 are labelled."""
     array = np.zeros((4, *SHAPE[1:]), np.int32)
@@ -28,7 +40,7 @@ def foreign():
 
 
 def test_the_metadata_are_those_of_ngff(ours):
-    group = zarr.open_group(ours / "labels" / "defects", mode="r")
+    group = zarr.open_group(ours, mode="r")
     ome = group.attrs["ome"]
     assert ome["version"] == "0.5"
     assert ome["image-label"]["properties"][1] == {"label-value": 2, "name": "stacking fault"}
@@ -41,16 +53,16 @@ def test_the_metadata_are_those_of_ngff(ours):
     assert array.shape == SHAPE
     assert array.chunks == (1, *SHAPE[1:])
     np.testing.assert_array_equal(array[3], label_set().masks[3])
-    assert zarr.open_group(ours / "labels", mode="r").attrs["ome"]["labels"] == ["defects"]
     assert group.attrs["glissile"]["labelled_frames"] == [0, 3, 5, 11]
 
 
-def test_image_group_and_array_are_all_labels(ours):
+def test_image_group_and_array_are_all_labels(ours, image):
     for path, frames in (
         (ours, ["0000", "0003", "0005", "0011"]),
-        (ours / "labels", ["0000", "0003", "0005", "0011"]),
-        (ours / "labels" / "defects", ["0000", "0003", "0005", "0011"]),
-        (ours / "labels" / "defects" / "0", ["0000", "0003", "0011"]),
+        (image, ["0000", "0003", "0005", "0011"]),
+        (image / "labels", ["0000", "0003", "0005", "0011"]),
+        (image / "labels" / "defects", ["0000", "0003", "0005", "0011"]),
+        (ours / "0", ["0000", "0003", "0011"]),
     ):
         assert list(read_labels(path, DEFAULT_CLASSES)) == frames
 
@@ -74,8 +86,6 @@ def test_labels_of_ngff_0_4_are_read(tmp_path, foreign):
 @pytest.mark.parametrize("compressor", ["auto", None, "blosc"])
 def test_plain_arrays_are_read(tmp_path, foreign, version, compressor):
     if compressor == "blosc":
-        from numcodecs import Blosc
-
         compressor = Blosc() if version == 2 else BloscCodec()
     zarr.create_array(tmp_path / "a", data=foreign, compressors=compressor, zarr_format=version)
     found = read_labels(tmp_path / "a", DEFAULT_CLASSES)
@@ -118,26 +128,70 @@ def test_codecs_that_could_run_code_are_refused(tmp_path, foreign):
 
 
 def test_chunks_that_claim_to_be_enormous_are_not_unpacked(ours):
-    chunk = next(p for p in (ours / "labels" / "defects" / "0" / "c" / "3").rglob("*") if p.is_file())
+    chunk = next(p for p in (ours / "0" / "c" / "3").rglob("*") if p.is_file())
     # A frame of Zstandard that says it holds 1 TiB.
     chunk.write_bytes(b"\x28\xb5\x2f\xfd" + bytes([0b11100000]) + (1 << 40).to_bytes(8, "little") + bytes(9))
-    refused(ours, "the labels of frame 3 are damaged .*claims to become larger than 1 GiB")
+    refused(ours, "the labels of frame 3 are damaged .*claims to become larger than a chunk of 720 bytes")
     chunk.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))  # and one that does not say
-    refused(ours, "claims to become larger than 1 GiB")
+    refused(ours, "does not say how large it becomes")
     chunk.write_bytes(b"no frame")
-    refused(ours, "the labels of frame 3 are damaged")
+    refused(ours, "does not say how large it becomes")
+
+
+def test_chunks_of_blosc_that_claim_to_be_enormous_are_not_unpacked(tmp_path, foreign):
+    zarr.create_array(tmp_path / "a", data=foreign, chunks=(1, *SHAPE[1:]), compressors=BloscCodec())
+    chunk = tmp_path / "a" / "c" / "1" / "0" / "0"
+    packed = bytearray(chunk.read_bytes())
+    packed[4:8] = (1 << 31).to_bytes(4, "little")
+    chunk.write_bytes(packed)
+    refused(tmp_path / "a", "claims to become larger than a chunk of 2880 bytes")
+
+
+def test_what_is_packed_twice_is_refused(tmp_path, foreign):
+    zarr.create_array(tmp_path / "a", data=foreign, compressors=[ZstdCodec(), ZstdCodec()])
+    refused(tmp_path / "a", "is packed 2 times; convert it to zstd alone")
+    zarr.create_array(tmp_path / "b", data=foreign, zarr_format=2, compressors=Blosc(), filters=[Zstd()])
+    refused(tmp_path / "b", "is packed 2 times; convert it to zstd alone")
+
+
+@pytest.mark.parametrize("compressor", [None, "auto"])
+def test_chunks_that_are_too_large_are_not_read(tmp_path, foreign, compressor):
+    zarr.create_array(tmp_path / "a", data=foreign, chunks=(1, *SHAPE[1:]), compressors=compressor)
+    chunk = tmp_path / "a" / "c" / "1" / "0" / "0"
+    with chunk.open("wb") as file:
+        file.truncate(1 << 20)
+    refused(tmp_path / "a", "the labels of frame 1 are damaged .*is larger than a chunk of 2880 bytes")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs files that are none")
+def test_chunks_that_are_no_plain_files_are_not_read(tmp_path, foreign):
+    zarr.create_array(tmp_path / "a", data=foreign, chunks=(1, *SHAPE[1:]))
+    chunk = tmp_path / "a" / "c" / "1" / "0" / "0"
+    chunk.unlink()
+    chunk.symlink_to("/dev/zero")
+    refused(tmp_path / "a", "is no plain file")
+    chunk.unlink()
+    os.mkfifo(chunk)
+    refused(tmp_path / "a", "is no plain file")
+
+
+def test_memory_that_does_not_suffice_is_no_damage(ours, monkeypatch):
+    def short(*given):
+        raise MemoryError
+
+    monkeypatch.setattr(label_zarr, "check_chunk", short)
+    with pytest.raises(MemoryError):
+        list(read_labels(ours, DEFAULT_CLASSES).values())
 
 
 def test_small_and_large_chunks_say_what_they_hold(ours):
-    from numcodecs import Zstd
-
     for size in (1, 100, 255, 256, 257, 70_000, 1 << 20):
         packed = Zstd().encode(bytes(size))
         assert label_zarr._unpacked_bytes(packed[:18]) == size
 
 
 def test_arrays_outside_the_group_are_not_read(ours):
-    file = ours / "labels" / "defects" / "zarr.json"
+    file = ours / "zarr.json"
     told = json.loads(file.read_text())
     for path in ("../../../x", "/etc", "C:\\x", ""):
         told["attributes"]["ome"]["multiscales"][0]["datasets"][0]["path"] = path
@@ -159,7 +213,7 @@ def test_arrays_outside_the_group_are_not_read(ours):
     ],
 )  # fmt: skip
 def test_damaged_metadata_are_refused(ours, place, value, said):
-    file = ours / "labels" / "defects" / "zarr.json"
+    file = ours / "zarr.json"
     told = json.loads(file.read_text())
     inner = told["attributes"]
     for key in place[:-1]:
@@ -170,11 +224,11 @@ def test_damaged_metadata_are_refused(ours, place, value, said):
         read_labels(ours, DEFAULT_CLASSES)
 
 
-def test_of_several_labels_one_must_be_chosen(ours):
-    file = ours / "labels" / "zarr.json"
+def test_of_several_labels_one_must_be_chosen(image):
+    file = image / "labels" / "zarr.json"
     told = json.loads(file.read_text())
     told["attributes"]["ome"]["labels"] = ["defects", "cells"]
     file.write_text(json.dumps(told))
     with pytest.raises(InputError, match="has 2 sets of labels; choose the folder of one of them"):
-        read_labels(ours, DEFAULT_CLASSES)
-    assert read_labels(ours / "labels" / "defects", DEFAULT_CLASSES)
+        read_labels(image, DEFAULT_CLASSES)
+    assert read_labels(image / "labels" / "defects", DEFAULT_CLASSES)

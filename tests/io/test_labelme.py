@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -94,11 +96,55 @@ def test_what_is_written_has_what_labelme_asks_for(tmp_path):
     folder = written(tmp_path / "a", "labelme", label_set())
     assert sorted(p.name for p in folder.iterdir()) == [f"twip 2_{n:04d}.json" for n in (0, 3, 5, 11)]
     content = json.loads((folder / "twip 2_0003.json").read_text())
-    assert {"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"} == set(
-        content
-    )
+    assert set(content) == {
+        "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "glissile"
+    }  # fmt: skip
     assert content["imagePath"] == "twip 2_0003.png"
     assert {s["label"] for s in content["shapes"]} == {"dislocation", "stacking fault"}
+
+
+OBLIQUE = [[12, 3], [24, 5], [15, 12]]
+
+
+def test_corners_of_foreign_objects_are_centres_of_pixels_where_they_look_so(tmp_path):
+    others = [shape(), shape(points=[[x + 0.25, y + 8.25] for x, y in SQUARE])]
+    before = read(saved(tmp_path / "a_0001.json", *others))
+    after = read(saved(tmp_path / "a_0001.json", *others, shape(points=OBLIQUE, label="SF")))
+    np.testing.assert_array_equal(after == 1, before == 1)
+    assert after[3, 12] == after[5, 24] == after[12, 15] == 2  # the corners themselves belong to it
+
+
+def test_a_polygon_added_to_a_file_of_ours_changes_no_other(tmp_path):
+    path = next(written(tmp_path / "a", "labelme", label_set()).iterdir())
+    before = read(path)
+    content = json.loads(path.read_text())
+    content["shapes"].append(shape(points=OBLIQUE, label="stacking fault"))
+    path.write_text(json.dumps(content))
+    after = read(path)
+    np.testing.assert_array_equal(after == 1, before == 1)
+    assert set(before[after != before].tolist()) == {0}
+    assert after[12, 15] == before[12, 15]  # its centre lies outside: the corner is the edge of a pixel
+
+
+def test_images_are_called_as_in_the_source(tmp_path):
+    labels = label_set(images=tuple(f"shot {n + 100}.tif" for n in range(12)))
+    path = written(tmp_path / "a", "labelme", labels) / "twip 2_0003.json"
+    assert json.loads(path.read_text())["imagePath"] == "shot 103.tif"
+    np.testing.assert_array_equal(read(path), labels.masks[3])
+
+
+def test_files_of_another_size_than_the_video_are_refused_before_they_are_drawn(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a_0001.json", shape("line", [[0, 0], [16384, 16384]]), imageHeight=16384)
+    monkeypatch.setattr("glissile.io.labelme._drawn", lambda *given, **further: pytest.fail("drawn"))
+    with pytest.raises(InputError, match="has a mask of 16384 x 30 px"):
+        read(path, sizes=[(HEIGHT, WIDTH)])
+
+
+def png_of(height, width):
+    """PNG that only claims its size."""
+    parts = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b"")
+    chunks = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(chunks)).decode()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +159,7 @@ def test_what_is_written_has_what_labelme_asks_for(tmp_path):
         ([3], {}, "is not laid out as Labelme does"),
         ([shape("mask", [[25, 6], [27, 7]], mask=png(np.ones((9, 9), np.uint8)))], {}, "reaches beyond"),
         ([shape("mask", [[1, 1], [2, 2]], mask="AAAA")], {}, "the mask of an object is damaged"),
+        ([shape("mask", [[1, 1], [2, 2]], mask=png_of(20_000, 20_000))], {}, "mask of an object is damaged"),
         ([shape("mask", [[1, 1], [2, 2]], mask="?")], {}, "is not laid out as Labelme does"),
         ([shape("mask", [[1, 1], [2, 2]])], {}, "is not laid out as Labelme does"),
     ],

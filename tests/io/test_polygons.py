@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from glissile.io.polygons import filled, outlines, signed_area, stroked, through_centres
+from glissile.io import polygons
+from glissile.io.polygons import fill, outlines, signed_area, stroke, through_centres
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
@@ -19,6 +20,18 @@ SQUARE = np.array([(2, 1), (6, 1), (6, 4), (2, 4)], float)
 
 def drawn(text):
     return np.array([[letter == "#" for letter in row] for row in text.split()])
+
+
+def filled(rings, shape, **options):
+    mask = np.zeros(shape, bool)
+    fill(mask, rings, **options)
+    return mask
+
+
+def stroked(line, width_px, shape):
+    mask = np.zeros(shape, bool)
+    stroke(mask, line, width_px)
+    return mask
 
 
 def check_there_and_back(mask):
@@ -150,3 +163,44 @@ def test_lines_are_as_wide_as_the_pen():
     np.testing.assert_array_equal(np.flatnonzero(mask[4]), np.arange(1, 19))
     assert np.count_nonzero(stroked(np.array([(3.5, 5.5)]), 1, (10, 20))) == 1
     assert not stroked(np.array([(30, 50), (40, 50)], float), 4, (10, 20)).any()
+
+
+@given(
+    st.lists(st.tuples(st.floats(-300, 500), st.floats(-300, 500)), min_size=1, max_size=4),
+    st.floats(0.5, 40),
+)
+def test_long_lines_are_drawn_as_by_asking_every_pixel(points, width_px):
+    line, shape = np.array(points), (200, 150)
+    x, y = np.mgrid[: shape[1], : shape[0]] + 0.5
+    near = np.full(x.shape, np.inf)
+    for start, stop in zip(line, line[1:] if len(line) > 1 else line, strict=False):
+        along = stop - start
+        share = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / max(along @ along, 1e-12)
+        share = share.clip(0, 1)
+        near = np.minimum(near, np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1]))
+    sure = np.abs(near - width_px / 2) > 1e-6
+    np.testing.assert_array_equal(stroked(line, width_px, shape)[sure.T], (near < width_px / 2).T[sure.T])
+
+
+def test_a_line_over_an_enormous_mask_looks_at_little_more_than_the_pixels_under_the_pen(monkeypatch):
+    looked_at = []
+    near = polygons._near
+    monkeypatch.setattr(polygons, "_near", lambda *given: looked_at.append(near(*given)) or looked_at[-1])
+    mask = np.zeros((4096, 4096), bool)
+    stroke(mask, np.array([(0, 0), (4096, 4096)], float), 3)
+    assert mask.any()
+    assert sum(part.size for part in looked_at) < 100 * 4096
+    assert max(part.size for part in looked_at) < 10_000
+
+
+def test_an_object_costs_its_own_pixels_and_not_those_of_the_frame(monkeypatch):
+    made = []
+    zeros = np.zeros
+    monkeypatch.setattr(
+        polygons.np, "zeros", lambda shape, *kind: made.append(zeros(shape, *kind)) or made[-1]
+    )
+    mask = np.zeros((4096, 4096), bool)
+    made.clear()
+    fill(mask, [SQUARE + 2000])
+    assert np.count_nonzero(mask) == 12
+    assert sum(part.size for part in made) < 1000

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from glissile import atomic
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
-from glissile.io.class_names import matching_class, words
+from glissile.io.class_names import matching_class, shown, words
+from glissile.io.label_set import checked_size
+from glissile.io.tiff_limits import Accept, refuse_page
 from glissile.naming import LOSSLESS_SUFFIXES, TIFF_SUFFIXES, image_files, natural_order
 
 # Sub-folders that hold the frames beside the class folders.
 _FRAMES = frozenset({"image", "frame", "original"})
+_MOST_DIGITS = 18
 
 
 class MaskFolder(Mapping[str, NDArray[np.uint8]]):
@@ -31,21 +34,27 @@ class MaskFolder(Mapping[str, NDArray[np.uint8]]):
         pixels of two classes the first wins.
     classes : sequence of DefectClass
         Class table.
+    accept : callable
+        Raises an `InputError` for the size of an image that is not to be decoded.
     """
 
     def __init__(
-        self, files: Mapping[str, Sequence[tuple[int | None, Path]]], classes: Sequence[DefectClass]
+        self,
+        files: Mapping[str, Sequence[tuple[int | None, Path]]],
+        classes: Sequence[DefectClass],
+        accept: Accept = checked_size,
     ) -> None:
         self._files = {stem: tuple(files[stem]) for stem in sorted(files, key=natural_order)}
         self._classes = tuple(classes)
+        self._accept = accept
 
     def __getitem__(self, stem: str) -> NDArray[np.uint8]:
         mask: NDArray[np.uint8] | None = None
         first: Path | None = None
         for value, path in self._files[stem]:
             if value is None:
-                return read_index_image(path, self._classes)
-            drawn = read_class_image(path)
+                return read_index_image(path, self._classes, self._accept)
+            drawn = read_class_image(path, self._accept)
             if mask is None or first is None:
                 mask, first = np.zeros(drawn.shape, np.uint8), path
             if drawn.shape != mask.shape:
@@ -65,7 +74,9 @@ class MaskFolder(Mapping[str, NDArray[np.uint8]]):
         return len(self._files)
 
 
-def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder:
+def read_mask_folder(
+    folder: Path, classes: Sequence[DefectClass], accept: Accept = checked_size
+) -> MaskFolder:
     """Masks in `folder`, by file stem.
 
     Two layouts are known. Index images lie in the folder itself: `read_index_image`. Or there is a
@@ -81,6 +92,8 @@ def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder
         Folder of PNG or TIFF images.
     classes : sequence of DefectClass
         Class table.
+    accept : callable
+        Raises an `InputError` for the size of an image not to be decoded: by default only absurd ones.
 
     Returns
     -------
@@ -108,10 +121,12 @@ def read_mask_folder(folder: Path, classes: Sequence[DefectClass]) -> MaskFolder
             f"{folder}: has neither label images (PNG or TIFF) nor sub-folders of them named after the "
             f"classes {names}"
         )
-    return MaskFolder(files, classes)
+    return MaskFolder(files, classes, accept)
 
 
-def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.uint8]:
+def read_index_image(
+    path: Path, classes: Sequence[DefectClass], accept: Accept = checked_size
+) -> NDArray[np.uint8]:
     """Read an image whose pixel values are class values.
 
     Of a palette image the indices count, not the colours; of an RGB image whose channels are equal, the
@@ -123,6 +138,8 @@ def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.u
         PNG or TIFF.
     classes : sequence of DefectClass
         Class table.
+    accept : callable
+        As of `read_mask_folder`.
 
     Returns
     -------
@@ -133,7 +150,7 @@ def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.u
     InputError
         If the file cannot be read, is a colour image, or holds a value that is neither 0 nor a class.
     """
-    pixels, _ = _read(path)
+    pixels, _ = _read(path, accept)
     if pixels.ndim == 3:
         colours = pixels[..., :3]
         if (colours != colours[..., :1]).any():
@@ -158,7 +175,7 @@ def read_index_image(path: Path, classes: Sequence[DefectClass]) -> NDArray[np.u
     return pixels.astype(np.uint8)
 
 
-def read_class_image(path: Path) -> NDArray[np.bool_]:
+def read_class_image(path: Path, accept: Accept = checked_size) -> NDArray[np.bool_]:
     """Read an image in which one class is drawn.
 
     - Palette image: every index but 0 is the class, so that the rim of an anti-aliased pen counts.
@@ -171,6 +188,8 @@ def read_class_image(path: Path) -> NDArray[np.bool_]:
     ----------
     path : Path
         PNG or TIFF.
+    accept : callable
+        As of `read_mask_folder`.
 
     Returns
     -------
@@ -181,7 +200,7 @@ def read_class_image(path: Path) -> NDArray[np.bool_]:
     InputError
         If the file cannot be read, or nothing in it is bright and its values are no index.
     """
-    pixels, palette = _read(path)
+    pixels, palette = _read(path, accept)
     if palette:
         return np.asarray(pixels != 0)
     if pixels.ndim == 3:
@@ -217,7 +236,7 @@ def read_mask(path: Path, most: int) -> NDArray[np.uint8]:
     InputError
         If the file cannot be read, is a colour image, or holds another value.
     """
-    pixels, _ = _read(path)
+    pixels, _ = _read(path, checked_size)
     if pixels.ndim != 2 or pixels.max(initial=0) > most:
         raise InputError(f"{path}: is no grey image of the values 0 to {most}; draw it again or remove it")
     return pixels.astype(np.uint8)
@@ -252,12 +271,19 @@ def frame_number(stem: str) -> int:
     Raises
     ------
     InputError
-        If it does not end in digits.
+        If it does not end in digits, or in more than a number of frames has.
     """
     found = re.search(r"\d+$", stem, re.ASCII)
+    name = shown(stem)
     if found is None:
-        raise InputError(f"{stem}: does not end in a frame number; rename it to something like {stem}_0050")
-    return int(found.group())
+        raise InputError(f"{name}: does not end in a frame number; rename it to something like {name}_0050")
+    digits = found.group().lstrip("0")
+    if len(digits) > _MOST_DIGITS:
+        raise InputError(
+            f"{name}: ends in a number of {len(digits)} digits, which is of no frame; rename it to something "
+            "like img_0050"
+        )
+    return int(digits or 0)
 
 
 def _class_folders(folder: Path, classes: Sequence[DefectClass]) -> dict[int, Path]:
@@ -296,33 +322,36 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path) -> tuple[NDArray[Any], bool]:
+def _read(path: Path, accept: Accept) -> tuple[NDArray[Any], bool]:
     """Pixels (y, x) or (y, x, 3 or 4), and whether they are palette indices."""
     try:
-        return _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_with_pillow(path)
-    except InputError:
+        read = _read_tiff if path.suffix.lower() in TIFF_SUFFIXES else _read_with_pillow
+        return read(path, accept)
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # decoders raise whatever damaged bytes make them
         raise InputError(f"{path}: cannot be read as an image ({error})") from error
 
 
-def _read_with_pillow(path: Path) -> tuple[NDArray[Any], bool]:
+def _read_with_pillow(path: Path, accept: Accept) -> tuple[NDArray[Any], bool]:
     from PIL import Image
 
     with Image.open(path) as image:
+        accept(image.height, image.width, path)
         palette = image.mode == "P"
         if image.mode in {"P", "L", "I", "I;16", "RGB", "RGBA"}:
             return np.asarray(image), palette
         return np.asarray(image.convert("L" if image.mode == "1" else "RGBA")), palette
 
 
-def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
+def _read_tiff(path: Path, accept: Accept) -> tuple[NDArray[Any], bool]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         if len(file.pages) > 1:
             raise InputError(f"{path}: has {len(file.pages)} pages; save the label of each frame as a file")
         page = file.pages.first
+        refuse_page(page, path, accept)
         pixels = page.asarray()
         palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
     if pixels.dtype == bool:

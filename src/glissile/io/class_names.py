@@ -15,11 +15,18 @@ _SHOWN = 60  # letters of a name from elsewhere
 
 def words(name: str) -> str:
     """Strip a name of case, separators and plural: "Stacking_faults" and "stacking fault" are one."""
-    return "".join(re.findall(r"[^\W_]+", name.casefold())).removesuffix("s")
+    letters = _letters(name)
+    return letters.removesuffix("s") or letters
+
+
+def _letters(name: str) -> str:
+    return "".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def matching_class(name: str, classes: Sequence[DefectClass]) -> DefectClass | None:
     """Find the one class that is called `name`, in words or by its initials; None where none or several are.
+
+    A class of one word has no initials: a single letter could mean anything.
 
     Parameters
     ----------
@@ -35,8 +42,9 @@ def matching_class(name: str, classes: Sequence[DefectClass]) -> DefectClass | N
     exact = [c for c in classes if c.name == name]
     if exact:
         return exact[0]
-    word = words(name)
-    matching = [c for c in classes if word == words(c.name)] or [c for c in classes if word == _initials(c)]
+    word, letters = words(name), _letters(name)
+    matching = [c for c in classes if word and word == words(c.name)]
+    matching = matching or [c for c in classes if len(letters) > 1 and letters == _initials(c)]
     return matching[0] if len(matching) == 1 else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from glissile.errors import InputError
 
 # COCO files of thousands of frames with images of none have some MB; Labelme keeps the image in its file.
-_MOST_BYTES = 128 << 20
+_MOST_BYTES = 64 << 20
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it cannot be read, is larger than 128 MiB, or holds something else.
+        If it cannot be read, is larger than 64 MiB, or holds something else.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:

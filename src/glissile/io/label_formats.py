@@ -1,10 +1,11 @@
 """The formats that labels are read from and written in."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from glissile import atomic
 from glissile.defects import DefectClass
@@ -12,27 +13,46 @@ from glissile.errors import InputError
 from glissile.io.annotations import read_index_image, read_mask_folder
 from glissile.io.coco import is_coco, read_coco, write_coco
 from glissile.io.json_files import read_json
-from glissile.io.label_images import write_class_folders, write_index_png, write_index_tiff
-from glissile.io.label_set import LabelSet, Mask, Pens, ReadWhenAsked
+from glissile.io.label_images import (
+    refuse_class_folders,
+    write_class_folders,
+    write_index_png,
+    write_index_tiff,
+)
+from glissile.io.label_set import LabelSet, Mask, Pens, ReadWhenAsked, Size, Wanted
 from glissile.io.label_stack import read_label_stack, write_label_stack
 from glissile.io.label_zarr import is_zarr, read_label_zarr, write_label_zarr
 from glissile.io.labelme import is_labelme, labelme_files, read_labelme, write_labelme
-from glissile.naming import TIFF_SUFFIXES
+from glissile.io.outputs import refuse_in_experiment
+from glissile.naming import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from glissile.progress import Step, Steps, Ticks
 
 Labels = Mapping[str, Mask]
-Reader = Callable[[Path, Sequence[DefectClass], Pens], Labels]
+Reader = Callable[..., Labels]
 Writer = Callable[[Path, LabelSet], Ticks[None]]
 
 _LINE_PX = 3
 _PNG = ".png"
 _JSON = ".json"
+# What folders of labels are not called: another program, or a person, would take them for a file.
+_OF_FILES = (
+    IMAGE_SUFFIXES
+    | {".bmp", ".gif", ".pdf", ".avi", ".mkv", ".mov", ".mp4", ".wmv"}
+    | {".csv", ".txt", ".xlsx", ".xml", ".yaml", ".yml", ".toml", ".json", ".zip"}
+    | {".h5", ".hdf5", ".mat", ".npy", ".npz", ".onnx", ".zarr"}
+)
+# So many JSON files of a folder are looked at, as others may lie among those of Labelme.
+_LOOKED_AT = 5
 
 
-def _read_images(path: Path, classes: Sequence[DefectClass], pens: Pens) -> Labels:
+def _read_images(path: Path, wanted: Wanted) -> Labels:
     if path.is_file():
-        return ReadWhenAsked({path.stem: partial(read_index_image, path, classes)})
-    return read_mask_folder(path, classes)
+        return ReadWhenAsked({path.stem: partial(read_index_image, path, wanted.classes, wanted.size)})
+    return read_mask_folder(path, wanted.classes, wanted.size)
+
+
+def _accept_any(target: Path, classes: Sequence[DefectClass]) -> None:
+    """All classes can be written."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +70,15 @@ class LabelFormat:
     folder : bool
         Whether it is a folder.
     read : callable
-        Path, classes and pens to masks (y, x) by name.
+        Path and what is wanted to masks (y, x) by name; of JSON also what the file holds, where it has been
+        read.
     write : callable
         Path and labels to a generator that yields after each frame. A folder is there and empty.
+    every_frame : bool
+        Whether frames without a label are written, too.
+    refuse : callable
+        Asked with path and classes before anything is written; raises an `InputError` for classes that
+        cannot be written so.
     """
 
     name: str
@@ -61,13 +87,35 @@ class LabelFormat:
     folder: bool
     read: Reader
     write: Writer
+    every_frame: bool = False
+    refuse: Callable[[Path, Sequence[DefectClass]], None] = _accept_any
+
+    def ending(self, name: str) -> str:
+        """Suffix of this format at the end of a name, as it stands there; empty where there is none."""
+        known = TIFF_SUFFIXES if self.suffix in TIFF_SUFFIXES else {self.suffix, Path(self.suffix).suffix}
+        longest = max(len(suffix) for suffix in ("", *known) if name.lower().endswith(suffix))
+        return name[len(name) - longest :]
+
+    def fits(self, name: str) -> bool:
+        """Whether a file or folder of this format may be called so."""
+        return bool(self.ending(name)) or (self.folder and Path(name).suffix.lower() not in _OF_FILES)
 
 
 FORMATS = (
     LabelFormat("png", "Index images (PNG)", "", True, _read_images, write_index_png),
     LabelFormat("tiff", "Index images (TIFF)", "", True, _read_images, write_index_tiff),
-    LabelFormat("classes", "A folder of images per class (PNG)", "", True, _read_images, write_class_folders),
-    LabelFormat("stack", "Multi-page TIFF", ".tif", False, read_label_stack, write_label_stack),
+    LabelFormat(
+        "classes",
+        "A folder of images per class (PNG)",
+        "",
+        True,
+        _read_images,
+        write_class_folders,
+        refuse=refuse_class_folders,
+    ),
+    LabelFormat(
+        "stack", "Multi-page TIFF", ".tif", False, read_label_stack, write_label_stack, every_frame=True
+    ),
     LabelFormat("zarr", "OME-Zarr", ".ome.zarr", True, read_label_zarr, write_label_zarr),
     LabelFormat("coco", "COCO (JSON)", _JSON, False, read_coco, write_coco),
     LabelFormat("labelme", "Labelme (JSON per frame)", "", True, read_labelme, write_labelme),
@@ -113,24 +161,30 @@ def format_of(path: Path) -> LabelFormat:
     InputError
         If there is nothing, or nothing that is known.
     """
+    kind, _ = _known(path)
+    return kind
+
+
+def _known(path: Path) -> tuple[LabelFormat, Mapping[str, Any] | None]:
+    """Format of what lies at `path`, and what a JSON file there holds."""
     if path.is_dir():
-        return _BY_NAME[_kind_of_folder(path)]
+        return _BY_NAME[_kind_of_folder(path)], None
     if not path.is_file():
         raise InputError(f"{path}: there is no such file or folder; check the path of the labels")
     suffix = path.suffix.lower()
     if suffix in TIFF_SUFFIXES:
-        return _BY_NAME["stack"]
+        return _BY_NAME["stack"], None
     if suffix == _PNG:
-        return _BY_NAME["png"]
+        return _BY_NAME["png"], None
     if suffix != _JSON:
         raise InputError(
             f"{path}: labels are read from PNG, TIFF, JSON (COCO, Labelme), OME-Zarr and folders of images"
         )
     found = read_json(path)
     if is_labelme(found):
-        return _BY_NAME["labelme"]
+        return _BY_NAME["labelme"], found
     if is_coco(found):
-        return _BY_NAME["coco"]
+        return _BY_NAME["coco"], found
     raise InputError(f"{path}: is laid out neither as COCO nor as Labelme does; export it as one of them")
 
 
@@ -138,7 +192,7 @@ def _kind_of_folder(path: Path) -> str:
     if is_zarr(path):
         return "zarr"
     # Labelme keeps its files beside the frames, which are images, too.
-    return "labelme" if any(map(_is_labelme_file, labelme_files(path)[:1])) else "png"
+    return "labelme" if any(map(_is_labelme_file, labelme_files(path)[:_LOOKED_AT])) else "png"
 
 
 def _is_labelme_file(path: Path) -> bool:
@@ -147,7 +201,12 @@ def _is_labelme_file(path: Path) -> bool:
     return False
 
 
-def read_labels(path: Path, classes: Sequence[DefectClass], pens: Pens = lambda value: _LINE_PX) -> Labels:
+def read_labels(
+    path: Path,
+    classes: Sequence[DefectClass],
+    pens: Pens = lambda value: _LINE_PX,
+    sizes: Iterable[Size] = (),
+) -> Labels:
     """Read labels in any of the formats.
 
     Parameters
@@ -158,6 +217,8 @@ def read_labels(path: Path, classes: Sequence[DefectClass], pens: Pens = lambda 
         Class table.
     pens : callable
         Class value to the width in pixels of lines that a file gives no width of; 3 px if absent.
+    sizes : iterable of tuple of int
+        Sizes (y, x) that masks may have; masks of others are refused before they are drawn. If absent, any.
 
     Returns
     -------
@@ -169,7 +230,9 @@ def read_labels(path: Path, classes: Sequence[DefectClass], pens: Pens = lambda 
     InputError
         If there are no labels at `path`, or they cannot be used; of a single mask, when it is read.
     """
-    return format_of(path).read(path, classes, pens)
+    kind, found = _known(path)
+    wanted = Wanted(tuple(classes), pens, frozenset(sizes))
+    return kind.read(path, wanted) if found is None else kind.read(path, wanted, found)
 
 
 def refuse_target(target: Path, kind: LabelFormat) -> None:
@@ -178,15 +241,23 @@ def refuse_target(target: Path, kind: LabelFormat) -> None:
     Raises
     ------
     InputError
-        If the suffix is of another format, `target` is a folder with something in it, a folder where a file
-        is to be written, or the other way round.
+        If `target` is of an experiment, or the folder that the program runs in, its suffix is of another
+        format, or it is a folder with something in it, a folder where a file is to be written, or the other
+        way round.
     """
+    refuse_in_experiment(target)
+    if target.exists() and target.samefile(Path.cwd()):
+        raise InputError(f"{target}: is the folder you are in; give the name of a new file or folder")
     if kind.folder:
+        if not kind.fits(target.name):
+            raise InputError(
+                f"{target}: {kind.title} is written as a folder, and {target.suffix} is of files; give "
+                "another name, or another format"
+            )
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(f"{target}: is there already and not an empty folder; choose another name")
         return
-    fits = target.suffix.lower() == kind.suffix or {target.suffix.lower(), kind.suffix} <= TIFF_SUFFIXES
-    if not fits:
+    if not kind.fits(target.name):
         raise InputError(f"{target}: {kind.title} is written as {kind.suffix}; give a name that ends so")
     if target.is_dir():
         raise InputError(f"{target}: is a folder; give the name of a file")
@@ -212,10 +283,11 @@ def write_labels(target: Path, labels: LabelSet, kind: LabelFormat) -> Steps[Non
     Raises
     ------
     InputError
-        As `refuse_target`, or if a label cannot be read.
+        As `refuse_target`, if the classes cannot be written so, or if a label cannot be read.
     """
     refuse_target(target, kind)
+    kind.refuse(target, labels.classes)
     with atomic.replacing_folder(target) if kind.folder else contextlib.nullcontext(target) as place:
-        total = len(labels.masks)
+        total = labels.shape[0] if kind.every_frame else len(labels.masks)
         for done, _ in enumerate(kind.write(place, labels), start=1):
             yield Step(done, total, f"Exporting labels, frame {done} of {total}")

@@ -1,11 +1,13 @@
 """Labels as images of single frames, written; `glissile.io.annotations` reads them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glissile import atomic
+from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.io.annotations import write_mask
 from glissile.io.class_names import matching_class
@@ -49,23 +51,32 @@ def write_class_folders(target: Path, labels: LabelSet) -> Ticks[None]:
     ------
     None
         After each frame.
-
-    Raises
-    ------
-    InputError
-        If a folder could not be told from that of another class when it is read.
     """
-    folders = {c.value: target / possible_name(c.key) for c in labels.classes}
-    for defect in labels.classes:
-        if matching_class(folders[defect.value].name, labels.classes) != defect:
-            raise InputError(
-                f'{target}: a folder for the class "{defect.name}" would be taken for one of another class; '
-                "rename the class, or choose another format"
-            )
+    folders = {c.value: target / _folder_of(c) for c in labels.classes}
     for frame, mask in labels.masks.items():
         for value, folder in folders.items():
             _write_palette(folder / f"{labels.stem(frame)}.png", mask == value)
         yield
+
+
+def refuse_class_folders(target: Path, classes: Sequence[DefectClass]) -> None:
+    """Refuse classes of which `write_class_folders` would write what cannot be read.
+
+    Raises
+    ------
+    InputError
+        If a folder could not be told from that of another class.
+    """
+    for defect in classes:
+        if matching_class(_folder_of(defect), classes) != defect:
+            raise InputError(
+                f'{target}: a folder for the class "{defect.name}" would be taken for one of another class; '
+                "rename the class, or choose another format"
+            )
+
+
+def _folder_of(defect: DefectClass) -> str:
+    return possible_name(defect.key)
 
 
 def _write_palette(path: Path, drawn: NDArray[np.bool_]) -> None:

@@ -22,6 +22,44 @@ LABELLED = "labelled_frames"
 # Larger than any detector; a file that claims more only wants memory.
 _MOST_PX = 1 << 28
 
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What labels are read for.
+
+    Attributes
+    ----------
+    classes : tuple of DefectClass
+        Class table.
+    pens : callable
+        How wide lines are.
+    sizes : frozenset of tuple of int
+        Sizes (y, x) that masks may have; empty where any will do.
+    """
+
+    classes: tuple[DefectClass, ...]
+    pens: Pens
+    sizes: frozenset[Size] = frozenset()
+
+    def size(self, height: Any, width: Any, path: Path) -> Size:
+        """Size (y, x) of a mask that a file describes.
+
+        Raises
+        ------
+        InputError
+            As `checked_size`, or if masks have other sizes.
+        """
+        size = checked_size(height, width, path)
+        if self.sizes and size not in self.sizes:
+            fitting = " or ".join(f"{y} x {x}" for y, x in sorted(self.sizes, reverse=True))
+            raise InputError(
+                f"{path}: has a mask of {height} x {width} px (height x width), but those of this video have "
+                f"{fitting} px; choose labels of this video"
+            )
+        return size
+
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
@@ -39,6 +77,8 @@ class LabelSet:
         By frame number, each read when it is asked for; other frames are not labelled.
     nm_per_pixel, seconds_per_frame : float, optional
         Scale of the video.
+    images : tuple of str
+        File name of each frame, where the video is a folder of images; else empty.
     """
 
     name: str
@@ -47,6 +87,11 @@ class LabelSet:
     masks: Mapping[int, Mask]
     nm_per_pixel: float | None = None
     seconds_per_frame: float | None = None
+    images: tuple[str, ...] = ()
+
+    def image(self, frame: int) -> str:
+        """File name of the image of a frame, as the source calls it: else "twip_0050.png"."""
+        return self.images[frame] if self.images else f"{self.stem(frame)}.png"
 
     def stem(self, frame: int) -> str:
         """File stem of a frame: "twip_0050"."""
@@ -84,7 +129,7 @@ class ReadWhenAsked(Mapping[K, Mask]):
         return len(self._readers)
 
 
-def checked_size(height: Any, width: Any, path: Path) -> tuple[int, int]:
+def checked_size(height: Any, width: Any, path: Path) -> Size:
     """Size (y, x) of an image that a file describes.
 
     Raises

@@ -1,4 +1,4 @@
-"""Labels as OME-Zarr (NGFF 0.5): the group `labels/NAME` with an array (t, y, x) of class values.
+"""Labels as OME-Zarr (NGFF 0.5): a label image, whose array (t, y, x) holds class values.
 
 The format is described at https://ngff.openmicroscopy.org/0.5/.
 """
@@ -14,7 +14,7 @@ from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.io.class_names import with_our_values
 from glissile.io.json_files import read_json
-from glissile.io.label_set import LABELLED, LabelSet, Mask, Pens, ReadWhenAsked, checked_size, frame_digits
+from glissile.io.label_set import LABELLED, LabelSet, Mask, ReadWhenAsked, Wanted, frame_digits
 from glissile.io.label_words import labelled_of, names_of
 from glissile.progress import Ticks
 
@@ -22,12 +22,15 @@ _VERSION = "0.5"
 _NAME = "defects"
 _AXES = ("t", "y", "x")
 _OURS = "glissile"
+# Beyond its pixels: what a compressor may add to a chunk that it cannot make smaller.
+_MORE_BYTES = 1 << 16
 # The only compressors whose chunks say how large they become.
 _COMPRESSORS = frozenset({"zstd", "blosc"})
 _OTHER_CODECS = frozenset({"bytes", "transpose", "crc32c"})
 _MOST_CHUNK_BYTES = 1 << 30
 _MOST_FRAMES = 1_000_000
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_HEAD_BYTES = 18
 
 
 def is_zarr(path: Path) -> bool:
@@ -35,7 +38,7 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def read_label_zarr(path: Path, classes: Sequence[DefectClass], pens: Pens) -> ReadWhenAsked[str]:
+def read_label_zarr(path: Path, wanted: Wanted) -> ReadWhenAsked[str]:
     """Read labels of OME-Zarr 0.4 or 0.5, or a plain Zarr array.
 
     Files of `write_label_zarr` tell which frames are labelled; of others, frames of zeros count as not
@@ -45,10 +48,8 @@ def read_label_zarr(path: Path, classes: Sequence[DefectClass], pens: Pens) -> R
     ----------
     path : Path
         The image with its group of labels, that group, one group in it, or an array (t, y, x) or (y, x).
-    classes : sequence of DefectClass
-        Class table.
-    pens : callable
-        Not needed.
+    wanted : Wanted
+        Classes and sizes.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def read_label_zarr(path: Path, classes: Sequence[DefectClass], pens: Pens) -> R
         array_path, axes = _first_level(group, ome)
         array = _opened(array_path)
         axes = axes or _AXES[-array.ndim :]
-        time = _time_axis(axes, array.shape, path)
+        time = _time_axis(axes, array.shape, path, wanted)
         names = names_of(ome.get("image-label", {}).get("properties"), "label-value", path)
         frames = 1 if time is None else array.shape[time]
         if frames > _MOST_FRAMES:
@@ -77,7 +78,7 @@ def read_label_zarr(path: Path, classes: Sequence[DefectClass], pens: Pens) -> R
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: is no OME-Zarr of labels ({error!r:.80}); export it again") from error
-    read = partial(_frame, array, axes, names, tuple(classes), path)
+    read = partial(_frame, array, axes, names, wanted.classes, path)
     if labelled is None:
         labelled = [n for n in range(frames) if _pixels(array, axes, n, path).any()]
     return ReadWhenAsked({frame_digits(n, frames): partial(read, n) for n in labelled})
@@ -145,48 +146,97 @@ def _opened(path: Path) -> Any:
         raise InputError(
             f"{path}: is packed by {unknown[0]!r:.20}; convert it to zstd or blosc, without shards"
         )
-    array = zarr.open_array(_bounded_store()(path, read_only=True), mode="r", zarr_format=version)
+    compressors = [codec for codec in codecs if codec in _COMPRESSORS]
+    if len(compressors) > 1:
+        raise InputError(f"{path}: is packed {len(compressors)} times; convert it to zstd alone")
+    store = _bounded_store()(path, read_only=True)
+    array = zarr.open_array(store, mode="r", zarr_format=version)
     if array.dtype.kind not in "uib" or not 2 <= array.ndim <= 5:
         raise InputError(f"{path}: holds {array.dtype} of shape {array.shape}, not masks (t, y, x)")
-    if np.prod(array.chunks, dtype=float) * array.dtype.itemsize > _MOST_CHUNK_BYTES:
+    chunk_bytes = np.prod(array.chunks, dtype=float) * array.dtype.itemsize
+    if chunk_bytes > _MOST_CHUNK_BYTES:
         raise InputError(f"{path}: its chunks are larger than 1 GiB; write it again with smaller ones")
+    store.limit_to(int(chunk_bytes), compressors[0] if compressors else "")
     return array
 
 
 def _bounded_store() -> Any:
-    """Give the kind of store that refuses chunks which say that they become larger than chunks are."""
+    """Give the kind of store that refuses chunks which are too large, before they are read."""
     from zarr.storage import LocalStore
 
     class BoundedStore(LocalStore):  # type: ignore[misc]  # zarr is not looked at by mypy
+        def limit_to(self, chunk_bytes: int, compressor: str) -> None:
+            """Refuse from now on what becomes larger than a chunk."""
+            self._limit = chunk_bytes, compressor
+
+        def _check(self, key: str) -> None:
+            check_chunk(self.root / key, *getattr(self, "_limit", (_MOST_CHUNK_BYTES, "")))
+
         async def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
-            found = await super().get(key, *args, **kwargs)
-            if found is not None and _unpacked_bytes(found.to_bytes()[:18]) > _MOST_CHUNK_BYTES:
-                raise InputError(f"{key} claims to become larger than 1 GiB")
-            return found
+            self._check(key)
+            return await super().get(key, *args, **kwargs)
+
+        def get_sync(self, key: str, *args: Any, **kwargs: Any) -> Any:
+            self._check(key)
+            return super().get_sync(key, *args, **kwargs)
 
     return BoundedStore
 
 
-def _unpacked_bytes(head: bytes) -> int:
-    """Size that a chunk of Zstandard says it has when unpacked; Blosc cannot say more than 2 GiB."""
-    if not head.startswith(_ZSTD_MAGIC):
-        return 0
+def check_chunk(file: Path, chunk_bytes: int, compressor: str) -> None:
+    """Refuse a file of which reading, or unpacking, would take more memory than a chunk.
+
+    Parameters
+    ----------
+    file : Path
+        It may be missing: then the chunk is empty.
+    chunk_bytes : int
+        Of its pixels.
+    compressor : str
+        "zstd", "blosc" or, for none, empty.
+
+    Raises
+    ------
+    InputError
+        If it is no plain file, is larger than a chunk can be, or says that it becomes larger.
+    """
+    if not file.exists() or file.is_dir():  # which the store takes for missing
+        return
+    if not file.is_file():
+        raise InputError(f"{file.name} is no plain file")
+    if file.stat().st_size > chunk_bytes + chunk_bytes // 64 + _MORE_BYTES:
+        raise InputError(f"{file.name} is larger than a chunk of {chunk_bytes} bytes")
+    if not compressor:
+        return
+    with file.open("rb") as opened:
+        head = opened.read(_HEAD_BYTES)
+    size = _unpacked_bytes(head) if compressor == "zstd" else int.from_bytes(head[4:8], "little")
+    if size is None:
+        raise InputError(f"{file.name} does not say how large it becomes")
+    if size > chunk_bytes:
+        raise InputError(f"{file.name} claims to become larger than a chunk of {chunk_bytes} bytes")
+
+
+def _unpacked_bytes(head: bytes) -> int | None:
+    """Size that a chunk of Zstandard says it has when unpacked; None where it does not say."""
+    if not head.startswith(_ZSTD_MAGIC) or len(head) <= len(_ZSTD_MAGIC):
+        return None
     flags = head[4]
     alone = flags >> 5 & 1
     size = (alone, 2, 4, 8)[flags >> 6]
     start = 6 - alone + (0, 1, 2, 4)[flags & 3]
     if not size:
-        return _MOST_CHUNK_BYTES + 1  # it does not say
+        return None
     return int.from_bytes(head[start : start + size], "little") + (256 if size == 2 else 0)
 
 
-def _time_axis(axes: Sequence[str], shape: Sequence[int], path: Path) -> int | None:
+def _time_axis(axes: Sequence[str], shape: Sequence[int], path: Path, wanted: Wanted) -> int | None:
     """Which axis is time; None where there is none.
 
     Raises
     ------
     InputError
-        If there is more than time, y and x.
+        If there is more than time, y and x, or the frames have another size than masks may have.
     """
     others = [n for axis, n in zip(axes, shape, strict=True) if axis not in _AXES]
     known = [axis for axis in axes if axis in _AXES]
@@ -194,7 +244,7 @@ def _time_axis(axes: Sequence[str], shape: Sequence[int], path: Path) -> int | N
         told = ", ".join(f"{axis} {n}" for axis, n in zip(axes, shape, strict=True))
         raise InputError(f"{path}: has the axes {told!r:.80}; export labels of one plane over time, t, y, x")
     height, width = (int(n) for axis, n in zip(axes, shape, strict=True) if axis in "yx")
-    checked_size(height, width, path)
+    wanted.size(height, width, path)
     return list(axes).index("t") if "t" in axes else None
 
 
@@ -202,6 +252,8 @@ def _pixels(array: Any, axes: Sequence[str], frame: int, path: Path) -> Any:
     at = tuple(frame if axis == "t" else slice(None) if axis in "yx" else 0 for axis in axes)
     try:
         return np.asarray(array[at])
+    except MemoryError:
+        raise
     except Exception as error:  # codecs raise whatever damaged bytes make them
         raise InputError(f"{path}: the labels of frame {frame} are damaged ({error!s:.120})") from error
 
@@ -218,9 +270,10 @@ def _frame(
 
 
 def write_label_zarr(target: Path, labels: LabelSet) -> Ticks[None]:
-    """Write labels as OME-Zarr 0.5, of one level.
+    """Write labels as a label image of OME-Zarr 0.5, of one level.
 
-    The attribute `glissile` of the group `labels/defects` lists the labelled frames.
+    Its group is the root, which viewers open as it is; the group `labels` of an image can take it as a
+    whole. The attribute `glissile` lists the labelled frames.
 
     Parameters
     ----------
@@ -237,9 +290,7 @@ def write_label_zarr(target: Path, labels: LabelSet) -> Ticks[None]:
     import zarr
     from zarr.codecs import ZstdCodec
 
-    root = zarr.create_group(target, zarr_format=3, attributes={"ome": {"version": _VERSION}}, overwrite=True)
-    groups = root.create_group("labels", attributes={"ome": {"version": _VERSION, "labels": [_NAME]}})
-    group = groups.create_group(_NAME, attributes=_described(labels))
+    group = zarr.create_group(target, zarr_format=3, attributes=_described(labels), overwrite=True)
     array = group.create_array(
         "0",
         shape=labels.shape,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glissile.errors import InputError
-from glissile.naming import IMAGE_SUFFIXES
+from glissile.naming import EXPERIMENT_DOCUMENT, IMAGE_SUFFIXES, names_experiment
 
 
 def refuse_same(output: Path, source: Path) -> None:
@@ -27,6 +27,24 @@ def refuse_same(output: Path, source: Path) -> None:
     among = source.is_dir() and output.parent.is_dir() and output.parent.samefile(source)
     if among and output.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(f"{output}: lies among the frames of the input; choose another folder")
+
+
+def refuse_in_experiment(output: Path) -> None:
+    """Refuse to write what is for others into an experiment, where it could take the place of a part of it.
+
+    Parameters
+    ----------
+    output : Path
+        File or folder that is about to be written.
+
+    Raises
+    ------
+    InputError
+        If `output`, or a folder that it lies in, is an experiment or is called like one.
+    """
+    for folder in (output.resolve(), *output.resolve().parents):
+        if names_experiment(folder) or (folder / EXPERIMENT_DOCUMENT).exists():
+            raise InputError(f"{output}: is of the experiment {folder.name}; choose a place outside of it")
 
 
 def refuse_file(output: Path, suffix: str, *read: Path | None) -> None:

@@ -19,6 +19,7 @@ Points = NDArray[np.float64]
 # Rows that the edges filled at a time may cross, so that memory stays small whatever a file holds.
 _CROSSINGS_AT_ONCE = 1 << 20
 _TINY = 1e-12
+_BAND_ROWS = 64
 _FARTHEST_PX = 1e6
 
 
@@ -95,11 +96,11 @@ def checked_points(points: Points, path: Path) -> Points:
 
 
 def through_centres(rings: Iterable[Points]) -> bool:
-    """Whether the corners of the polygons of a file are meant as centres of pixels.
+    """Whether the corners of the polygons of an object are meant as centres of pixels.
 
-    So it is where all are whole numbers and some edge is oblique, as `findContours` of OpenCV and annotation
-    tools that store clicked pixels give them. Outlines along the edges of pixels have no oblique edge, and
-    polygons drawn by hand no whole numbers.
+    So it is where all are whole numbers and some edge is oblique, as scripts with `findContours` of OpenCV
+    give them. Outlines along the edges of pixels have no oblique edge, and polygons drawn by hand no whole
+    numbers.
     """
     oblique = False
     for ring in rings:
@@ -109,33 +110,32 @@ def through_centres(rings: Iterable[Points]) -> bool:
     return oblique
 
 
-def filled(rings: Sequence[Points], shape: tuple[int, int], *, centres: bool = False) -> NDArray[np.bool_]:
-    """Fill the polygons of one object.
+def fill(mask: NDArray[np.bool_], rings: Sequence[Points], *, centres: bool = False) -> None:
+    """Add the polygons of one object to a mask.
 
     Parameters
     ----------
+    mask : ndarray of bool, shape (y, x)
+        What reaches beyond it is cut off. Only the rows and columns of the object are touched.
     rings : sequence of ndarray, each of shape (n, 2)
         Closed polygons (x, y) of finite numbers. One that lies wholly within those larger than it is a hole.
-    shape : tuple of int
-        (y, x) of the mask; what reaches beyond it is cut off.
     centres : bool
         The corners are centres of pixels, and these pixels belong to the object. Else a pixel is filled
         where its centre lies inside.
-
-    Returns
-    -------
-    ndarray of bool, shape (y, x)
     """
-    fill = _fill_to_centres if centres else _fill_inside
-    mask = np.zeros(shape, bool)
+    fill_ring = _fill_to_centres if centres else _fill_inside
+    whole = _part(np.concatenate(rings), mask.shape)
+    size = tuple(max(side.stop - side.start, 0) for side in whole)
+    drawn = np.zeros(size, bool)
+    origin = np.array([whole[1].start, whole[0].start])
     for ring in sorted(rings, key=lambda ring: -abs(signed_area(ring))):
-        part, inside, edge = fill(ring, shape)
-        within, covered = mask[part], inside | edge
+        part, inside, edge = fill_ring(ring - origin, size)
+        within, covered = drawn[part], inside | edge
         if covered.any() and within[covered].all():
             within &= ~inside
         else:
             within |= covered
-    return mask
+    mask[whole] |= drawn
 
 
 Part = tuple[slice, slice]
@@ -196,30 +196,48 @@ def _fill_to_centres(ring: Points, shape: tuple[int, int]) -> Filled:
     return part, (inside > 0) & ~on_edge, on_edge
 
 
-def stroked(line: Points, width_px: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Draw a line with a round pen.
+def stroke(mask: NDArray[np.bool_], line: Points, width_px: float) -> None:
+    """Add a line, drawn with a round pen, to a mask.
 
     Parameters
     ----------
+    mask : ndarray of bool, shape (y, x)
+        What reaches beyond it is cut off. Set are pixels whose centre lies under the pen.
     line : ndarray, shape (n, 2)
         Points (x, y) of finite numbers, joined by straight pieces.
     width_px : float
         Diameter of the pen, in pixels.
-    shape : tuple of int
-        (y, x) of the mask; what reaches beyond it is cut off.
-
-    Returns
-    -------
-    ndarray of bool, shape (y, x)
-        Pixels whose centre lies under the pen.
     """
-    mask = np.zeros(shape, bool)
     radius = width_px / 2
     for start, stop in zip(line, line[1:] if len(line) > 1 else line, strict=False):
-        part = _part(np.stack([np.minimum(start, stop) - radius, np.maximum(start, stop) + radius]), shape)
-        y, x = (np.arange(side.start, side.stop) + 0.5 for side in part)
-        along = stop - start
-        from_start = np.stack(np.broadcast_arrays(x[None, :] - start[0], y[:, None] - start[1]), axis=-1)
-        share = (from_start @ along / max(float(along @ along), _TINY)).clip(0, 1)
-        mask[part] |= np.hypot(*np.moveaxis(from_start - share[..., None] * along, -1, 0)) < radius
-    return mask
+        rows, _ = _part(_around(start, stop, radius), mask.shape)
+        # By bands, so that little more than the pixels under the pen is looked at, however long the line.
+        for top in range(rows.start, rows.stop, _BAND_ROWS):
+            bottom = min(top + _BAND_ROWS, rows.stop)
+            ends = _between_rows(start, stop, top - radius, bottom + radius)
+            _, columns = _part(_around(*ends, radius), mask.shape)
+            band = mask[top:bottom, columns]
+            band |= _near(start, stop, radius, np.arange(top, bottom), np.arange(columns.start, columns.stop))
+
+
+def _around(start: Points, stop: Points, radius: float) -> Points:
+    return np.stack([np.minimum(start, stop) - radius, np.maximum(start, stop) + radius])
+
+
+def _between_rows(start: Points, stop: Points, low: float, high: float) -> tuple[Points, Points]:
+    """Cut a straight line at two heights; a level one stays whole."""
+    rise = stop[1] - start[1]
+    if abs(rise) < _TINY:
+        return start, stop
+    one, two = (((height - start[1]) / rise).clip(0, 1) for height in (low, high))
+    return start + one * (stop - start), start + two * (stop - start)
+
+
+def _near(
+    start: Points, stop: Points, radius: float, rows: NDArray[np.int_], columns: NDArray[np.int_]
+) -> NDArray[np.bool_]:
+    """Pixels (y, x) whose centre is less than `radius` away from a straight line."""
+    along = stop - start
+    x, y = columns[None, :] + 0.5 - start[0], rows[:, None] + 0.5 - start[1]
+    share = ((x * along[0] + y * along[1]) / max(float(along @ along), _TINY)).clip(0, 1)
+    return np.asarray(np.hypot(x - share * along[0], y - share * along[1]) < radius)

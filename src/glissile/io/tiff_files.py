@@ -54,7 +54,7 @@ CLASSIC_LIMIT = 2**32 - 2**26
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_tiff(path: Path, name: str) -> tuple[Video, int]:
+def read_tiff(path: Path, name: str, refuse: Callable[[Any], None] = lambda page: None) -> tuple[Video, int]:
     """Open a TIFF file lazily.
 
     One axis besides y, x and colour samples may be longer than 1; it is taken for time, whatever its name.
@@ -66,6 +66,8 @@ def read_tiff(path: Path, name: str) -> tuple[Video, int]:
         Any TIFF, BigTIFF, ImageJ or OME-TIFF file.
     name : str
         Of the video.
+    refuse : callable
+        Asked about each page of tifffile before it is decoded; raises an `InputError` to refuse it.
 
     Returns
     -------
@@ -84,8 +86,8 @@ def read_tiff(path: Path, name: str) -> tuple[Video, int]:
         # A damaged file makes tifffile raise whatever the bytes lead it to, so everything is caught.
         try:
             tif = if_it_fails.enter_context(tifffile.TiffFile(path))
-            opened = _video_of(tif, path, name)
-        except InputError:
+            opened = _video_of(tif, path, name, refuse)
+        except (InputError, MemoryError):
             raise
         except Exception as error:
             raise _damaged(path) from error
@@ -105,10 +107,11 @@ def _one_sentence_only() -> Iterator[None]:
         logger.disabled = before
 
 
-def _video_of(tif: Any, path: Path, name: str) -> tuple[Video, int]:
+def _video_of(tif: Any, path: Path, name: str, refuse: Callable[[Any], None]) -> tuple[Video, int]:
     series = _the_series(tif, path)
     frames_in_file = _frame_count(series, path)
-    read_page = _page_reader(tif, series, path, frames_in_file)
+    refuse(tif.pages.first)
+    read_page = _page_reader(tif, series, path, frames_in_file, refuse)
     whole = _whole_frames(series, path, frames_in_file)
     if whole == 0:
         raise _damaged(path)
@@ -164,7 +167,9 @@ def _frame_count(series: Any, path: Path) -> int:
     return max((*long.values(), others, 1))
 
 
-def _page_reader(tif: Any, series: Any, path: Path, frames_in_file: int) -> Callable[[int], NDArray[Any]]:
+def _page_reader(
+    tif: Any, series: Any, path: Path, frames_in_file: int, refuse: Callable[[Any], None]
+) -> Callable[[int], NDArray[Any]]:
     """From an index along t to grey values (y, x); one handle, one reader at a time."""
     lock = threading.Lock()
     contiguous = _memory_map(series, path, frames_in_file)
@@ -175,7 +180,10 @@ def _page_reader(tif: Any, series: Any, path: Path, frames_in_file: int) -> Call
         with lock:
             try:
                 page = tif.pages[index] if len(tif.pages) > index else series.pages[index]
+                refuse(page)
                 return _grey_of_page(page)
+            except (InputError, MemoryError):
+                raise
             except Exception as error:
                 raise InputError(
                     f"{path.name}: frame {index} cannot be read ({error}); export the file "

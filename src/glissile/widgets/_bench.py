@@ -1,17 +1,14 @@
 """The study that the sections of one dock work on: opening it, running its stages, keeping its labels."""
 
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QMainWindow
 
 from glissile import workflow
 from glissile.defects import DefectClass
@@ -20,16 +17,18 @@ from glissile.stabilize.regions import Regions
 from glissile.video import Video
 from glissile.widgets import _study
 from glissile.widgets._display import Display
+from glissile.widgets._experiment_folder import experiment_folder
 from glissile.widgets._label_keeper import LabelKeeper
 from glissile.widgets._resolve import Facts, resolve
 from glissile.widgets._runner import Runner
+from glissile.widgets._seen_masks import SeenMasks
 from glissile.widgets._state import state_of
 from glissile.widgets._study import Study
+from glissile.widgets._window import WindowAround
 
-# Masks that come quicker than this are not each drawn.
-_REDRAW_EVERY_MS = 100
-# What the sections say of frames that come is not renewed more often.
+# What the sections say of frames that come, or of labels that are saved, is not renewed more often.
 _COUNT_EVERY_MS = 500
+_LABELS_EVERY_MS = 50
 # Works whose result comes with a Labels layer of its own.
 _RENEWING = frozenset({"opening", "trim", "stabilize", "label"})
 
@@ -79,10 +78,11 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._measured = False
         self._table_outdated = False
         self._closed = False
-        self._window: weakref.ref[QMainWindow] | None = None
-        self._redraw = self._timer(_REDRAW_EVERY_MS, self.display.refresh_masks)
+        self._window = WindowAround(parent)
+        self._seen = SeenMasks(self.display, self)
         self._count = self._timer(_COUNT_EVERY_MS, self.facts_changed.emit)
-        viewer.dims.events.current_step.connect(self._on_frame)
+        self._labels = self._timer(_LABELS_EVERY_MS, self._tell_of_labels)
+        viewer.dims.events.point.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -96,14 +96,23 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def open_video(self, path: Path) -> None:
         """Open the experiment of a video file or folder of frames, or start it."""
+        if self.study is not None and self._has_open(experiment_folder(path)):
+            return
         self._open(lambda: _study.opened_video(path), f"Opening {path.name}")
 
     def open_folder(self, folder: Path) -> None:
         """Open an experiment folder."""
-        if self.study is not None and folder.absolute() == self.study.experiment.folder:
+        if not self._has_open(folder):
+            self._open(lambda: _study.opened_folder(folder), f"Opening {folder.name}")
+
+    def _has_open(self, folder: Path) -> bool:
+        """Say that an experiment is open already, if it is: opened twice, it could only be read."""
+        found = False
+        with suppress(OSError):  # of a folder that is not there, or not any more
+            found = self.study is not None and folder.samefile(self.study.experiment.folder)
+        if found:
             show_info(f"{folder.name} is open already")
-            return
-        self._open(lambda: _study.opened_folder(folder), f"Opening {folder.name}")
+        return found
 
     def _open(self, steps: Callable[[], Steps[Study]], description: str) -> None:
         if self.keeper is not None and not self.keeper.flush():
@@ -116,9 +125,9 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             study.experiment.close()
             return
         number = self.display.frame_number()
-        self._window = _window_of(self.parent())
+        self._window = WindowAround(self.parent())
         try:
-            with _unpainted(self._window):
+            with self._window.unpainted():
                 self._let_go(closing=self.study is not None and self.study.experiment is not study.experiment)
                 self.study = study
                 self._show(study, number)
@@ -141,13 +150,13 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             study.experiment, study.store, study.video, study.labels, study.proposals, self
         )
         self.keeper.saved.connect(self._on_saved)
-        self.keeper.proposals_changed.connect(self.facts_changed)
-        self.keeper.saving_changed.connect(self.facts_changed)
+        self.keeper.proposals_changed.connect(self._tell_soon)
+        self.keeper.saving_changed.connect(self._tell_soon)
         self._segmented, self._current = set(study.segmented), study.current
         self._measured = study.measured
         self._touched = False
         self.display.show(study, self.keeper.layer, frame_number)
-        self.keeper.show_frame(self.display.index())
+        self.keeper.show_frame(self.display.working_index())
         self.state.experiment = study.experiment
         self.state.trimmed, self.state.motion = study.trimmed, study.motion
         self.state.source, self.state.video = study.source, study.video
@@ -179,30 +188,29 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             return
         self._closed = True
         study = self.study
-        self._redraw.stop()
+        self._seen.stop()
         self._count.stop()
-        self._viewer.dims.events.current_step.disconnect(self._on_frame)
+        self._labels.stop()
+        self._viewer.dims.events.point.disconnect(self._on_frame)
         self.state.running_changed.disconnect(self._on_running)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._let_go(closing=False)
         self.closed.emit()
         self.runner.close(lambda: None if study is None else study.experiment.close())
 
-    def save(self) -> None:
-        """Write the labels to disk now."""
-        if self.keeper is not None:
-            self.keeper.flush()
+    def save(self) -> bool:
+        """Write the labels to disk now, and tell whether all are there."""
+        return self.keeper is None or self.keeper.flush()
 
     def _let_go(self, *, closing: bool) -> None:
         if self.keeper is not None:
             self.keeper.close()
             self.keeper.deleteLater()
             self.keeper = None
-        window = self._window
-        if window is None or ((there := window()) is not None and isalive(there)):
-            self.display.clear()
-        else:
+        if self._window.gone:
             self.display.forget()
+        else:
+            self.display.clear()
         if self.study is not None and closing:
             self.study.experiment.close()
         self.study = None
@@ -325,9 +333,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def show_prediction(self, index: int, mask: Any) -> None:
         """Show a mask (y, x) over frame `index` that is not part of the segmentation."""
-        if self.display.masks is not None:
-            self.display.masks.previews[index] = mask
-            self._redraw_if(index)
+        self._seen.preview(index, mask)
 
     def begin_segmentation(self) -> None:
         """Show and count what is segmented from now on."""
@@ -335,8 +341,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._segmented.clear()
             self.state.table = pd.DataFrame()
         self._measured = False
-        if self.display.masks is not None:
-            self.display.masks.previews.clear()
+        self._seen.drop_previews()
         self.display.show_segmentation()
 
     def add_segmented(self, step: Step) -> None:
@@ -347,7 +352,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._current = True
         self._segmented.add(step.frame)
         self.state.add_row(step.metrics)
-        self._look_at_masks(only=step.frame)
+        self._seen.look(self.study, only=step.frame)
         if not self._count.isActive():
             self._count.start()
 
@@ -376,27 +381,12 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _on_ended(self, stage: str, finished: bool) -> None:
         self._allow_painting()
-        if stage == "train" and not finished and self.display.masks is not None:
-            self.display.masks.previews.clear()  # of a network that is not there
-        self._look_at_masks()
+        if stage == "train" and not finished:
+            self._seen.drop_previews()  # of a network that is not there
+        if self.study is not None:
+            self._seen.look(self.study)
         # What has just ended first hands over its result.
         QTimer.singleShot(0, self._read_outdated_table)
-
-    def _look_at_masks(self, only: int | None = None) -> None:
-        """Let the Segmentation layer see what was written, at once or when frame `only` is looked at."""
-        masks = self.display.masks
-        if masks is None or self.study is None:
-            return
-        if masks.store is None or only is None:
-            masks.store = workflow.segmentation_of(self.study.experiment, self.study.video)
-        if only is not None:
-            self._redraw_if(only)
-        else:
-            self.display.refresh_masks()
-
-    def _redraw_if(self, index: int) -> None:
-        if index == self.display.working_index() and not self._redraw.isActive():
-            self._redraw.start()
 
     def _take_table(self, table: pd.DataFrame) -> None:
         self.state.table = table
@@ -404,6 +394,13 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _on_saved(self, index: int) -> None:
         self._touched = True
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        if not self._labels.isActive():
+            self._labels.start()
+
+    def _tell_of_labels(self) -> None:
         self.state.labels_changed.emit()
         self.facts_changed.emit()
 
@@ -421,35 +418,9 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _on_frame(self, event: Any = None) -> None:
         index = self.display.index()
         working = self.display.working_index()
-        if self.keeper is not None and working is not None:
+        if self.keeper is not None:
             self.keeper.show_frame(working)
         self.frame_changed.emit(index)
-
-
-def _window_of(dock: QObject) -> "weakref.ref[QMainWindow] | None":
-    """Give napari's window around a dock, which need not be in one; weakly, as it holds the dock."""
-    above = dock.parent()
-    while above is not None and not isinstance(above, QMainWindow):
-        above = above.parent()
-    return None if above is None else weakref.ref(above)
-
-
-@contextmanager
-def _unpainted(reference: "weakref.ref[QMainWindow] | None") -> Iterator[None]:
-    """Let a window be painted only afterwards: napari paints at once where its sliders go and come.
-
-    Then some of the layers have not reached the graphics yet, which ended the process (napari 0.9.2 with the
-    brush of a layer that was just removed).
-    """
-    window = None if reference is None else reference()
-    if window is None:
-        yield
-        return
-    window.setUpdatesEnabled(False)
-    try:
-        yield
-    finally:
-        window.setUpdatesEnabled(True)
 
 
 def _too_large(video: Video) -> str:

@@ -12,28 +12,27 @@ from glissile import workflow
 from glissile.defects import DefectClass
 from glissile.video import Video
 from glissile.widgets._alignment import Alignment
+from glissile.widgets._close_up import show_close
 from glissile.widgets._flat_look import FlatLook
-from glissile.widgets._labels_tool import LabelsTool, ObjectPicker
+from glissile.widgets._frame_axis import frame_at, go_to_frame
+from glissile.widgets._labels_tool import LabelsTool, ObjectBringer, ObjectPicker
+from glissile.widgets._layer_list import remove
 from glissile.widgets._layers import (
     StoredMasks,
     class_colormap,
-    difference_layer,
     experiment_of,
     mask_layer,
-    place_layer,
-    placement,
+    other_frame_layer,
     rectangle_layer,
     video_layer,
     video_of,
 )
 from glissile.widgets._line_tracer import LineTracer
 from glissile.widgets._mode import Mode
+from glissile.widgets._overlays import Overlays
 from glissile.widgets._state import ViewerState
 from glissile.widgets._study import Study
-
-_PROBABILITY_OPACITY = 0.7
-# Of a place that is looked at: as many pixels and as many times its size are seen at least.
-_LEAST_SEEN_PX, _AROUND = 120, 2.5
+from glissile.widgets._tool_in_hand import ToolInHand
 
 
 class Display:
@@ -52,8 +51,6 @@ class Display:
         What the Segmentation layer shows.
     mode : Mode
         Whoever draws over the video enters it first.
-    tool : LabelsTool, optional
-        What is drawn with on the Labels layer in place of napari's own tools.
     """
 
     def __init__(self, viewer: Any, state: ViewerState) -> None:
@@ -66,12 +63,9 @@ class Display:
         self._source: Image | None = None
         self._labels: Labels | None = None
         self._segmentation: Labels | None = None
-        self._probability: Image | None = None
-        self._differences: Labels | None = None
-        self._faded = False
-        self._place: Shapes | None = None
+        self._overlays = Overlays(viewer)
+        self._in_hand = ToolInHand(viewer, self.mode)
         self._drawing: Layer | None = None
-        self.tool: LabelsTool | None = None
         self._alignment: Alignment | None = None
         self._hidden: list[Layer] = []
         self._contour: int | None = None  # of the Labels layer, while it shows a proposal
@@ -120,28 +114,26 @@ class Display:
         """Take the layers of the study out of the viewer."""
         self.mode.leave()
         self._hide_drawing()
-        self.hide_probability()
-        self.mark_place(None)
-        for layer in (self._source, self._labels, self._segmentation, self._differences, self._video):
-            self._remove(layer)
+        self._overlays.clear()
+        for layer in (self._source, self._labels, self._segmentation, self._video):
+            remove(self.viewer, layer)
         self.forget()
 
     def forget(self) -> None:
         """Let go of the study where its layers went with their window."""
-        self._source = self._labels = self._segmentation = self._differences = self._video = None
-        self._study = self.masks = self.tool = self._contour = self._place = None
+        self._overlays.forget()
+        self._in_hand.forget()
+        self._source = self._labels = self._segmentation = self._video = None
+        self._study = self.masks = self._contour = None
         self._state.shown = None
 
     def owns(self, layer: Layer) -> bool:
         """Whether `layer` is one of the study's."""
-        aligned = () if self._alignment is None else self._alignment.layers
-        mine = (self._video, self._source, self._labels, self._segmentation, self._differences, self._place)
         mine = (
-            *mine,
-            self._probability,
-            self._drawing,
-            None if self.tool is None else self.tool.layer,
-            *aligned,
+            *(self._video, self._source, self._labels, self._segmentation, self._drawing),
+            *(() if self._alignment is None else self._alignment.layers),
+            *(() if self.tool is None else (self.tool.layer,)),
+            *self._overlays.layers,
         )
         return any(layer is one for one in mine)
 
@@ -150,14 +142,9 @@ class Display:
         """Whether the video is shown as recorded."""
         return self._source is not None
 
-    @property
-    def _axis(self) -> int:
-        """Axis of the viewer along t: it aligns its layers at their last axis, and others may have more."""
-        return max(int(self.viewer.dims.ndim) - 3, 0)
-
     def index(self) -> int:
-        """Index along t of the frame that is looked at, in the video that is shown."""
-        return int(self.viewer.dims.current_step[self._axis])
+        """Index along t of the frame that is looked at; the video that is shown may not reach there."""
+        return frame_at(self.viewer.dims)
 
     def video(self) -> Video | None:
         """Return the video that is shown: the working video, or the one as recorded."""
@@ -179,7 +166,7 @@ class Display:
 
     def go_to(self, index: int) -> None:
         """Look at frame `index` along t of the video that is shown."""
-        self.viewer.dims.set_current_step(self._axis, index)
+        go_to_frame(self.viewer.dims, index)
 
     def go_to_working(self, index: int) -> None:
         """Look at frame `index` of the working video."""
@@ -196,30 +183,15 @@ class Display:
         box : tuple of int
             First row and column, and those after the last, in pixels of the working video.
         """
-        assert self._study is not None
         assert self._video is not None
-        top, left, bottom, right = box
-        y, x = (top + bottom) / 2, (left + right) / 2
-        size_px = max(_LEAST_SEEN_PX, _AROUND * (bottom - top), _AROUND * (right - left))
         self.go_to_working(index)
         self.mark_place(box)
-        self.viewer.reset_view(layers=[self._video])
-        camera = self.viewer.scene.camera
-        closer = min(self._study.video.shape[1:]) / size_px
-        if closer > 1:
-            camera.zoom *= closer
-            camera.center = (*camera.center[:-2], *self._video.data_to_world((index, y, x))[-2:])
+        show_close(self.viewer, self._video, index, box)
 
     def mark_place(self, box: tuple[int, int, int, int] | None) -> None:
         """Draw a frame around a place, as `look_at` takes it; None takes it away."""
-        place, self._place = self._place, None
-        self._remove(place)
-        if box is None or self._study is None:
-            return
-        self._place = Shapes(**place_layer(box, self._study.video))
-        selected = set(self.viewer.layers.selection)
-        self.viewer.add_layer(self._place)
-        self.viewer.layers.selection = selected  # whoever paints goes on painting
+        if self._study is not None:
+            self._overlays.mark_place(box, self._study.video)
 
     def outline_segmentation(self, outlined: bool) -> None:
         """Show outlines of the Segmentation layer, as it has the colours of the labels above it, or areas."""
@@ -268,46 +240,42 @@ class Display:
         """
         return self._take(lambda labels: ObjectPicker(labels, picked))
 
+    def bring_objects(
+        self, picked: Callable[[int, float, float], object], other: Callable[[], NDArray[np.uint8]]
+    ) -> LabelsTool:
+        """Show outlines of the labels of another frame, and let objects among them be clicked.
+
+        Parameters
+        ----------
+        picked : callable
+            As of `pick_objects`.
+        other : callable
+            Gives those labels (y, x) for the frame that is looked at.
+        """
+        study = self._study
+        assert study is not None
+
+        def make(labels: Labels) -> LabelsTool:
+            layer = Labels(**other_frame_layer(labels.colormap, study.video))
+            layer.contour = 1
+            layer.editable = False
+            return ObjectBringer(labels, picked, layer, other)
+
+        return self._take(make)
+
     def _take(self, make: Callable[[Labels], LabelsTool]) -> LabelsTool:
         assert self._labels is not None
         self.show_labels()
-        self.mode.enter(self._end_tool)
-        tool = self.tool = make(self._labels)
-        if tool.layer is not None:
-            self.viewer.add_layer(tool.layer)
-            self.viewer.layers.selection = {self._labels}
-        self._labels.events.mode.connect(self._on_labels_mode)
-        self.viewer.layers.events.removed.connect(self._on_removed)
-        # A click tells a place of a frame only where the frame is what is seen.
-        for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
-            event.connect(self.drop_tool)
-        return tool
+        return self._in_hand.take(self._labels, make)
 
-    def drop_tool(self, event: Any = None) -> None:
+    @property
+    def tool(self) -> LabelsTool | None:
+        """What is drawn with on the Labels layer in place of napari's own tools."""
+        return self._in_hand.tool
+
+    def drop_tool(self) -> None:
         """Take the tool away; what was not finished is not drawn."""
-        if self.tool is not None:
-            self.mode.leave()
-
-    def _on_labels_mode(self, event: Any) -> None:
-        """Drop the tool where one of napari's is taken."""
-        if self._labels is not None and self._labels.mode != "pan_zoom":
-            self.drop_tool()
-
-    def _on_removed(self, event: Any) -> None:
-        """Drop the tool where a layer that it needs is closed."""
-        if self.tool is not None and event.value in (self._labels, self.tool.layer):
-            self.drop_tool()
-
-    def _end_tool(self) -> None:
-        tool, self.tool = self.tool, None
-        if tool is None or self._labels is None:
-            return
-        self._labels.events.mode.disconnect(self._on_labels_mode)
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
-        for event in (self.viewer.dims.events.ndisplay, self.viewer.dims.events.order):
-            event.disconnect(self.drop_tool)
-        tool.end()
-        self._remove(tool.layer)
+        self._in_hand.drop()
 
     def show_segmentation(self) -> None:
         """Bring the Segmentation layer back where it was closed or hidden."""
@@ -318,19 +286,9 @@ class Display:
 
     def show_differences(self, compared: workflow.Comparison) -> None:
         """Show where two sets of labels differ, in a layer of its own, in place of the labels."""
-        study = self._study
-        assert study is not None
-        masks = np.zeros(study.video.shape, np.uint8)
-        for number in compared.by_frame:
-            index = study.video.index_of(number)
-            if index is not None:
-                masks[index] = compared.difference(number)
+        assert self._study is not None
         self.show_source(False)
-        self._remove(self._differences)
-        self._differences = Labels(**difference_layer(masks, study.video))
-        selected = set(self.viewer.layers.selection)
-        self.viewer.add_layer(self._differences)
-        self.viewer.layers.selection = selected
+        self._overlays.show_differences(compared, self._study.video)
         if self._labels is not None:
             self._labels.visible = False
 
@@ -340,41 +298,21 @@ class Display:
         Not over frames that are compared. An image that the user has hidden stays so.
         """
         assert self._study is not None
-        if self._alignment is not None:
-            return
-        if self._probability is not None and self._probability.name == name:
-            self._probability.data = image
-            self._probability.visible = self._probability.visible or self._faded
-            self._faded = False
-            return
-        self.hide_probability()
-        self._probability = Image(
-            image,
-            name=name,
-            colormap=colormap,
-            contrast_limits=(0, 1),
-            opacity=_PROBABILITY_OPACITY,
-            metadata={"glissile": {"role": "probability"}},
-            **{key: value[1:] for key, value in placement(self._study.video).items()},
-        )
-        selected = set(self.viewer.layers.selection)
-        self.viewer.add_layer(self._probability)
-        self.viewer.layers.selection = selected  # whoever paints goes on painting
+        if self._alignment is None:
+            self._overlays.show_probability(image, name, colormap, self._study.video)
 
     def fade_probability(self) -> None:
         """Hide the image of another frame until that of this one is there."""
-        if self._probability is not None and self._probability.visible:
-            self._probability.visible, self._faded = False, True
+        self._overlays.fade_probability()
 
     def hide_probability(self) -> None:
         """Take what `show_probability` shows out of the viewer."""
-        layer, self._probability, self._faded = self._probability, None, False
-        self._remove(layer)
+        self._overlays.hide_probability()
 
     @property
     def probability_closed(self) -> bool:
         """Whether the user has closed what `show_probability` shows."""
-        return self._probability is not None and self._probability not in self.viewer.layers
+        return self._overlays.probability_closed
 
     def refresh_masks(self) -> None:
         """Read the mask of the frame that is looked at again."""
@@ -405,7 +343,7 @@ class Display:
         else:
             self._hide_drawing()
             source, self._source = self._source, None
-            self._remove(source)
+            remove(self.viewer, source)
             self._bring_back()
         self._state.shown = video = self.video()
         index = video.index_of(number) if video is not None and number is not None else None
@@ -449,7 +387,7 @@ class Display:
         alignment, self._alignment = self._alignment, None
         if alignment is not None:
             for layer in alignment.layers:
-                self._remove(layer)
+                remove(self.viewer, layer)
             self._bring_back()
             alignment.ended.emit()
 
@@ -510,8 +448,4 @@ class Display:
 
     def _hide_drawing(self) -> None:
         drawing, self._drawing = self._drawing, None
-        self._remove(drawing)
-
-    def _remove(self, layer: Layer | None) -> None:
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
+        remove(self.viewer, drawing)

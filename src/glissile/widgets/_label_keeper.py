@@ -7,14 +7,16 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication
 
+from glissile.errors import InputError
 from glissile.experiment import Experiment, MaskStore
 from glissile.label.history import FrameLabel, LabelHistory, Standing
 from glissile.video import Video
 from glissile.widgets._label_writer import LabelWriter
 from glissile.widgets._layers import BRUSH_SIZE_PX, mask_layer
+from glissile.widgets._other_masks import differing
 from glissile.widgets._watched_masks import WatchedMasks
 
 # Edits from the console and by other plugins have no event of their own, so they are looked for.
@@ -28,7 +30,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     A frame is labelled once it has a stroke, or was marked as free of defects. One whose strokes were all
     undone or erased is not labelled any more, unless it was marked: an accidental stroke must not teach the
     network that a frame is empty. Only touched frames are written, in a thread of their own. A frame with
-    defects outside the field of view stays labelled, whatever is removed within it.
+    defects outside the field of view stays labelled, whatever is removed within it. What is painted where a
+    stabilized frame is not valid labels nothing, and is not written.
 
     Each frame is undone and redone by itself, in place of napari's history, which knows no frames: a step is
     a stroke, a `put`, a mark, a removal, and whatever else is found changed. An array that another plugin
@@ -43,7 +46,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     video : Video
         Its working video (t, y, x).
     masks, proposals : mapping of int to ndarray (y, x)
-        Labelled frames, and what is proposed for others, by index along t.
+        Labelled frames, and what is proposed for others, by index along t; kept, and not to be written to.
     parent : QObject
         Ends with it.
 
@@ -73,8 +76,9 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             data[index] = mask
         self._data = data
         self._watched = WatchedMasks.of(data)
-        self._kept = {i: FrameLabel.of(np.array(mask)) for i, mask in masks.items()}
-        self._kept |= {i: FrameLabel(np.array(m), Standing.PROPOSED) for i, m in proposals.items()}
+        self._kept = {i: FrameLabel.of(mask) for i, mask in masks.items()}
+        self._kept |= {i: FrameLabel(mask, Standing.PROPOSED) for i, mask in proposals.items()}
+        self._listed: dict[bool, tuple[int, ...]] = {}  # of `_kept`, those proposed and those not, once asked
         self._history = LabelHistory(video.shape[1:], self._kept)
         self._standing = {i: label.standing for i, label in self._kept.items()}  # others are painted
         self._touched: set[int] = set()
@@ -87,7 +91,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._writer.lost.connect(self._write_deleted)
         self._editable = not experiment.read_only
         self._replaced = False  # the array of the layer
-        self._shown = 0
+        self._shown: int | None = 0
         folder, classes = experiment.folder, experiment.document.classes
         self.layer = Labels(**mask_layer(self._watched, "Labels", "labels", video, folder, classes))
         self.layer.brush_size = BRUSH_SIZE_PX
@@ -109,12 +113,18 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
     @property
     def labelled(self) -> tuple[int, ...]:
         """Indices along t of the labelled frames, in order."""
-        return tuple(sorted(i for i, label in self._kept.items() if not label.proposed))
+        return self._list(proposed=False)
 
     @property
     def proposed(self) -> tuple[int, ...]:
         """Indices along t of the frames that have a proposal, in order."""
-        return tuple(sorted(i for i, label in self._kept.items() if label.proposed))
+        return self._list(proposed=True)
+
+    def _list(self, *, proposed: bool) -> tuple[int, ...]:
+        if proposed not in self._listed:
+            found = (i for i, label in self._kept.items() if label.proposed == proposed)
+            self._listed[proposed] = tuple(sorted(found))
+        return self._listed[proposed]
 
     @property
     def saved_at(self) -> str:
@@ -131,6 +141,12 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Say which frames could not be written, and why; empty where there is none."""
         return "" if self._writer is None else self._writer.unsaved
 
+    def why_not_flushed(self) -> str:
+        """Say what `unsaved` says, but without the moment that it takes to hear of the last writes."""
+        if self._writer is not None:
+            QCoreApplication.sendPostedEvents(self._writer, QEvent.Type.MetaCall.value)
+        return self.unsaved
+
     def allow_edits(self, allowed: bool) -> None:
         """Let the masks be edited, or not for now."""
         self._editable = self.layer.editable = allowed
@@ -140,9 +156,13 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         frame: NDArray[np.uint8] = self._data[index]
         return frame
 
-    def show_frame(self, index: int) -> None:
-        """Tell which frame is looked at; what was painted on the one before is saved."""
-        if index != self._shown and 0 <= index < len(self._data):
+    def painted(self, index: int) -> bool:
+        """Whether anything that counts is painted on frame `index`, labelled or not."""
+        return bool(self._data[index][self._video.valid_part(index)].any())
+
+    def show_frame(self, index: int | None) -> None:
+        """Tell which frame is looked at, if any of the video; what was painted on the one before is saved."""
+        if index != self._shown:
             self.save()
             self._shown = index
 
@@ -183,7 +203,8 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
             False, and nothing changes, where the frame is labelled or cannot be edited now.
         """
         self.save()
-        return index not in self.labelled and self._set(index, mask, Standing.PROPOSED)
+        kept = self._kept.get(index)
+        return (kept is None or kept.proposed) and self._set(index, mask, Standing.PROPOSED)
 
     def accept(self, index: int) -> None:
         """Count the proposal for frame `index` as its label, as one step that can be undone."""
@@ -213,10 +234,15 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._record(index)
 
     def flush(self) -> bool:
-        """Save, wait, and tell whether all is on disk; if not, the user is told which frame and why."""
+        """Save, wait, and tell whether all is on disk; if not, the user is told which frame and why.
+
+        All frames are looked at, so that what was written past `WatchedMasks` is found, too.
+        """
         self.save()
         if self._writer is None:
             return True
+        for index in self._unlike_kept():
+            self.save_frame(index)
         self._writer.flush()
         self._write_deleted()
         return self._writer.flush()
@@ -278,16 +304,24 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _to_look_at(self) -> list[int]:
         """List the frames that may have changed since they were last looked at."""
-        found = self._touched | self._watched.take_written() | {self._shown}
+        found = self._touched | self._watched.take_written()
+        if self._shown is not None:
+            found.add(self._shown)
         if self._writer is not None:
             found |= self._writer.failed
         self._touched.clear()
         return sorted(found)
 
+    def _unlike_kept(self) -> list[int]:
+        """List the frames whose masks are others than those that are kept."""
+        kept = ((mask, self._kept.get(index)) for index, mask in enumerate(self._data))
+        differ = (m.any() if label is None else not np.array_equal(m, label.mask) for m, label in kept)
+        return [index for index, differs in enumerate(differ) if differs]
+
     def _write_changed(self, index: int) -> bool:
         """Write frame `index` if it has changed since it was last written; tell whether it has."""
         mask, kept = self._data[index], self._kept.get(index)
-        painted = bool(mask.any())
+        painted = self.painted(index)
         if painted and self._standing_of(index) is Standing.MARKED:
             self._standing[index] = Standing.PAINTED
         proposed = self._standing_of(index) is Standing.PROPOSED
@@ -311,14 +345,17 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         before = self._kept.pop(index, None)
         if self._counts(index):
             self._kept[index] = FrameLabel(np.array(self._data[index]), self._standing_of(index))
-        self._writer.write(index, self._kept.get(index), before)
+        label = self._kept.get(index)
+        if label is None or before is None or label.proposed != before.proposed:
+            self._listed.clear()
+        self._writer.write(index, label, before)
 
     def _standing_of(self, index: int) -> Standing:
         return self._standing.get(index, Standing.PAINTED)
 
     def _counts(self, index: int) -> bool:
         """Whether a frame is to be kept on disk."""
-        return bool(self._data[index].any()) or self._standing_of(index) is not Standing.PAINTED
+        return self.painted(index) or self._standing_of(index) is not Standing.PAINTED
 
     def _on_saved(self, index: int, labelled: bool) -> None:
         if labelled:
@@ -330,6 +367,7 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Go on counting a frame as labelled that has defects outside the field of view."""
         if index not in self._kept:
             self._kept[index] = FrameLabel.of(np.zeros(self._data.shape[1:], np.uint8))
+            self._listed.clear()
             self._standing[index] = Standing.MARKED
             self._history.set_standing(index, Standing.MARKED)
             show_info(
@@ -355,7 +393,11 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def _on_key(self, what: str, go: Callable[[int], bool]) -> None:
         """Undo or redo on the frame that is looked at, if its labels are."""
-        if self.layer.visible and self.layer.editable and not go(self._shown):
+        if not self.layer.visible or not self.layer.editable:
+            return
+        if self._shown is None:
+            show_info(f"Nothing to {what}: the video has no frame here")
+        elif not go(self._shown):
             show_info(f"Nothing to {what} on frame {self._video.frame_numbers[self._shown]}")
 
     def _on_data(self, event: Any) -> None:
@@ -371,24 +413,24 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._touched.update(range(len(self._data)))
         given, refused = self.layer.data, ""
         if given is not self._watched:
-            refused = self._misfit(given) if self._editable else "they cannot be edited now"
-            for index in () if refused else range(len(self._data)):
-                self.save_frame(index)
-                self._data[index] = given[index]
-            with self.layer.events.data.blocker(self._on_data):
-                self.layer.data = self._watched
+            try:
+                refused = self._take(given) if self._editable else "they cannot be edited now"
+            finally:
+                with self.layer.events.data.blocker(self._on_data):
+                    self.layer.data = self._watched
         self.layer.editable = self._editable  # napari allows it with any array
         if refused:
             show_warning(f"The labels were put back as they were: {refused}")
 
-    def _misfit(self, given: Any) -> str:
-        """Say why an array cannot take the place of the masks; empty where it can."""
-        shape = tuple(getattr(given, "shape", ()))
-        if shape != self._data.shape:
-            theirs, ours = (" x ".join(map(str, size)) or "no array" for size in (shape, self._data.shape))
-            return f"what was put in their place is {theirs}, they are {ours}"
-        if given.dtype != np.uint8 and any(np.any((f < 0) | (f > 255)) for f in map(np.asarray, given)):
-            return f"what was put in their place has values beyond 0 to 255 ({given.dtype})"
+    def _take(self, given: Any) -> str:
+        """Take over what differs in another array; say why not, and change nothing, where it does not fit."""
+        try:
+            frames = differing(given, self._data)
+        except InputError as error:
+            return str(error)
+        for index, mask in frames.items():
+            self.save_frame(index)
+            self._data[index] = mask
         return ""
 
     def _stay_in_frame(self, event: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 # A press and release of the mouse that are farther apart, in pixels of the screen, move the view.
@@ -94,3 +95,35 @@ class ObjectPicker(LabelsTool):
         """Hand on a click."""
         if self._labels.editable:
             self._picked(index, y, x)
+
+
+class ObjectBringer(ObjectPicker):
+    """Clicks on objects of another frame, which it shows.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        Masks (t, y, x), in the viewer.
+    picked : callable
+        Gets index along t, y and x, in pixels, of each click.
+    layer : napari.layers.Labels
+        For the mask (y, x) of the other frame.
+    other : callable
+        Gives that mask for the frame that is looked at.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        picked: Callable[[int, float, float], object],
+        layer: Labels,
+        other: Callable[[], NDArray[np.uint8]],
+    ) -> None:
+        super().__init__(labels, picked)
+        self._shown = self.layer = layer
+        self._other = other
+        self.show()
+
+    def show(self) -> None:
+        """Show the mask of the other frame."""
+        self._shown.data = self._other()

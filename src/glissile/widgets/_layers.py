@@ -126,6 +126,17 @@ def mask_layer(
     }
 
 
+def other_frame_layer(colormap: DirectLabelColormap, video: Video) -> dict[str, Any]:
+    """Arguments of a labels layer (y, x) that shows outlines of the labels of another frame."""
+    return {
+        "data": np.zeros(video.shape[1:], np.uint8),
+        "name": "Labels of another frame",
+        "colormap": colormap,
+        "metadata": {"glissile": {"role": "other frame"}},
+        **{key: value[1:] for key, value in placement(video).items()},
+    }
+
+
 def difference_layer(masks: NDArray[np.uint8], video: Video) -> dict[str, Any]:
     """Arguments of a labels layer of differences (t, y, x), as `Comparison.difference` gives them."""
     known: dict[int | None, str] = dict(DIFFERENCE_COLORS.items())

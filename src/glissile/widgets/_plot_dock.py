@@ -8,6 +8,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from glissile.widgets._frame_axis import frame_at, go_to_frame
 from glissile.widgets._state import state_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class PlotDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         held += [
             *connections,
             (self._state.video_changed, self._follow_slider),
-            (self._viewer.dims.events.current_step, self._follow_slider),
+            (self._viewer.dims.events.point, self._follow_slider),
             (self._viewer.events.theme, self._redraw_soon),
         ]
         for signal, slot in held:
@@ -105,11 +106,10 @@ class PlotDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         dims = self._viewer.dims
         if dims.ndim < 3:
             return None
-        index = int(dims.current_step[dims.ndim - 3])
-        video = self._state.shown
+        index, video = frame_at(dims), self._state.shown
         if video is None:
             return index
-        return int(video.frame_numbers[index]) if index < len(video) else None
+        return int(video.frame_numbers[index]) if 0 <= index < len(video) else None
 
     def _go_to(self, frame: int) -> None:
         """Move the slider to a frame of the source, where the video that is shown has it."""
@@ -119,7 +119,7 @@ class PlotDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         video = self._state.shown
         index = frame if video is None else video.index_of(frame)
         if index is not None:
-            dims.set_current_step(dims.ndim - 3, index)
+            go_to_frame(dims, index)
         self._follow_slider()  # the cursor that was dragged stands on a frame
 
 

@@ -12,7 +12,8 @@ class WatchedMasks(np.ndarray):
     """Masks (t, y, x) that note the frames into which something is written, by whomever.
 
     Writing by index is noted, into views of it, too. Not noted is what goes past it: into arrays that
-    `np.asarray` makes of it, and by functions that are given it, or a view, as their `out`.
+    `np.asarray` makes of it, by its method `fill`, and by functions that are given it, or a view, as their
+    `out`.
 
     Attributes
     ----------

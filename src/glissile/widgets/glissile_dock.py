@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QMessageBox, QScrollArea, QVBoxLayout, QWidget
 
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
@@ -208,11 +208,21 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.bench.open_folder(folder)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Save what was drawn when the window is about to close."""
+        """Save what was drawn when the window is about to close, which waits where that fails."""
         if event.type() == QEvent.Type.Close:
             self.bench.display.mode.leave()
-            self.bench.save()
+            if not self.bench.save() and not self._ask_to_lose_labels():
+                event.ignore()
+                return True
         return False
+
+    def _ask_to_lose_labels(self) -> bool:
+        """Ask whether the window shall close although labels could not be saved."""
+        assert self.bench.keeper is not None
+        which, _, why = self.bench.keeper.why_not_flushed().partition(": ")
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        question = f"The labels of {which} cannot be saved: {why}. Close all the same, and lose them?"
+        return bool(QMessageBox.question(self, "Labels not saved", question, yes | no, no) == yes)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Give the experiment back when napari takes this dock out of its window."""

@@ -21,6 +21,7 @@ from glissile.workflow.labelling import (
     ImportedLabels,
     export_labels,
     has_labels,
+    import_in_steps,
     import_labels,
     where_to_label,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "fixed",
     "frame_looks",
     "has_labels",
+    "import_in_steps",
     "import_labels",
     "is_segmented",
     "is_stabilized",

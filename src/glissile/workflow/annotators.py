@@ -15,6 +15,7 @@ from glissile.experiment import Experiment, MaskStore
 from glissile.label import annotations
 from glissile.learn.agreement import ClassScore, Tally, grown
 from glissile.progress import Step, Steps
+from glissile.table_text import written
 from glissile.video import Video
 from glissile.workflow.label_sources import find_labels
 from glissile.workflow.stabilization import working_video
@@ -26,6 +27,13 @@ TOLERANCE_PX = 2.0
 # Values of the mask of differences.
 WITHIN_TOLERANCE, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = 1, 2, 3, 4
 ALL_FRAMES = "all"
+# What is shown of a class: the measure, its title, and how a number is written.
+_SHOWN = (
+    ("kappa", "kappa", ".3f"),
+    ("f", "F", ".3f"),
+    ("tolerant_f", "F ({tolerance_px:g} px)", ".3f"),
+    ("length_difference", "length", "+.1%"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,16 @@ class ClassAgreement:
 
     kappa: float
     score: ClassScore
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """Measures by their name in tables."""
+        return {
+            "kappa": self.kappa,
+            "f": self.score.f,
+            "tolerant_f": self.score.tolerant_f,
+            "length_difference": self.score.length_error,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +82,8 @@ class Comparison:
         Frames of the working video that only one of the two labelled.
     tolerance_px : float
         Of the tolerant measures and of the differences.
+    other_video : str
+        That the labels of the second are of another video; empty where nothing tells so.
     """
 
     classes: tuple[DefectClass, ...]
@@ -73,12 +93,22 @@ class Comparison:
     only_first: tuple[int, ...]
     only_second: tuple[int, ...]
     tolerance_px: float
+    other_video: str
     _pairs: "_Pairs"
 
     @property
     def frames_by_disagreement(self) -> tuple[int, ...]:
         """Source frame numbers, those with the largest disagreement first."""
         return tuple(sorted(self.disagreement, key=lambda frame: (-self.disagreement[frame], frame)))
+
+    def titles(self) -> tuple[str, ...]:
+        """Titles of the measures that are shown of a class."""
+        return tuple(title.format(tolerance_px=self.tolerance_px) for _, title, _ in _SHOWN)
+
+    def cells(self, key: str) -> tuple[str, ...]:
+        """Pooled measures of a class as they are shown below these titles."""
+        measures = self.pooled[key].measures
+        return tuple(written(measures[name], form) for name, _, form in _SHOWN)
 
     def difference(self, frame: int) -> NDArray[np.uint8]:
         """Where the two differ in a frame, read again from both.
@@ -177,7 +207,7 @@ def compare_labels(
     if store is None:
         raise InputError(f"{experiment.folder.name}: no frame is labelled yet; paint or import a few labels")
     classes = experiment.document.classes
-    found = find_labels(experiment, other, first=first, step=step)
+    found = find_labels(experiment, video, other, first=first, step=step)
     shown = set(video.frame_numbers.tolist())
     ours, theirs = shown.intersection(store.frames), shown.intersection(found.masks)
     both = sorted(ours & theirs)
@@ -205,6 +235,7 @@ def compare_labels(
         tuple(sorted(ours - theirs)),
         tuple(sorted(theirs - ours)),
         tolerance_px,
+        found.other_video,
         pairs,
     )
 
@@ -297,10 +328,7 @@ def _row(frame: int | str, key: str, found: ClassAgreement, disagreement: float)
     return {
         "frame": frame,
         "class": key,
-        "kappa": found.kappa,
-        "f": score.f,
-        "tolerant_f": score.tolerant_f,
-        "length_difference": score.length_error,
+        **found.measures,
         "first_px": score.truth_px,
         "second_px": score.predicted_px,
         "first_length_px": score.truth_length_px,

@@ -1,7 +1,7 @@
 """Labels of another experiment or of any file, by the frames of an experiment that they belong to."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from glissile.errors import InputError
 from glissile.experiment import Experiment, folder_named
 from glissile.io.annotations import frame_number
-from glissile.io.class_names import with_our_values
+from glissile.io.class_names import shown, with_our_values
 from glissile.io.label_formats import read_labels
 from glissile.io.label_set import ReadWhenAsked, frame_digits
+from glissile.naming import EXPERIMENT_DOCUMENT
+from glissile.video import Video
 
 # Of a frame: what rounding may add to the place of a label.
 _ON_A_FRAME = 1e-6
 _ROUNDED = 0.5
-_DOCUMENT = "experiment.toml"
+# What numbers of frames can begin at and grow by; beyond, floats run over.
+_FARTHEST = 1e15
+_LEAST_STEP = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,8 @@ class FoundLabels:
         Names of those that the source has no frame for.
     doubt : str
         Why the labels are probably numbered otherwise than was told; empty where nothing speaks for it.
+    other_video : str
+        That they are of another video, where an experiment tells so; else empty.
     """
 
     masks: Mapping[int, NDArray[np.uint8]]
@@ -48,15 +54,20 @@ class FoundLabels:
     farther: tuple[str, ...]
     outside: tuple[str, ...]
     doubt: str
+    other_video: str
 
 
-def find_labels(experiment: Experiment, path: Path, *, first: float = 0, step: float = 1) -> FoundLabels:
+def find_labels(
+    experiment: Experiment, video: Video, path: Path, *, first: float = 0, step: float = 1
+) -> FoundLabels:
     """Find labels for frames of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
         The study.
+    video : Video
+        Its working video.
     path : Path
         Another experiment, or a file or folder as `glissile.io.label_formats.read_labels` takes it.
     first, step : float
@@ -70,19 +81,20 @@ def find_labels(experiment: Experiment, path: Path, *, first: float = 0, step: f
     Raises
     ------
     InputError
-        If `first` or `step` is not finite, `step` is not above 0, or there are no labels, or such without a
-        number.
+        If `first` or `step` is not finite or absurd, `step` is not above 0, or there are no labels, such
+        without a number, two of one number, or such of another size than the video and its source.
     """
-    if not (math.isfinite(first) and math.isfinite(step) and step > 0):
+    if not (abs(first) <= _FARTHEST and _LEAST_STEP <= step <= _FARTHEST):
         raise InputError(
             f"{path}: label numbers that begin at {first:g} and grow by {step:g} per frame tell no frame; "
-            "give a growth above 0"
+            "give a growth above 0, and numbers that frames have"
         )
-    found = _labels_at(path, experiment)
+    found, other_video = _labels_at(path, experiment, video)
+    numbers = _numbers(found, path)
     nearest: dict[int, tuple[float, str]] = {}
     farther, outside = [], []
-    for name in found:
-        position = (frame_number(name) - first) / step
+    for name, told in numbers.items():
+        position = (told - first) / step
         number = math.floor(position + 0.5)
         distance = abs(position - number)
         if not 0 <= number < experiment.document.source.frames:
@@ -101,20 +113,40 @@ def find_labels(experiment: Experiment, path: Path, *, first: float = 0, step: f
         frozenset(number for number, (distance, _) in nearest.items() if distance > _ON_A_FRAME),
         tuple(farther),
         tuple(outside),
-        _doubt([frame_number(name) for name in found], first, step),
+        _doubt(list(numbers.values()), first, step),
+        other_video,
     )
 
 
-def _labels_at(path: Path, experiment: Experiment) -> Mapping[str, NDArray[np.uint8]]:
+def _numbers(names: Iterable[str], path: Path) -> dict[str, int]:
+    """Read the number at the end of each name; no two may tell the same."""
+    found: dict[int, str] = {}
+    for name in names:
+        other = found.setdefault(frame_number(name), name)
+        if other != name:
+            raise InputError(
+                f"{path}: both {shown(other)} and {shown(name)} have the number {frame_number(name)}, and so "
+                "are of one frame; keep one of them"
+            )
+    return {name: number for number, name in found.items()}
+
+
+def _labels_at(
+    path: Path, experiment: Experiment, video: Video
+) -> tuple[Mapping[str, NDArray[np.uint8]], str]:
+    """Labels by name, and whether they are of another video."""
     folder = path if path.exists() else folder_named(path)
-    if (folder / _DOCUMENT).is_file():
+    if (folder / EXPERIMENT_DOCUMENT).is_file():
         return _labels_of(folder, experiment)
     from glissile.label.tracing import PenSettings  # which needs OpenCV
 
-    return read_labels(path, experiment.document.classes, experiment.settings("label", PenSettings).width_px)
+    document = experiment.document
+    pens = experiment.settings("label", PenSettings).width_px
+    sizes = (document.source.shape[1:], video.shape[1:])
+    return read_labels(path, document.classes, pens, sizes), ""
 
 
-def _labels_of(folder: Path, experiment: Experiment) -> Mapping[str, NDArray[np.uint8]]:
+def _labels_of(folder: Path, experiment: Experiment) -> tuple[Mapping[str, NDArray[np.uint8]], str]:
     """Labels of another experiment, with the class values of this one."""
     other = Experiment.open(folder, read_only=True)
     store = other.labels_or_none()
@@ -125,7 +157,10 @@ def _labels_of(folder: Path, experiment: Experiment) -> Mapping[str, NDArray[np.
     def read(frame: int) -> NDArray[np.uint8]:
         return with_our_values(store.read(frame), names, experiment.document.classes, folder)
 
-    return ReadWhenAsked({frame_digits(n, store.shape[0]): partial(read, n) for n in store.frames})
+    ours, theirs = (study.document.source.sampled_sha256 for study in (experiment, other))
+    other_video = "" if ours == theirs else f"{folder.name} is an experiment on another video"
+    found = ReadWhenAsked({frame_digits(n, store.shape[0]): partial(read, n) for n in store.frames})
+    return found, other_video
 
 
 def _doubt(numbers: Sequence[int], first: float, step: float) -> str:

@@ -1,8 +1,12 @@
 """Labels taken over from elsewhere or handed on, and where labels are missing."""
 
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from glissile.errors import InputError
 from glissile.experiment import Experiment
@@ -10,8 +14,8 @@ from glissile.io.label_formats import format_for, format_named, refuse_target, w
 from glissile.io.label_set import LabelSet, ReadWhenAsked
 from glissile.io.outputs import refuse_same
 from glissile.label import annotations, coverage
-from glissile.naming import EXPERIMENT_SUFFIX, possible_name
-from glissile.progress import Steps
+from glissile.naming import EXPERIMENT_SUFFIX, image_files, possible_name
+from glissile.progress import Step, Steps, finish
 from glissile.workflow.label_sources import find_labels
 from glissile.workflow.proposals import drop_settled_proposals
 from glissile.workflow.stabilization import working_video
@@ -41,6 +45,8 @@ class ImportedLabels:
         Why the labels are probably numbered otherwise than was told; empty where nothing speaks for it.
     proposals : int
         How many of `frames` had a proposal, which is gone.
+    other_video : str
+        That the labels are of another video; empty where nothing tells so.
     """
 
     frames: tuple[int, ...]
@@ -51,6 +57,7 @@ class ImportedLabels:
     left_out: int = 0
     doubt: str = ""
     proposals: int = 0
+    other_video: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,13 @@ class ExportedLabels:
 def import_labels(
     experiment: Experiment, labels: Path, *, first: float = 0, step: float = 1
 ) -> ImportedLabels:
+    """Take over labels at once; arguments, result and errors as of `import_in_steps`."""
+    return finish(import_in_steps(experiment, labels, first=first, step=step))
+
+
+def import_in_steps(
+    experiment: Experiment, labels: Path, *, first: float = 0, step: float = 1
+) -> Steps[ImportedLabels]:
     """Take over labels by their frame numbers; frames that are labelled already keep their labels.
 
     Parameters
@@ -87,6 +101,12 @@ def import_labels(
         Frame k of the video is number `first + step * k` there; of two labels nearest to the same frame the
         nearer one is taken.
 
+    Yields
+    ------
+    Step
+        One per label that is read. All are written after the last one, so that a work which is left off has
+        written nothing.
+
     Returns
     -------
     ImportedLabels
@@ -94,14 +114,20 @@ def import_labels(
     Raises
     ------
     InputError
-        If `first` or `step` is not finite, `step` is not above 0, or labels cannot be read, have no number or
-        do not fit the video.
+        If `first` or `step` is not finite or absurd, `step` is not above 0, or labels cannot be read, have no
+        number, or one that others have, or do not fit the video.
     """
-    found = find_labels(experiment, labels, first=first, step=step)
     video = working_video(experiment)
+    found = find_labels(experiment, video, labels, first=first, step=step)
     store = experiment.labels()
     present = set(store.frames)
-    taken = annotations.import_masks(store, video, found.masks)
+    new = [frame for frame in found.masks if frame not in present]
+    read = {}
+    for done, frame in enumerate(new, start=1):
+        mask = found.masks[frame]
+        read[frame] = partial(_unpacked, zlib.compress(mask.tobytes(), level=1), mask.shape)
+        yield Step(done, len(new), f"Reading labels, {done} of {len(new)}")
+    taken = annotations.import_masks(store, video, ReadWhenAsked(read))
     left = set(found.masks).difference(taken)
     return ImportedLabels(
         taken,
@@ -112,7 +138,12 @@ def import_labels(
         left_out=sum(video.index_of(number) is None for number in taken),
         doubt=found.doubt,
         proposals=drop_settled_proposals(experiment),
+        other_video=found.other_video,
     )
+
+
+def _unpacked(packed: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.decompress(packed), np.uint8).reshape(shape)
 
 
 def export_labels(experiment: Experiment, target: Path, name: str | None = None) -> Steps[ExportedLabels]:
@@ -146,7 +177,9 @@ def export_labels(experiment: Experiment, target: Path, name: str | None = None)
     if store is None or not store.frames:
         raise InputError(f"{experiment.folder.name}: no frame is labelled yet; paint or import a few labels")
     refuse_target(target, kind)
-    _refuse_source(target, experiment)
+    source = _source(experiment)
+    if source is not None:
+        refuse_same(target, source)
     calibration = experiment.document.calibration
     labels = LabelSet(
         name=possible_name(experiment.folder.name.removesuffix(EXPERIMENT_SUFFIX)),
@@ -155,17 +188,23 @@ def export_labels(experiment: Experiment, target: Path, name: str | None = None)
         masks=ReadWhenAsked({frame: partial(store.read, frame) for frame in store.frames}),
         nm_per_pixel=calibration.nm_per_pixel,
         seconds_per_frame=calibration.seconds_per_frame,
+        images=_images(source, store.shape[0]),
     )
     yield from write_labels(target, labels, kind)
     return ExportedLabels(target, kind.title, tuple(labels.masks))
 
 
-def _refuse_source(target: Path, experiment: Experiment) -> None:
+def _source(experiment: Experiment) -> Path | None:
     try:
-        source = experiment.source_path()
+        return experiment.source_path()
     except InputError:  # it is missing, and so in no danger
-        return
-    refuse_same(target, source)
+        return None
+
+
+def _images(source: Path | None, frames: int) -> tuple[str, ...]:
+    """File names of the frames of a source that is a folder; empty for another, or a changed one."""
+    names = [path.name for path in image_files(source)] if source is not None and source.is_dir() else []
+    return tuple(names) if len(names) == frames else ()
 
 
 def has_labels(experiment: Experiment) -> bool:

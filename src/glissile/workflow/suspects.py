@@ -102,9 +102,7 @@ def suspects(experiment: Experiment, settings: SuspectSettings | None = None) ->
             learned=number in card.learned,
             settings=settings or SuspectSettings(),
         )
-        found += [
-            s for s in some if s.value in known and not any(one.is_(s, label) for one in dismissed)
-        ]
+        found += [s for s in some if s.value in known and not any(one.is_(s, label) for one in dismissed)]
         yield Step(
             done,
             total,

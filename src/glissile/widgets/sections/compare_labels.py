@@ -23,7 +23,6 @@ from glissile.workflow.annotators import (
     ONLY_SECOND,
     OTHER_CLASS,
     WITHIN_TOLERANCE,
-    ClassAgreement,
 )
 
 _MEANINGS = {
@@ -121,12 +120,10 @@ class CompareLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no type
         self._compared = found
         self.show_differences.setEnabled(True)
         self.told.setText(compared_text(found))
-        self.table.setHorizontalHeaderLabels(
-            ["class", "kappa", "F", f"F ({found.tolerance_px:g} px)", "length"]
-        )
+        self.table.setHorizontalHeaderLabels(["class", *found.titles()])
         for row, defect in enumerate(found.classes):
             self.table.insertRow(row)
-            for column, text in enumerate((defect.name, *class_cells(found.pooled[defect.key]))):
+            for column, text in enumerate((defect.name, *found.cells(defect.key))):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         for frame in found.frames_by_disagreement:
             share = found.disagreement[frame]
@@ -138,18 +135,8 @@ class CompareLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no type
 
 
 def compared_text(found: workflow.Comparison) -> str:
-    """Say how many frames were compared, and how many only one of the two labelled."""
+    """Say how many frames were compared, how many only one labelled, and what speaks against it."""
     notes = [(len(found.only_first), "labelled here only"), (len(found.only_second), "there only")]
     further = "".join(f"; {count} {what}" for count, what in notes if count)
-    return f"Labelled by both: {len(found.by_frame)}{further}"
-
-
-def class_cells(agreed: ClassAgreement) -> tuple[str, ...]:
-    """Write kappa, F, tolerant F and length difference of a class; "-" where there is nothing to compare."""
-    score = agreed.score
-    ratios = (agreed.kappa, score.f, score.tolerant_f)
-    return (*(_cell(ratio, ".3f") for ratio in ratios), _cell(score.length_error, "+.1%"))
-
-
-def _cell(value: float, form: str) -> str:
-    return "-" if value != value else format(value, form)
+    text = f"Labelled by both: {len(found.by_frame)}{further}"
+    return f"{text}. Mind: {found.other_video}" if found.other_video else text

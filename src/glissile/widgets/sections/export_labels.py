@@ -62,7 +62,7 @@ class ExportLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no types
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         form.addRow(self.buttons)
-        self._suffix = ""
+        _, self._kind = self.value()
         self.format.currentIndexChanged.connect(self._set_suffix)
         self.target.textChanged.connect(self._check)
         self._set_suffix()
@@ -73,8 +73,10 @@ class ExportLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no types
 
     def _set_suffix(self) -> None:
         _, kind = self.value()
-        self.target.setText(self.target.text().removesuffix(self._suffix) + kind.suffix)
-        self._suffix = kind.suffix
+        name = self.target.text()
+        stem = name[: len(name) - len(self._kind.ending(name))]
+        self.target.setText(stem if kind.ending(stem) else stem + kind.suffix)
+        self._kind = kind
         self._check()
 
     def _choose(self) -> None:
@@ -83,7 +85,7 @@ class ExportLabelsDialog(QDialog):  # type: ignore[misc]  # qtpy brings no types
         kinds = f"{kind.title} (*{kind.suffix})"
         name, _ = QFileDialog.getSaveFileName(self, title, str(target), kinds)
         if name:
-            self.target.setText(name.removesuffix(kind.suffix) + kind.suffix)
+            self.target.setText(name if kind.ending(name) else name + kind.suffix)
 
     def _check(self) -> None:
         target, kind = self.value()

@@ -61,6 +61,8 @@ def imported_text(taken: workflow.ImportedLabels) -> str:
     ]
     further = "; ".join(f"{count} {what}" for count, what in notes if count)
     text = f"{len(taken.frames)} labelled frames imported" + (f"; {further}" if further else "")
+    if taken.other_video:
+        text += f". Mind: {taken.other_video}"
     if not taken.doubt:
         return text
     return f"{text}. Number of the first frame or step between frames are probably wrong: {taken.doubt}"

@@ -8,7 +8,8 @@ import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
-from glissile.label.objects import changed, filled_between
+from glissile.label.objects import brought, changed, filled_between
+from glissile.widgets._resolve_frames import beside
 from glissile.widgets.sections.section import words
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ _FILL = (
     "Click between the two edges of a wide defect of the chosen class, or inside a closed one, to fill it. "
     "Escape goes back to the brush.",
 )
+_BRING = (
+    "O",
+    "Object of another frame",
+    "The labels of the labelled frame before this one, or of the one after it, are shown as outlines. Click "
+    "an object to have it here, too. Escape goes back to the brush.",
+)
 _NO_OBJECT = "There is no object within 4 px of the click"
 _NO_EDGES = "The click lies between no two edges of the class that is chosen"
 _COLUMNS = 2
@@ -68,19 +75,20 @@ class LabelTools(QWidget):  # type: ignore[misc]  # qtpy brings no types
             _ERASE[0]: self._picker(lambda mask, y, x, value: changed(mask, y, x, 0), _NO_OBJECT),
             _CHANGE[0]: self._picker(changed, _NO_OBJECT),
             _FILL[0]: self._picker(filled_between, _NO_EDGES),
+            _BRING[0]: self._bring,
         }
         self._taken = ""
         self.buttons: dict[str, QPushButton] = {}
         self.hint = words("")
         grid = QGridLayout()
         grid.setSpacing(4)
-        for n, (key, title, how) in enumerate((_TRACE, _ERASE, _CHANGE, _FILL)):
+        for n, (key, title, how) in enumerate((_TRACE, _ERASE, _CHANGE, _FILL, _BRING)):
             button = QPushButton(f"{title} ({key})")
             button.setCheckable(True)
             button.setToolTip(f"{how} Key {key} while the Labels layer is selected")
             button.setProperty("how", how)
             button.clicked.connect(lambda checked, key=key: self._take(key if checked else ""))
-            grid.addWidget(button, *divmod(n, _COLUMNS))
+            grid.addWidget(button, *divmod(n, _COLUMNS), 1, _COLUMNS if key == _BRING[0] else 1)
             self.buttons[key] = button
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -129,8 +137,26 @@ class LabelTools(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if self._bench.display.tool is not None:
             self._bench.display.tool.show()
 
+    def _bring(self) -> None:
+        def other() -> NDArray[np.uint8]:
+            """Labels of the labelled frame before the one that is looked at, else of the one after it."""
+            keeper, index = self._bench.keeper, self._bench.display.working_index()
+            assert keeper is not None
+            shown = -1 if index is None else index
+            before, after = (beside(keeper.labelled, shown, back=back) for back in (True, False))
+            found = after if before is None else before
+            return np.zeros_like(keeper.mask(0)) if found is None else keeper.mask(found).copy()
+
+        acts = self._acts(lambda mask, y, x, value: brought(mask, other(), y, x), _NO_OBJECT)
+        self._bench.display.bring_objects(acts, other)
+
     def _picker(self, act: ObjectTool, otherwise: str) -> Callable[[], object]:
-        """Give what takes a tool that acts on objects, and says `otherwise` where it can do nothing."""
+        """Give what takes a tool that acts on objects."""
+        picked = self._acts(act, otherwise)
+        return lambda: self._bench.display.pick_objects(picked)
+
+    def _acts(self, act: ObjectTool, otherwise: str) -> Callable[[int, float, float], None]:
+        """Give what acts on the object that is clicked, and says `otherwise` where it can do nothing."""
 
         def picked(index: int, y: float, x: float) -> None:
             study, keeper = self._bench.study, self._bench.keeper
@@ -146,4 +172,4 @@ class LabelTools(QWidget):  # type: ignore[misc]  # qtpy brings no types
             else:
                 keeper.put(index, np.where(unseen, mask, found).astype(np.uint8))
 
-        return lambda: self._bench.display.pick_objects(picked)
+        return picked

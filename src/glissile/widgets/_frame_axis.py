@@ -1,0 +1,29 @@
+"""Which frame the slider of a viewer stands at, whatever other layers make its steps.
+
+Videos and masks lie in napari's world with one unit along t per frame, from 0 on, as `_layers.placement` puts
+them; the slider has the steps of all layers: the finest, from the earliest beginning on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+
+
+def frame_axis(dims: Dims) -> int:
+    """Axis of the viewer along t: it aligns its layers at their last axis, and others may have more."""
+    return max(int(dims.ndim) - 3, 0)
+
+
+def frame_at(dims: Dims) -> int:
+    """Index along t of the frame that is looked at, rounded as napari does; a video may not reach there."""
+    return int(np.round(dims.point[frame_axis(dims)]))
+
+
+def go_to_frame(dims: Dims, index: int) -> None:
+    """Look at frame `index` along t."""
+    dims.set_point(frame_axis(dims), float(index))
