@@ -77,8 +77,9 @@ class Film:
 def on_screen(viewer: Any, layer: Any, canvas: QWidget, frame: int, y: float, x: float) -> QPoint:
     """Where a place of a frame lies on the canvas."""
     world = np.asarray(layer.data_to_world((frame, y, x)))[-2:]
-    middle = np.asarray(viewer.scene.camera.center)[-2:]
-    down, right = (world - middle) * viewer.scene.camera.zoom + np.array([canvas.height(), canvas.width()]) / 2
+    camera = viewer.scene.camera
+    middle = np.array([canvas.height(), canvas.width()]) / 2
+    down, right = (world - np.asarray(camera.center)[-2:]) * camera.zoom + middle
     return QPoint(round(right), round(down))
 
 

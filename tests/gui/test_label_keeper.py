@@ -350,7 +350,7 @@ def test_a_view_of_the_masks_in_another_order_is_taken_over(desk):
 @pytest.mark.parametrize("labelled", [True, False])
 def test_what_nothing_tells_of_is_written_at_the_latest_on_closing(desk, edit, labelled):
     if labelled:
-        desk.stroke(4, 10, 10)
+        desk.stroke(4, 10, 10, 2)
     desk.keeper.show_frame(7)
     edit(desk.layer.data)
     desk.keeper.save()

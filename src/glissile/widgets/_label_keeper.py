@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
-from qtpy.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QGuiApplication
 
 from glissile.errors import InputError
@@ -141,11 +141,10 @@ class LabelKeeper(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Say which frames could not be written, and why; empty where there is none."""
         return "" if self._writer is None else self._writer.unsaved
 
-    def why_not_flushed(self) -> str:
-        """Say what `unsaved` says, but without the moment that it takes to hear of the last writes."""
-        if self._writer is not None:
-            QCoreApplication.sendPostedEvents(self._writer, QEvent.Type.MetaCall.value)
-        return self.unsaved
+    @property
+    def missing(self) -> tuple[str, str]:
+        """Say which frames are not on disk, and why, once `flush` has failed."""
+        return ("", "") if self._writer is None else self._writer.missing
 
     def allow_edits(self, allowed: bool) -> None:
         """Let the masks be edited, or not for now."""

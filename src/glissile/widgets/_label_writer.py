@@ -1,6 +1,7 @@
 """Writing labels in a thread of their own, and what became of it."""
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -55,6 +56,7 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.deleted = False
         # By index along t: whether it is or was labelled, and was proposed.
         self._failed: dict[int, tuple[bool, bool]] = {}
+        self._reasons: dict[int, str] = {}  # why, of those of them and some that are written by now
         self._told: dict[int, str] = {}  # why, of those of them that the user knows of
         self._pending = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="glissile-labels")
@@ -77,11 +79,20 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
     @property
     def unsaved(self) -> str:
         """Say which frames could not be written, and why; empty where there is none."""
-        if not self._told:
-            return ""
-        numbers = [str(self._video.frame_numbers[index]) for index in sorted(self._told)]
+        which, why = self._summary(self._told)
+        return f"{which}: {why}" if which else ""
+
+    @property
+    def missing(self) -> tuple[str, str]:
+        """Say which frames could not be written and why, also of those that the user does not know of yet."""
+        return self._summary({index: self._reasons[index] for index in self.failed})
+
+    def _summary(self, reasons: Mapping[int, str]) -> tuple[str, str]:
+        if not reasons:
+            return "", ""
+        numbers = [str(self._video.frame_numbers[index]) for index in sorted(reasons)]
         which = f"frame {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} frames"
-        return f"{which}: {next(iter(self._told.values()))}"
+        return which, next(iter(reasons.values()))
 
     def write(self, index: int, label: FrameLabel | None, before: FrameLabel | None) -> None:
         """Write what is labelled on frame `index`, or proposed for it; None makes it absent.
@@ -125,6 +136,7 @@ class LabelWriter(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._write_to_stores(index, label, labelled, proposed)
         except Exception as error:
             _log.exception("frame %d could not be saved", index)
+            self._reasons[index] = _why(error)
             self._failed[index] = (labelled, proposed)
             self._written.emit(index, labelled, _why(error))
         else:

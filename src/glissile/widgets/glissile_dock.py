@@ -219,7 +219,7 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _ask_to_lose_labels(self) -> bool:
         """Ask whether the window shall close although labels could not be saved."""
         assert self.bench.keeper is not None
-        which, _, why = self.bench.keeper.why_not_flushed().partition(": ")
+        which, why = self.bench.keeper.missing
         yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
         question = f"The labels of {which} cannot be saved: {why}. Close all the same, and lose them?"
         return bool(QMessageBox.question(self, "Labels not saved", question, yes | no, no) == yes)

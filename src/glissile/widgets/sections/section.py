@@ -21,7 +21,7 @@ _STYLE = """
 QPushButton {{ padding: 4px 6px; }}
 QPushButton[next="true"]:enabled {{ background-color: #0072b2; color: white; font-weight: bold; }}
 QPushButton[next="true"]:enabled:hover {{ background-color: #0087d2; }}
-QToolButton, QLineEdit, QTableWidget, QListWidget, QHeaderView::section {{ font-size: {size}pt; }}
+QToolButton, QLineEdit, QTableView, QListWidget, QHeaderView::section {{ font-size: {size}pt; }}
 QToolButton[fold="true"] {{ border: none; background: transparent; text-align: left; padding: 2px; }}
 QToolButton[key="true"] {{
     min-width: 22px; min-height: 20px; border-radius: 3px; background-color: rgba(127, 127, 127, 60);
