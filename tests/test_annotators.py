@@ -106,7 +106,7 @@ def test_labels_of_another_experiment_are_taken_over_by_the_names_of_their_class
 
 
 def test_an_export_takes_the_place_of_nothing_it_comes_from(labelled, new, video, tmp_path):
-    with pytest.raises(InputError, match="is the input itself and would be lost"):
+    with pytest.raises(InputError, match="is there already, and no export of labels"):
         export(labelled, video)
     with pytest.raises(InputError, match="is of the experiment first"):
         export(labelled, labelled.folder, "png")

@@ -85,7 +85,7 @@ def test_an_export_says_what_it_takes_the_place_of_and_what_it_does_not(annotato
     assert "is no format of labels; choose one of png" in refused(
         "export", annotators / "first", target, "--format", "gif"
     )
-    assert "would be lost" in refused("export", annotators / "first", annotators / "video.tif")
+    assert "no export of labels" in refused("export", annotators / "first", annotators / "video.tif")
 
 
 def test_nothing_is_written_into_an_experiment(annotators):
@@ -166,3 +166,25 @@ def test_a_comparison_that_is_not_possible_is_refused(annotators):
     assert "no such file or folder; check the path of the labels" in said
     said = refused("compare", annotators / "first", annotators / "second", "--output", annotators / "a.txt")
     assert "written as a .csv file" in said
+
+
+def test_a_comparison_takes_the_place_of_no_other_table(annotators, tmp_path):
+    log = tmp_path / "strain_log.csv"
+    log.write_text("time_s,strain\n0,0.1\n")
+    found = glissile("labels", "compare", annotators / "first", annotators / "second", "--output", log)
+    assert found.code == 2
+    assert "another table" in found.err
+    assert log.read_text() == "time_s,strain\n0,0.1\n"
+    table = tmp_path / "agreement.csv"
+    for _ in range(2):
+        done("compare", annotators / "first", annotators / "second", "--output", table)
+
+
+@pytest.mark.parametrize("name", ["mine.json", "recording.tif"])
+def test_an_export_takes_the_place_of_nothing_but_an_export(annotators, tmp_path, name):
+    (tmp_path / name).write_bytes(b"of somebody else")
+    assert "no export of labels" in refused("export", annotators / "first", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"of somebody else"
+    (tmp_path / name).unlink()
+    for _ in range(2):
+        done("export", annotators / "first", tmp_path / name)

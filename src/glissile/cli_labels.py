@@ -75,7 +75,7 @@ def compare(
     """Say how well two annotators agree, over the frames that both labelled."""
     from glissile import atomic, workflow
     from glissile.experiment import Experiment
-    from glissile.io.outputs import refuse_file, refuse_in_experiment
+    from glissile.io.outputs import refuse_file, refuse_in_experiment, refuse_other_table
 
     if output is not None:
         refuse_file(output, ".csv", other)
@@ -85,8 +85,10 @@ def compare(
         found = console.show("Compare", steps)
     console.print_comparison(found)
     if output is not None:
+        table = found.table().to_csv(index=False, lineterminator="\n")
+        refuse_other_table(output, table.partition("\n")[0])
         before = console.in_place_of(output)
-        atomic.write_text(output, found.table().to_csv(index=False, lineterminator="\n"))
+        atomic.write_text(output, table)
         print(f"table in {output}{before}")
 
 

@@ -270,8 +270,8 @@ def print_import(taken: "ImportedLabels") -> None:
         print(f"{taken.other_video}; take these labels out again unless both videos have the same frames")
     if taken.doubt:
         print(
-            f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, take these labels out "
-            "again, or delete the experiment, and give others"
+            f"{taken.doubt}; --label-first and --label-step are probably wrong: if so, glissile labels "
+            "restore brings the labels of before back, or begin the experiment anew"
         )
     elif taken.nearest or taken.farther or taken.outside:
         print("where the names count otherwise than the video, say how with --label-first and --label-step")

@@ -121,8 +121,11 @@ def test_a_pixel_is_filled_where_its_centre_lies_inside():
     np.testing.assert_array_equal(filled([SQUARE + 0.6], (6, 8)), np.roll(expected, (1, 1), (0, 1)))
 
 
+coordinates = st.floats(-3, 12).map(lambda place: round(place, 6))
+
+
 @given(
-    st.lists(st.tuples(st.floats(-3, 12), st.floats(-3, 12)), min_size=3, max_size=9),
+    st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9),
     st.booleans(),
 )
 def test_polygons_are_filled_as_by_counting_crossings(corners, reaching_out):

@@ -19,7 +19,7 @@ from glissile.io.label_images import (
     write_index_png,
     write_index_tiff,
 )
-from glissile.io.label_set import LabelSet, Mask, Pens, ReadWhenAsked, Size, Wanted
+from glissile.io.label_set import LABELLED, LabelSet, Mask, Pens, ReadWhenAsked, Size, Wanted
 from glissile.io.label_stack import read_label_stack, write_label_stack
 from glissile.io.label_zarr import is_zarr, read_label_zarr, write_label_zarr
 from glissile.io.labelme import is_labelme, labelme_files, read_labelme, write_labelme
@@ -43,6 +43,8 @@ _OF_FILES = (
 )
 # So many JSON files of a folder are looked at, as others may lie among those of Labelme.
 _LOOKED_AT = 5
+# In the beginning of what was exported, its labelled frames are listed.
+_HEAD_BYTES = 2**16
 
 
 def _read_images(path: Path, wanted: Wanted) -> Labels:
@@ -242,8 +244,8 @@ def refuse_target(target: Path, kind: LabelFormat) -> None:
     ------
     InputError
         If `target` is of an experiment, or the folder that the program runs in, its suffix is of another
-        format, or it is a folder with something in it, a folder where a file is to be written, or the other
-        way round.
+        format, or it is a folder with something in it, a file that is no earlier export, a folder where a
+        file is to be written, or the other way round.
     """
     refuse_in_experiment(target)
     if target.exists() and target.samefile(Path.cwd()):
@@ -261,6 +263,14 @@ def refuse_target(target: Path, kind: LabelFormat) -> None:
         raise InputError(f"{target}: {kind.title} is written as {kind.suffix}; give a name that ends so")
     if target.is_dir():
         raise InputError(f"{target}: is a folder; give the name of a file")
+    if target.exists() and not _exported(target):
+        raise InputError(f"{target}: is there already, and no export of labels; choose another name")
+
+
+def _exported(path: Path) -> bool:
+    """Whether a file was written here as labels, so that newer ones may take its place."""
+    with path.open("rb") as file:
+        return LABELLED.encode() in file.read(_HEAD_BYTES)
 
 
 def write_labels(target: Path, labels: LabelSet, kind: LabelFormat) -> Steps[None]:

@@ -71,3 +71,25 @@ def refuse_file(output: Path, suffix: str, *read: Path | None) -> None:
         raise InputError(f"{output}: this is written as a {suffix} file; give a name that ends in {suffix}")
     if output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of a file")
+
+
+def refuse_other_table(output: Path, header: str) -> None:
+    """Refuse to write a table over a file that is no earlier one of the same kind.
+
+    Parameters
+    ----------
+    output : Path
+        CSV that is about to be written.
+    header : str
+        Its first line.
+
+    Raises
+    ------
+    InputError
+        If there is a file that begins otherwise.
+    """
+    if output.exists():
+        with output.open("rb") as file:
+            begins = file.readline(len(header) + 2)
+        if begins.rstrip(b"\r\n") != header.encode():
+            raise InputError(f"{output}: is there already, and is another table; give another name")
