@@ -79,7 +79,7 @@ def test_the_file_reads_back_and_is_plain_to_read(tmp_path):
 @given(calibrations)
 @settings(max_examples=30, deadline=None)
 def test_every_calibration_survives_the_file(tmp_path_factory, calibration):
-    path = tmp_path_factory.getbasetemp() / "experiment.toml"
+    path = tmp_path_factory.mktemp("study") / "experiment.toml"
     write_document(path, Document(source=SOURCE, calibration=calibration))
     assert read_document(path).calibration == calibration
 

@@ -159,7 +159,7 @@ def test_a_missing_log_is_said_so(tmp_path):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_cause_anything_but_a_sentence(tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "log.csv"
+    path = tmp_path_factory.mktemp("log") / "log.csv"
     path.write_bytes(data)
     with pytest.raises(InputError):
         read_strain_log(path, **COLUMNS)
