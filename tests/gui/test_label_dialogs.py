@@ -113,7 +113,11 @@ def test_the_name_of_an_export_follows_the_format_and_says_what_is_in_its_way(pa
     assert "not an empty folder; choose another name" in dialog.note.text()
     coco = next(index for index, kind in enumerate(FORMATS) if kind.name == "coco")
     dialog.format.setCurrentIndex(coco)
-    (tmp_path / "a.json").touch()
+    for name, content in (("mine.json", "{}"), ("a.json", '{"labelled_frames": []}')):
+        (tmp_path / name).write_text(content)
+    dialog.target.setText(str(tmp_path / "mine.json"))
+    assert not dialog.export.isEnabled()
+    assert "no export of labels; choose another name" in dialog.note.text()
     dialog.target.setText(str(tmp_path / "a.json"))
     assert dialog.export.isEnabled()
     assert dialog.note.text() == "The file that is there is replaced."
