@@ -5,43 +5,19 @@ import shutil
 
 import numpy as np
 import pytest
-import tifffile
 
 from commands import glissile
 from glissile import workflow
 from glissile.errors import InputError
 from glissile.experiment import Experiment
-from glissile.learn.recipes import Recipe
 from glissile.progress import finish
-
-T, Y, X = 6, 48, 64
-RECIPE = Recipe(
-    epochs=3, widths=(6, 8), least_epoch_steps=40, most_epoch_steps=40, device="cpu", references=0
-)
-HELD_OUT, LEARNED = 2, 4
-
-
-def drawn(number):
-    mask = np.zeros((Y, X), np.uint8)
-    mask[10 + number : 14 + number, 6:58] = 1
-    mask[30:38, 6 + number : 50] = 2
-    return mask
+from trained_study import HELD_OUT, LEARNED, T, drawn, trained_study
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Experiment folder whose labels and network agree."""
-    folder = tmp_path_factory.mktemp("suspects")
-    masks = np.stack([drawn(number) for number in range(T)])
-    frames = 120 - 80 * (masks == 1) + 80 * (masks == 2) + np.random.default_rng(0).normal(0, 3, masks.shape)
-    tifffile.imwrite(folder / "test.tif", np.clip(frames, 0, 255).astype(np.uint8))
-    with workflow.create(folder / "test.tif", folder / "test", settings={"train": RECIPE}) as experiment:
-        for number in range(T):
-            experiment.labels().write(number, drawn(number))
-        card = finish(workflow.train(experiment))
-    assert HELD_OUT in card.frames.validation
-    assert LEARNED in card.frames.training
-    return experiment.folder
+    return trained_study(tmp_path_factory.mktemp("suspects"))
 
 
 @pytest.fixture

@@ -40,6 +40,21 @@ def viewer(make_napari_viewer_proxy):
 
 
 @pytest.fixture
+def said():
+    """Messages shown to the user."""
+    from napari.utils.notifications import notification_manager
+
+    messages = []
+
+    def take(notification):
+        messages.append(notification.message)
+
+    notification_manager.notification_ready.connect(take)
+    yield messages
+    notification_manager.notification_ready.disconnect(take)
+
+
+@pytest.fixture
 def bench(viewer):
     """What a section of the dock works at, without the dock."""
     parent = QObject()

@@ -160,21 +160,6 @@ def test_bad_video_changes_nothing(dock, viewer, tmp_path, qtbot, said):
     assert any("empty.mp4" in message for message in said)
 
 
-@pytest.fixture
-def said():
-    """Messages shown to the user."""
-    from napari.utils.notifications import notification_manager
-
-    messages = []
-
-    def take(notification):
-        messages.append(notification.message)
-
-    notification_manager.notification_ready.connect(take)
-    yield messages
-    notification_manager.notification_ready.disconnect(take)
-
-
 def test_every_stroke_is_saved_and_undo_too(opened, qtbot):
     paint(opened, 3)
     assert set(labels_on_disk(opened)) == {3}

@@ -74,21 +74,6 @@ def desk(tmp_path, qapp):
     desk.close()
 
 
-@pytest.fixture
-def said():
-    """Messages shown to the user."""
-    from napari.utils.notifications import notification_manager
-
-    messages = []
-
-    def take(notification):
-        messages.append(notification.message)
-
-    notification_manager.notification_ready.connect(take)
-    yield messages
-    notification_manager.notification_ready.disconnect(take)
-
-
 def square(value=2):
     mask = np.zeros((Y, X), np.uint8)
     mask[5:10, 5:10] = value

@@ -36,21 +36,6 @@ def opened(dock, video_path, qtbot):
     return dock
 
 
-@pytest.fixture
-def said():
-    """Messages shown to the user."""
-    from napari.utils.notifications import notification_manager
-
-    messages = []
-
-    def take(notification):
-        messages.append(notification.message)
-
-    notification_manager.notification_ready.connect(take)
-    yield messages
-    notification_manager.notification_ready.disconnect(take)
-
-
 def canvas():
     """The widget that napari takes keys from."""
     return next(w for w in QApplication.allWidgets() if type(w).__name__ == "CanvasBackendDesktop")

@@ -4,44 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tifffile
 
-from glissile import workflow
 from glissile.experiment import Experiment
-from glissile.learn.recipes import Recipe
-from glissile.progress import finish
 from glissile.widgets import _study
 from glissile.widgets._resolve import Facts
 from glissile.widgets._resolve_suspects import check_refused, suspects_text
 from glissile.widgets.sections import suspects as suspects_section
 from glissile.widgets.sections.train import TrainSection
+from trained_study import HELD_OUT, LEARNED, T, X, Y, drawn, trained_study
 
-T, Y, X = 6, 48, 64
-RECIPE = Recipe(
-    epochs=3, widths=(6, 8), least_epoch_steps=40, most_epoch_steps=40, device="cpu", references=0
-)
-MISSED, INVENTED = 2, 4
-
-
-def drawn(number):
-    mask = np.zeros((Y, X), np.uint8)
-    mask[10 + number : 14 + number, 6:58] = 1
-    mask[30:38, 6 + number : 50] = 2
-    return mask
+MISSED, INVENTED = HELD_OUT, LEARNED
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An experiment whose network knows better than two of its labels."""
-    folder = tmp_path_factory.mktemp("suspects")
-    masks = np.stack([drawn(number) for number in range(T)])
-    frames = 120 - 80 * (masks == 1) + 80 * (masks == 2) + np.random.default_rng(0).normal(0, 3, masks.shape)
-    tifffile.imwrite(folder / "test.tif", np.clip(frames, 0, 255).astype(np.uint8))
-    with workflow.create(folder / "test.tif", folder / "test", settings={"train": RECIPE}) as experiment:
-        for number in range(T):
-            experiment.labels().write(number, drawn(number))
-        finish(workflow.train(experiment))
-    return experiment.folder
+    """An experiment whose labels and network agree."""
+    return trained_study(tmp_path_factory.mktemp("suspects"))
 
 
 @pytest.fixture

@@ -24,17 +24,15 @@ from glissile.experiment.document import (
 from glissile.experiment.lock import StudyLock
 from glissile.experiment.mask_store import MaskStore
 from glissile.experiment.source import Source
-from glissile.naming import EXPERIMENT_SUFFIX, names_experiment
+from glissile.naming import EXPERIMENT_DOCUMENT, EXPERIMENT_SUFFIX, names_experiment
 
 M = TypeVar("M", bound=BaseModel)
-
-_DOCUMENT = "experiment.toml"
 
 
 def folder_named(path: Path) -> Path:
     """Folder of the experiment that a user calls `path`, with the suffix or without it; it need not exist."""
     path = path.absolute()
-    if names_experiment(path) or (path / _DOCUMENT).exists():
+    if names_experiment(path) or (path / EXPERIMENT_DOCUMENT).exists():
         return path
     return path.parent / f"{path.name}{EXPERIMENT_SUFFIX}"  # Path.suffix of "8.4μm" would be ".4μm"
 
@@ -115,7 +113,7 @@ class Experiment:
             "classes": tuple(classes),
             "versions": used_versions(),
         }
-        document = validated(Document, fields, str(folder / _DOCUMENT))
+        document = validated(Document, fields, str(folder / EXPERIMENT_DOCUMENT))
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -128,7 +126,7 @@ class Experiment:
         if holder is not None:
             raise InputError(f"{folder}: cannot be written to, it is held by {holder}")
         try:
-            write_document(folder / _DOCUMENT, document)
+            write_document(folder / EXPERIMENT_DOCUMENT, document)
         except BaseException:
             lock.release()
             raise
@@ -161,7 +159,7 @@ class Experiment:
                 "name"
             )
         # Read before anything is written, so that a newer study stays untouched.
-        document = read_document(folder / _DOCUMENT)
+        document = read_document(folder / EXPERIMENT_DOCUMENT)
         if read_only:
             return cls(folder, document, None)
         lock = StudyLock(folder)
@@ -173,8 +171,8 @@ class Experiment:
         if holder is not None:
             return cls(folder, document, None, locked_by=holder)
         try:
-            migrate_file(folder / _DOCUMENT)
-            opened = cls(folder, read_document(folder / _DOCUMENT), lock)
+            migrate_file(folder / EXPERIMENT_DOCUMENT)
+            opened = cls(folder, read_document(folder / EXPERIMENT_DOCUMENT), lock)
             opened._clean()
             try:
                 opened.back_up_labels()
@@ -256,7 +254,7 @@ class Experiment:
         self.require_writable()
         with self._changing:
             present = {name: getattr(self._document, name) for name in Document.model_fields}
-            path = self.folder / _DOCUMENT
+            path = self.folder / EXPERIMENT_DOCUMENT
             known = {
                 **present,
                 "last_class_value": self._document.highest_class_value,
@@ -275,7 +273,7 @@ class Experiment:
             Naming file, stage and setting, where one does not exist or is invalid.
         """
         kept = self._document.stages.get(stage, {})
-        return validated(model, kept, f"{self.folder / _DOCUMENT}, [stages.{stage}]")
+        return validated(model, kept, f"{self.folder / EXPERIMENT_DOCUMENT}, [stages.{stage}]")
 
     def save_settings(self, stage: str, settings: BaseModel) -> None:
         """Keep the settings of a stage.

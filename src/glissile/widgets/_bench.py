@@ -81,7 +81,7 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._window = WindowAround(parent)
         self._seen = SeenMasks(self.display, self)
         self._count = self._timer(_COUNT_EVERY_MS, self.facts_changed.emit)
-        self._labels = self._timer(_LABELS_EVERY_MS, self._tell_of_labels)
+        self._labels = self._timer(_LABELS_EVERY_MS, self.facts_changed.emit)
         viewer.dims.events.point.connect(self._on_frame)
         # Other than this runner's, too: the work of a dock that was closed goes on for a moment.
         self.state.running_changed.connect(self._on_running)
@@ -399,10 +399,6 @@ class Bench(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _tell_soon(self) -> None:
         if not self._labels.isActive():
             self._labels.start()
-
-    def _tell_of_labels(self) -> None:
-        self.state.labels_changed.emit()
-        self.facts_changed.emit()
 
     def _on_removed(self, event: Any) -> None:
         if self.keeper is not None and event.value is self.keeper.layer:

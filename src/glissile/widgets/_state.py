@@ -47,7 +47,6 @@ class ViewerState:
     experiment_changed = Signal()
     video_changed = Signal()  # the source, the working video or which of them is shown
     motion_changed = Signal()
-    labels_changed = Signal()  # the set of labelled frames or what is painted on one
     table_changed = Signal()  # the whole table
     row_added = Signal(dict)  # one row, of a new frame or in the place of an old one
     running_changed = Signal()

@@ -205,7 +205,6 @@ class Header(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _take_restored(self, found: Any) -> None:
         taken, study = found
         self._bench.take(study)
-        self._bench.state.labels_changed.emit()
         kept = "" if taken.before is None else f"; those of before are kept as {taken.before.name}"
         show_info(f"Labels of {len(taken.frames)} frames restored{kept}")
 

@@ -266,7 +266,6 @@ class LabelSection(Section):
     def _take_imported(self, found: Any) -> None:
         taken, study = found
         self._bench.take(study)
-        self._bench.state.labels_changed.emit()
         show_info(imported_text(taken))
 
 
