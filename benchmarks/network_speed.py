@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glissile.defects import DEFAULT_CLASSES
+from glissile.device import choose, describe, quick_precision
 from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation, save_model
-from glissile.learn.device import choose, describe, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import RECIPES, Recipe

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from glissile.learn.device import out_of_memory
+from glissile.device import out_of_memory
 
 # torch asks for some rounds on a stream of their own before work is recorded: libraries set themselves up,
 # and cuDNN finds out which of its convolutions are quickest.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from glissile.device import memory_format, quick_precision
 from glissile.io.checkpoint import Architecture
-from glissile.learn.device import memory_format, quick_precision
 from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe

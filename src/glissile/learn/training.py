@@ -16,6 +16,7 @@ from torch import Tensor
 
 from glissile import __version__
 from glissile.defects import DefectClass
+from glissile.device import describe
 from glissile.errors import InputError
 from glissile.io.checkpoint import (
     Architecture,
@@ -28,7 +29,6 @@ from glissile.io.checkpoint import (
     write_tensors,
 )
 from glissile.learn.batches import Batches
-from glissile.learn.device import describe
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity
 from glissile.learn.judging import Judge

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glissile.defects import class_values
+from glissile.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.errors import InputError
 from glissile.io.checkpoint import ModelCard, load_model
 from glissile.learn.calibrate import with_calibration
-from glissile.learn.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Part
 from glissile.learn.probability import area_uncertainties, half_areas, probabilities

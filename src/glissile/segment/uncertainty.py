@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from glissile.atomic import replacing
 from glissile.defects import DefectClass, class_values
+from glissile.device import describe
 from glissile.errors import InputError
 from glissile.io.tiff_files import CLASSIC_LIMIT
-from glissile.learn.device import describe
 from glissile.learn.probability import entropy
 from glissile.naming import possible_name
 from glissile.progress import Step, Steps

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from glissile import device
+from glissile.device import choose, describe, out_of_memory, quick_precision
 from glissile.errors import InputError
-from glissile.learn import device
-from glissile.learn.device import choose, describe, out_of_memory, quick_precision
 
 
 def test_the_processor_is_always_there(monkeypatch):
