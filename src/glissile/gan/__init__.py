@@ -1,0 +1,1 @@
+"""StyleGAN2-ADA: networks, latent space, training; written from the papers."""
