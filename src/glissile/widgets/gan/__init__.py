@@ -1,0 +1,1 @@
+"""Sections of the dock that looks through generators of micrographs."""

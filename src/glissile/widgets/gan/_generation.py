@@ -1,0 +1,155 @@
+"""One thread that makes images for a dock: the newest request of each kind wins, the window never waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+
+from glissile.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from glissile.gan.sampler import Sampler
+
+T = TypeVar("T")
+Request = tuple["Sampler", "Callable[[Sampler], Any]", "Callable[[Any], object]"]
+
+# Kinds of requests, what is waited for first; others come after.
+_FIRST = ("picture", "walk", "exact")
+
+_log = logging.getLogger(__name__)
+
+
+class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
+    """A thread that works on requests; to be used in the GUI thread, where the results arrive.
+
+    Requests should be short, one image each: what comes later waits for what is being made.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+        Ends with it.
+    """
+
+    out_of_memory = Signal(object)  # the Sampler whose device has too little
+    _arrived = Signal(object, object, object)  # request, result, exception
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._wanted: dict[str, Request] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._told = ""
+        self._sampler: Sampler | None = None
+        self._arrived.connect(self._deliver)
+        self._thread = threading.Thread(target=self._run, name="glissile images", daemon=True)
+        self._thread.start()
+        self.destroyed.connect(_closing(self._changed, self._wanted, self))
+
+    def use(self, sampler: Sampler | None) -> None:
+        """Make images with another generator; what was asked of the one before is forgotten."""
+        with self._changed:
+            self._sampler = sampler
+            self._wanted.clear()
+        self._told = ""
+
+    def request(self, kind: str, job: Callable[[Sampler], T], on_done: Callable[[T], object]) -> None:
+        """Ask for something; a request of the same kind that was not begun is forgotten.
+
+        Parameters
+        ----------
+        kind : str
+            "picture", "walk" and "exact" come first.
+        job : callable
+            Is called in the thread.
+        on_done : callable
+            Is called in the GUI thread with what `job` returned, in the order of the requests; not where the
+            job failed, of which the user is told, or another generator is used by then.
+        """
+        with self._changed:
+            if self._sampler is None or self._closed:
+                return
+            self._wanted.pop(kind, None)
+            self._wanted[kind] = (self._sampler, job, on_done)
+            self._changed.notify()
+
+    def forget(self, kind: str) -> None:
+        """Take back a request of a kind, where it was not begun."""
+        with self._changed:
+            self._wanted.pop(kind, None)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the thread, after the image that is being made."""
+        with self._changed:
+            self._closed = True
+            self._wanted.clear()
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (request := self._next()) is not None:
+            sampler, job, _ = request
+            result, problem = None, None
+            try:
+                result = job(sampler)
+            except Exception as raised:  # told in the GUI thread
+                problem = raised
+            try:
+                self._arrived.emit(request, result, problem)
+            except RuntimeError:  # the dock went meanwhile
+                return
+
+    def _next(self) -> Request | None:
+        with self._changed:
+            while not self._wanted and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return None
+            kind = next((kind for kind in _FIRST if kind in self._wanted), next(iter(self._wanted)))
+            return self._wanted.pop(kind)
+
+    def _deliver(self, request: Request, result: Any, problem: Exception | None) -> None:
+        sampler, _, on_done = request
+        if self._closed or sampler is not self._sampler:
+            return
+        if problem is None:
+            on_done(result)
+        elif _is_out_of_memory(problem):
+            self.out_of_memory.emit(sampler)
+        else:
+            self._tell(problem)
+
+    def _tell(self, problem: Exception) -> None:
+        known = isinstance(problem, InputError)
+        text = str(problem) if known else f"An image could not be made: {problem}. See the log for details."
+        if not known:
+            _log.error("an image could not be made", exc_info=problem)
+        if text != self._told:  # once, though a slider asks again and again
+            self._told = text
+            show_error(text)
+
+
+def _closing(
+    changed: threading.Condition, wanted: dict[str, Request], owner: Generation
+) -> Callable[[], None]:
+    """Give what ends the thread when Qt destroys its owner without closing it."""
+    state = owner.__dict__
+
+    def close() -> None:
+        with changed:
+            state["_closed"] = True
+            wanted.clear()
+            changed.notify()
+
+    return close
+
+
+def _is_out_of_memory(problem: Exception) -> bool:
+    from glissile.device import out_of_memory
+
+    return out_of_memory(problem)
