@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from glissile.errors import InputError
 from glissile.gan.losses import path_lengths, r1_penalty
 from glissile.gan.networks import Discriminator, Generator, deviation_in_groups, load
-from glissile.gan.randomised import random_generator, randomise
+from glissile.gan.randomised import random_generator, randomise, sample_generator
 from glissile.gan.resample import downsampled, filter_of, low_pass, upsampled
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape, widths_of
 
@@ -263,3 +263,12 @@ def test_logits_are_those_of_the_formulas(architecture: str, classes: int) -> No
 
 def exact(network: Generator | Discriminator) -> dict[str, np.ndarray]:
     return {name: tensor.double().numpy() for name, tensor in network.state_dict().items()}
+
+
+def test_the_sample_is_grey() -> None:
+    network, card = sample_generator()
+    assert card.trained is False
+    images = network.synthesis(network.for_all_layers(network.mapping(drawn(4, 512))))
+    assert images.shape == (4, 1, 256, 256)
+    assert 0.1 < images.std() < 0.6
+    assert (images.abs() > 1).float().mean() < 0.1

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from glissile.gan.networks import Discriminator, Generator
-from glissile.io.generator_card import GeneratorCard, GeneratorShape
+from glissile.io.generator_card import GeneratorCard, GeneratorShape, widths_of
 
 
 def random_generator(shape: GeneratorShape, seed: int) -> tuple[Generator, GeneratorCard]:
@@ -30,6 +30,59 @@ def random_generator(shape: GeneratorShape, seed: int) -> tuple[Generator, Gener
     return generator.eval().requires_grad_(requires_grad=False), GeneratorCard(
         name=name, shape=shape, trained=False
     )
+
+
+# Of the bundled sample: how strongly each block paints, in standard deviations of the image.
+_PAINTED = {4: 0.02, 8: 0.06, 16: 0.14, 32: 0.2, 64: 0.16, 128: 0.08, 256: 0.06}
+_MEASURED = 8
+
+
+def sample_generator() -> tuple[Generator, GeneratorCard]:
+    """Make the bundled sample: random weights whose images are cloudy textures, neither black nor white.
+
+    Returns
+    -------
+    Generator
+        Of grey images of 256 x 256 px.
+    GeneratorCard
+        Says that the weights are random.
+    """
+    shape = GeneratorShape(
+        resolution=256,
+        channels=1,
+        widths=widths_of(256, 4096, 256),
+        z_dim=512,
+        w_dim=512,
+        mapping_layers=2,
+        mapping_width=512,
+    )
+    generator, card = random_generator(shape, 1)
+    _exposed(generator)
+    return generator, card.model_copy(update={"name": "Sample, random weights"})
+
+
+@torch.no_grad()
+def _exposed(generator: Generator) -> None:
+    """Let each block paint as strongly as it should, grey in the mean."""
+    random = np.random.RandomState(0)
+    z = torch.from_numpy(random.randn(_MEASURED, generator.shape.z_dim).astype(np.float32))
+    ws = generator.for_all_layers(generator.mapping(z))
+    parts: dict[int, torch.Tensor] = {}
+    blocks = {r: generator.synthesis.get_submodule(f"b{r}") for r in generator.shape.resolutions}
+    hooks = [
+        block.torgb.register_forward_hook(lambda _, __, part, r=r: parts.__setitem__(r, part))
+        for r, block in blocks.items()
+    ]
+    generator.synthesis(ws)
+    for hook in hooks:
+        hook.remove()
+    for resolution, block in blocks.items():
+        part = parts[resolution]
+        # Rounded, so that it is the same on every machine.
+        scale = float(f"{_PAINTED[resolution] / float(part.std()):.2g}")
+        block.torgb.weight *= scale
+        block.torgb.bias -= float(f"{float(part.mean()):.2g}")
+        block.torgb.bias *= scale
 
 
 @torch.no_grad()

@@ -339,11 +339,12 @@ def load_model(folder: Path) -> "tuple[dict[str, torch.Tensor], ModelCard]":
 
 def write_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]", texts: Mapping[str, str]) -> None:
     """Write named tensors and texts as one safetensors file, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     plain = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata=dict(texts))
+        # Not by its `save_file`, whose files nobody but their owner may read.
+        temporary.write_bytes(save(plain, metadata=dict(texts)))
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]":
