@@ -1,7 +1,9 @@
 """A generator made ready to make images: numpy arrays in, numpy arrays out."""
 
-import threading
+import time
+from collections import deque
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,9 +17,11 @@ from glissile.gan.batched import BatchedSynthesis
 from glissile.gan.folded import FoldedSynthesis
 from glissile.gan.modulation import NoiseMaps
 from glissile.gan.networks import Generator, Noise
+from glissile.gan.turns import Turns
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 
 Precision = Literal["float32", "quick"]
+_RECENT_IMAGES = 9
 Array = NDArray[np.float32]
 
 
@@ -40,7 +44,8 @@ class Sampler:
         self._generator = generator.to(self._device).eval().requires_grad_(requires_grad=False)
         self._folded: dict[torch.dtype, FoldedSynthesis] = {}
         self._batched: dict[torch.dtype, BatchedSynthesis] = {}
-        self._lock = threading.Lock()
+        self._turns = Turns()
+        self._seconds: deque[float] = deque(maxlen=_RECENT_IMAGES)
 
     @classmethod
     def open(cls, path: Path, *, device: str = "auto") -> Self:
@@ -67,6 +72,11 @@ class Sampler:
     def device(self) -> str:
         """Where it computes, for a person."""
         return devices.describe(self._device)
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU."""
+        return self._device.type == "cpu"
 
     @property
     def w_mean(self) -> Array:
@@ -101,7 +111,7 @@ class Sampler:
         ndarray of float32, shape (n, num_ws, w_dim)
         """
         shape = self.shape
-        with self._lock:
+        with self._turns:
             given = torch.as_tensor(np.array(z, np.float32, order="C"), device=self._device)
             classes = None
             if shape.c_dim:
@@ -142,7 +152,16 @@ class Sampler:
         ndarray of float32, shape (n, channels, y, x)
             About -1 (black) to 1 (white).
         """
-        return self._made(ws, NoiseMaps(self.shape, noise, noise_seed), precision, self.shape.resolution)
+        begun = time.perf_counter()
+        images = self._made(ws, NoiseMaps(self.shape, noise, noise_seed), precision, self.shape.resolution)
+        if len(images) and precision == "float32":
+            self._seconds.append((time.perf_counter() - begun) / len(images))
+        return images
+
+    @property
+    def seconds_per_image(self) -> float | None:
+        """Median time of the exact images that were made last; None before there are any."""
+        return median(self._seconds) if self._seconds else None
 
     def preview(
         self,
@@ -195,18 +214,19 @@ class Sampler:
     ) -> Array:
         dtype = devices.quick_precision(self._device) if precision == "quick" else torch.float32
         given = torch.as_tensor(np.array(ws, np.float32, order="C"), device=self._device)
-        with self._lock:
-            if self._device.type != "cpu":
+        if self._device.type != "cpu":
+            with self._turns:
                 if dtype not in self._batched:
                     self._batched[dtype] = BatchedSynthesis(self._generator, dtype)
                 made = self._batched[dtype].images(given, maps, resolution=resolution)
                 return np.asarray(made.cpu())
-            if dtype not in self._folded:
-                self._folded[dtype] = FoldedSynthesis(self._generator, dtype)
-            images = np.empty((len(given), self.shape.channels, resolution, resolution), np.float32)
-            for w, image in zip(given, images, strict=True):
+        images = np.empty((len(given), self.shape.channels, resolution, resolution), np.float32)
+        for w, image in zip(given, images, strict=True):
+            with self._turns:  # between two images others have theirs
+                if dtype not in self._folded:
+                    self._folded[dtype] = FoldedSynthesis(self._generator, dtype)
                 image[...] = self._folded[dtype].image(w, maps, resolution=resolution).numpy()
-            return images
+        return images
 
     def affine_weights(self) -> list[tuple[str, tuple[int, ...], Array]]:
         """Matrices that turn w into the styles of the convolutions, as SeFa (Shen and Zhou 2021) wants them.
