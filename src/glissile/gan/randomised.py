@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from glissile.gan.networks import Discriminator, Generator
+from glissile.gan.networks import Discriminator, Generator, ToImage
 from glissile.io.generator_card import GeneratorCard, GeneratorShape, widths_of
 
 
@@ -68,21 +68,21 @@ def _exposed(generator: Generator) -> None:
     z = torch.from_numpy(random.randn(_MEASURED, generator.shape.z_dim).astype(np.float32))
     ws = generator.for_all_layers(generator.mapping(z))
     parts: dict[int, torch.Tensor] = {}
-    blocks = {r: generator.synthesis.get_submodule(f"b{r}") for r in generator.shape.resolutions}
+    found = {r: generator.synthesis.get_submodule(f"b{r}.torgb") for r in generator.shape.resolutions}
+    paintings = {r: painting for r, painting in found.items() if isinstance(painting, ToImage)}
     hooks = [
-        block.torgb.register_forward_hook(lambda _, __, part, r=r: parts.__setitem__(r, part))
-        for r, block in blocks.items()
+        painting.register_forward_hook(lambda _, __, part, r=r: parts.__setitem__(r, part))
+        for r, painting in paintings.items()
     ]
     generator.synthesis(ws)
     for hook in hooks:
         hook.remove()
-    for resolution, block in blocks.items():
+    for resolution, painting in paintings.items():
         part = parts[resolution]
         # Rounded, so that it is the same on every machine.
         scale = float(f"{_PAINTED[resolution] / float(part.std()):.2g}")
-        block.torgb.weight *= scale
-        block.torgb.bias -= float(f"{float(part.mean()):.2g}")
-        block.torgb.bias *= scale
+        painting.weight.mul_(scale)
+        painting.bias.sub_(float(f"{float(part.mean()):.2g}")).mul_(scale)
 
 
 @torch.no_grad()

@@ -2,10 +2,11 @@
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
@@ -16,6 +17,8 @@ MOST_BYTES = 4 << 30
 _MOST_MEMBERS = 1000
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1
+# What the standard library stumbles over in files made by hand.
+_BROKEN = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,28 @@ class Archive:
             raise InputError(
                 f"{self.path}: {name} has {info.file_size} bytes and may have {most_bytes}; it is not read"
             )
+        damaged = f"{self.path}: {name} in it is damaged; get the file again"
         try:
-            with self.opened.open(info) as member:
-                yield member
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as problem:
-            raise InputError(f"{self.path}: {name} in it is damaged; get the file again") from problem
+            opened = self.opened.open(info)
+        except (*_BROKEN, OSError) as problem:  # it may be said to begin before the file
+            raise InputError(damaged) from problem
+        with opened:
+            try:
+                yield opened
+            except _BROKEN as problem:
+                raise InputError(damaged) from problem
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
+def open_archive(path: Path, *, most_members: int = _MOST_MEMBERS) -> Iterator[Archive]:
     """Open a zip archive whose members are harmless by name, kind, number and size.
 
     Parameters
     ----------
     path : Path
         Zip file.
+    most_members : int
+        How many members it may have.
 
     Yields
     ------
@@ -83,18 +93,19 @@ def open_archive(path: Path) -> Iterator[Archive]:
     Raises
     ------
     InputError
-        If it is no whole zip file, has more than 1000 members or 4 GiB, a member twice, encrypted or linked,
-        or one whose name leads out of the archive.
+        If it is no whole zip file, has more than `most_members` members or 4 GiB, a member twice, encrypted
+        or linked, or one whose name leads out of the archive.
     """
-    try:
-        opened = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as problem:
-        raise InputError(f"{path}: this is not a whole zip file; get the file again") from problem
-    with opened:
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        try:
+            opened = stack.enter_context(zipfile.ZipFile(file))
+        except (*_BROKEN, OSError) as problem:
+            raise InputError(f"{path}: this is not a whole zip file; get the file again") from problem
         infos = opened.infolist()
-        if len(infos) > _MOST_MEMBERS:
+        if len(infos) > most_members:
             raise InputError(
-                f"{path}: the archive has {len(infos)} members, more than the {_MOST_MEMBERS} that a model "
+                f"{path}: the archive has {len(infos)} members, more than the {most_members} that a model "
                 "may have; it is not read"
             )
         if sum(info.file_size for info in infos) > MOST_BYTES:
@@ -114,6 +125,8 @@ def _strange(info: zipfile.ZipInfo, before: dict[str, zipfile.ZipInfo]) -> str |
     posix, windows = PurePosixPath(info.filename), PureWindowsPath(info.filename)
     if ".." in windows.parts or posix.is_absolute() or windows.anchor:
         return "would lie outside of the archive"
+    if not info.filename:
+        return "has no name"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a link"
     if info.filename in before:
