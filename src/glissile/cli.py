@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from glissile import __version__, cli_labels, cli_model, console
+from glissile import __version__, cli_gan, cli_labels, cli_model, console
 from glissile.atomic import is_being_written
 from glissile.errors import InputError
 from glissile.options import (
@@ -67,6 +67,7 @@ app = typer.Typer(
 
 app.add_typer(cli_labels.app)
 app.add_typer(cli_model.app)
+app.add_typer(cli_gan.app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # what typer returns after Ctrl-C

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from glissile.experiment import Backup, Document, Experiment
+    from glissile.gan.sliders import Sliders
     from glissile.io.checkpoint import ModelCard
     from glissile.label.suggestion import Suggestion
     from glissile.learn.scoring import FrameScores, Spread
@@ -346,6 +347,20 @@ def print_comparison(found: "Comparison") -> None:
     if worst:
         told = ", ".join(f"{frame} ({found.disagreement[frame]:.0%})" for frame in worst)
         print(f"frames that differ most, with the share beyond {found.tolerance_px:g} px: {told}")
+
+
+def print_sliders(found: "Sliders") -> None:
+    """Print how far each measure follows from w, and between which values it lies."""
+    print(f"measured: {found.measured} of {found.samples} images, bright phase above {found.threshold:.0f}")
+    titles = [
+        f"{one.measure.title} ({unit})" if (unit := found.unit(one.name)) else one.measure.title
+        for one in found.sliders
+    ]
+    width = max(map(len, titles))
+    print(f"  {'':{width}}  {'R^2':>5}  {'1 % to 99 % of the images':>26}")
+    for title, one in zip(titles, found.sliders, strict=True):
+        between = f"{significant(one.low)} to {significant(one.high)}"
+        print(f"  {title:{width}}  {one.r2:5.2f}  {between:>26}  {one.trust}")
 
 
 def print_report(report: "pd.DataFrame") -> None:

@@ -84,9 +84,7 @@ def test_a_crash_between_the_two_files_leaves_the_new_model_whole(tmp_path, monk
 
 def test_a_crash_while_writing_the_weights_leaves_the_old_model_whole(tmp_path, monkeypatch):
     save_model(tmp_path, tensors(1), card(epochs=1))
-    monkeypatch.setattr(
-        "safetensors.torch.save", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full"))
-    )
+    monkeypatch.setattr("safetensors.torch.save", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_model(tmp_path, tensors(2), card(epochs=2))
     loaded, read = load_model(tmp_path)

@@ -1,7 +1,7 @@
 """Frames as a video file: H.264 in MP4 for showing, lossless FFV1 in MKV for keeping."""
 
 import itertools
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,16 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, frames_per_s
 
 
 def writing_video(
-    path: Path, frames: Iterable[NDArray[np.uint8]], *, frames_per_second: float
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    frames_per_second: float,
+    tags: Mapping[str, str] | None = None,
 ) -> Generator[int, None, None]:
-    """Write as `write_video` does, yielding the number of frames written; closed early it leaves no file."""
+    """Write as `write_video` does, yielding the number of frames written; closed early it leaves no file.
+
+    `tags` are texts about the whole video by their usual names: title, description, comment.
+    """
     codecs = _CODECS.get(path.suffix.lower())
     if codecs is None:
         known = ", ".join(sorted(_CODECS))
@@ -72,6 +79,7 @@ def writing_video(
         replacing(path) as temporary,
         av.open(f"file:{temporary}", "w", format=_container(path)) as container,
     ):
+        container.metadata.update(tags or {})
         stream: Any = container.add_stream(codec, rate=rate, options=options)
         stream.pix_fmt = pixel_format
         picture = _picture(first, path, first.shape, pixel_format)

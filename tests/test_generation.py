@@ -1,0 +1,337 @@
+"""Images of a generator, made and written in every form: the files hold what the generator makes."""
+
+import av
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from glissile.errors import InputError
+from glissile.gan.directions import Direction
+from glissile.gan.points import Point, ws_of
+from glissile.gan.provenance import Look, Maker, of_points, of_walk, read_provenance, rebuilt
+from glissile.gan.randomised import random_generator
+from glissile.gan.sampler import Sampler
+from glissile.gan.walk import Walk, WalkSettings
+from glissile.io import contact_sheet
+from glissile.io.generator_card import GeneratorShape
+from glissile.io.video_files import read_video
+from glissile.progress import finish
+from glissile.workflow.generation import (
+    Form,
+    Generated,
+    form_of,
+    refuse_target,
+    strips,
+    table_of_mixing,
+    write_images,
+)
+
+
+def shape_of(channels):
+    return GeneratorShape(
+        resolution=32,
+        channels=channels,
+        widths=(8, 8, 8, 4),
+        z_dim=8,
+        w_dim=8,
+        mapping_width=8,
+        mapping_layers=2,
+    )
+
+
+def sampler_of(channels):
+    generator, card = random_generator(shape_of(channels), 1)
+    known = {"weights_sha256": "1" * 64, "nm_per_pixel": 12.5}
+    return Sampler(generator, card.model_copy(update=known), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def grey():
+    return sampler_of(1)
+
+
+@pytest.fixture(scope="module")
+def colour():
+    return sampler_of(3)
+
+
+def seeds(sampler, *numbers):
+    return of_points(sampler.card, [Point(seed=number) for number in numbers])
+
+
+def walk_of(sampler):
+    settings = WalkSettings(steps_per_leg=5)
+    return of_walk(sampler.card, Walk(keys=(Point(seed=0), Point(seed=1), Point(seed=2)), settings=settings))
+
+
+def made(sampler, images):
+    maker = Maker(sampler)
+    return [maker.pixels(image) for image in images]
+
+
+@pytest.mark.parametrize("name", ["grey", "colour"])
+def test_a_folder_holds_each_image_and_how_it_was_made(tmp_path, request, name):
+    sampler = request.getfixturevalue(name)
+    images = walk_of(sampler)
+    steps = []
+    done = finish(write_images(sampler, images, tmp_path / "out", title="walk"), steps.append)
+    assert done == Generated(tmp_path / "out", Form.folder, 11)
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files] == [f"out_{i:04}.png" for i in range(11)]
+    for file, image, pixels, step in zip(files, images, made(sampler, images), steps, strict=True):
+        with Image.open(file) as found:
+            assert np.array_equal(np.asarray(found), pixels)
+        assert read_provenance(file) == [image]
+        assert np.array_equal(rebuilt(sampler, read_provenance(file)[0]), pixels)
+        assert np.array_equal(step.preview, pixels)
+    assert [(step.index, step.total, step.frame) for step in steps] == [(i + 1, 11, i) for i in range(11)]
+
+
+@pytest.mark.parametrize("name", ["grey", "colour"])
+def test_a_stack_holds_each_image_and_how_it_was_made(tmp_path, request, name):
+    sampler = request.getfixturevalue(name)
+    images = seeds(sampler, 3, 1, 2)
+    finish(write_images(sampler, images, tmp_path / "a.tif", title="seeds"))
+    assert np.array_equal(tifffile.imread(tmp_path / "a.tif"), made(sampler, images))
+    assert read_video(tmp_path / "a.tif").nm_per_pixel == pytest.approx(12.5)
+    assert read_provenance(tmp_path / "a.tif") == images
+
+
+def test_a_single_image_is_the_image(tmp_path, grey):
+    images = seeds(grey, 5)
+    done = finish(write_images(grey, images, tmp_path / "a.png", title="one"))
+    assert done.form is Form.image
+    with Image.open(tmp_path / "a.png") as found:
+        assert np.array_equal(np.asarray(found), made(grey, images)[0])
+
+
+@pytest.mark.parametrize("name", ["grey", "colour"])
+def test_a_lossless_video_is_the_walk_and_mp4_is_close_to_it(tmp_path, request, name):
+    sampler = request.getfixturevalue(name)
+    images = walk_of(sampler)
+    expected = made(sampler, images)
+    form = "gray" if name == "grey" else "rgb24"
+    for path in (tmp_path / "a.mkv", tmp_path / "a.mp4"):
+        if path.suffix == ".mkv" and name == "colour":
+            continue
+        finish(write_images(sampler, images, path, title="walk", frames_per_second=30))
+        with av.open(str(path)) as container:
+            found = [frame.to_ndarray(format=form) for frame in container.decode(video=0)]
+            assert float(container.streams.video[0].average_rate) == 30
+        assert len(found) == len(expected) == 11
+        if path.suffix == ".mkv":
+            assert np.array_equal(found, expected)
+        for index, frame in enumerate(found):
+            errors = [np.abs(frame.astype(float) - other).mean() for other in expected]
+            assert int(np.argmin(errors)) == index
+        assert read_provenance(path) == images
+
+
+def test_a_walk_rebuilt_from_its_video_is_the_walk(tmp_path, grey):
+    images = walk_of(grey)
+    finish(write_images(grey, images, tmp_path / "a.mp4", title="walk"))
+    for provenance, pixels in zip(read_provenance(tmp_path / "a.mp4"), made(grey, images), strict=True):
+        assert np.array_equal(rebuilt(grey, provenance), pixels)
+
+
+def test_a_sheet_shows_every_seed(tmp_path, grey):
+    images = seeds(grey, 0, 1, 2, 3, 4)
+    finish(write_images(grey, images, tmp_path / "a.png", title="sheet", columns=3))
+    with Image.open(tmp_path / "a.png") as opened:
+        found = np.asarray(opened)
+    captions = [f"seed {i}" for i in range(5)]
+    heading = "Synthetic images of Random weights, seed 1. They show no real specimen."
+    sheet = contact_sheet.laid_out((32, 32), captions, columns=3, heading=heading)
+    assert found.shape == sheet.shape
+    for index, pixels in enumerate(made(grey, images)):
+        top, left = sheet.place(index)
+        assert np.array_equal(found[top : top + 32, left : left + 32], pixels)
+    assert read_provenance(tmp_path / "a.png") == images
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json"])
+def test_latents_make_the_images_again(tmp_path, grey, suffix):
+    path, images = tmp_path / f"a{suffix}", seeds(grey, 3, 4)
+    finish(write_images(grey, images, path, title="latents"))
+    assert read_provenance(path) == images
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as found:
+            ws, z = found["ws"], found["z"]
+        assert np.array_equal(ws, ws_of(grey, [Point(seed=3), Point(seed=4)]))
+        expected = [np.random.RandomState(seed).randn(1, 8)[0].astype(np.float32) for seed in (3, 4)]
+        assert np.array_equal(z, expected)
+
+
+def test_latents_of_a_walk_have_no_z(tmp_path, grey):
+    images = walk_of(grey)
+    finish(write_images(grey, images, tmp_path / "a.npz", title="latents"))
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
+        assert set(found.files) == {"records.json", "ws"}
+        assert np.array_equal(found["ws"], images[0].walk.ws(grey, range(11)))
+
+
+@pytest.mark.parametrize("name", ["a", "a.tif", "a.png", "one.png"])
+def test_measures_go_with_the_images(tmp_path, grey, name):
+    images = seeds(grey, 0) if name == "one.png" else seeds(grey, 0, 1)
+    steps = write_images(
+        grey, images, tmp_path / name, title="x", measure=lambda pixels: {"mean": float(pixels.mean())}
+    )
+    finish(steps)
+    files = sorted((tmp_path / name).iterdir()) if name == "a" else [tmp_path / name]
+    found = [p.measures["mean"] for file in files for p in read_provenance(file)]
+    assert found == [pixels.mean() for pixels in made(grey, images)]
+
+
+@pytest.mark.parametrize("name", ["a", "a.tif", "a.png", "a.mp4", "a.npz"])
+def test_what_is_stopped_leaves_nothing_or_the_old(tmp_path, grey, name):
+    for before in (False, True):
+        if before and name == "a":
+            continue
+        if before:
+            finish(write_images(grey, seeds(grey, 9, 8), tmp_path / name, title="old"))
+        left = [(file.name, file.read_bytes()) for file in tmp_path.iterdir()]
+        steps = write_images(grey, seeds(grey, *range(8)), tmp_path / name, title="new")
+        next(steps)
+        next(steps)
+        steps.close()
+        assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == left
+
+
+def test_a_failure_on_the_way_leaves_nothing(tmp_path, grey):
+    images = [*seeds(grey, 0, 1), *of_points(grey.card, [Point(seed=2, label=1)])]
+    for name in ("a", "a.tif", "a.png", "a.mp4", "a.npz"):
+        with pytest.raises(InputError, match="no classes"):
+            finish(write_images(grey, images, tmp_path / name, title="x"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_are_made_one_at_a_time(tmp_path, grey, monkeypatch):
+    """Frames are written as they come: when frame k is told, no later one has been made."""
+    count = 0
+    original = Sampler.images
+
+    def counted(self, *args, **kwargs):
+        nonlocal count
+        count += 1
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Sampler, "images", counted)
+    for name in ("a", "a.tif", "a.mp4"):
+        count = 0
+        for written, _ in enumerate(
+            write_images(grey, walk_of(grey), tmp_path / name, title="walk"), start=1
+        ):
+            assert count <= written + 1
+
+
+def test_a_table_of_mixing_has_its_sources_at_the_edges(tmp_path, grey):
+    rows, columns = [Point(seed=0), Point(seed=1)], [Point(seed=4), Point(seed=5), Point(seed=6)]
+    table = table_of_mixing(grey.card, rows, columns, (0, 1))
+    assert len(table) == 12
+    assert table[0] is None
+    assert [p.title for p in table[1:5]] == ["seed 4", "seed 5", "seed 6", "seed 0"]
+    assert [p.title for p in table[8:]] == ["seed 1", "seed 1 + seed 4", "seed 1 + seed 5", "seed 1 + seed 6"]
+    done = finish(write_images(grey, table, tmp_path / "a.png", title="mixing", columns=4))
+    assert done.images == 11
+    assert read_provenance(tmp_path / "a.png") == table[1:]
+
+
+def test_strips_go_along_each_direction(grey):
+    vectors = [tuple(np.eye(8)[i].tolist()) for i in (2, 5)]
+    found = [
+        Direction(name="A", vector=vectors[0], layers=(0, 1), scale=2.0),
+        Direction(name="B", vector=vectors[1], layers=(7,)),
+    ]
+    base = ws_of(grey, [Point(seed=3)])[0]
+    images = strips(grey, Point(seed=3), found, (-1.0, 0.0, 1.5))
+    assert [p.title for p in images] == ["A: -1", "A: +0", "A: +1.5", "B: -1", "B: +0", "B: +1.5"]
+    maker = Maker(grey)
+    assert np.array_equal(maker.ws(images[1]), base)
+    expected = base.copy()
+    expected[:2, 2] += 3
+    assert np.array_equal(maker.ws(images[2]), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "grid", "form"),
+    [
+        ("a.png", 1, False, Form.image),
+        ("a.png", 1, True, Form.sheet),
+        ("a.PNG", 2, False, Form.sheet),
+        ("a.tiff", 1, False, Form.stack),
+        ("a.mp4", 1, False, Form.video),
+        ("a.json", 1, False, Form.latents),
+        ("a", 1, False, Form.folder),
+    ],
+)
+def test_the_name_says_what_is_written(tmp_path, name, count, grid, form):
+    assert form_of(tmp_path / name, count, grid=grid) is form
+
+
+def test_an_unknown_ending_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"not written as \.gif; give a name that ends in one of \.avi, "):
+        form_of(tmp_path / "a.gif", 1)
+
+
+def test_nothing_else_is_replaced(tmp_path, grey, monkeypatch):
+    for name in ("mine.png", "mine.tif", "mine.json"):
+        (tmp_path / name).write_bytes(b'{"mine": 1}')
+        with pytest.raises(InputError, match="was not generated here"):
+            finish(write_images(grey, seeds(grey, 0), tmp_path / name, title="x"))
+        assert (tmp_path / name).read_bytes() == b'{"mine": 1}'
+    with pytest.raises(InputError, match="not an empty folder"):
+        refuse_target(tmp_path, Form.folder)
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        refuse_target(tmp_path / "folder.png", Form.image)
+    with pytest.raises(InputError, match="is the input itself"):
+        refuse_target(tmp_path / "mine.tif", Form.stack, tmp_path / "mine.tif")
+    with pytest.raises(InputError, match="is of the experiment"):
+        refuse_target(tmp_path / "study.glissile" / "a.tif", Form.stack)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(InputError, match="the folder you are in"):
+        refuse_target(tmp_path / "empty", Form.folder)
+
+
+def test_what_was_generated_may_be_replaced(tmp_path, grey):
+    for name in ("a.png", "a.tif", "a.mp4", "a.npz", "a.json"):
+        for seed in (0, 1):
+            finish(write_images(grey, seeds(grey, seed), tmp_path / name, title="x"))
+            assert read_provenance(tmp_path / name)[0].point.seed == seed
+
+
+def test_no_image_and_strange_channels_are_refused(tmp_path, grey):
+    with pytest.raises(InputError, match="no image to generate"):
+        finish(write_images(grey, [], tmp_path / "a.png", title="x"))
+    four = sampler_of(4)
+    with pytest.raises(InputError, match="images of 4 channels"):
+        finish(write_images(four, seeds(four, 0), tmp_path / "a.png", title="x"))
+    finish(write_images(four, seeds(four, 0), tmp_path / "a.npz", title="x"))
+
+
+def test_too_little_memory_is_said_in_a_sentence(tmp_path, grey, monkeypatch):
+    def refuses(*args, **kwargs):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Sampler, "images", refuses)
+    with pytest.raises(InputError, match="does not suffice for images of 32 px"):
+        finish(write_images(grey, seeds(grey, 0), tmp_path / "a.png", title="x"))
+
+    def breaks(*args, **kwargs):
+        raise RuntimeError("another reason")
+
+    monkeypatch.setattr(Sampler, "images", breaks)
+    with pytest.raises(RuntimeError, match="another reason"):
+        finish(write_images(grey, seeds(grey, 0), tmp_path / "a.png", title="x"))
+
+
+def test_random_noise_is_still_in_a_walk(tmp_path, grey):
+    """A film does not flicker: all frames have the noise of one seed."""
+    walk = Walk(keys=(Point(seed=0), Point(seed=0)), settings=WalkSettings(steps_per_leg=2))
+    images = made(grey, of_walk(grey.card, walk, Look(noise="random", noise_seed=3)))
+    assert np.array_equal(images[0], images[2])
+    other = made(grey, of_walk(grey.card, walk, Look(noise="random", noise_seed=4)))
+    assert not np.array_equal(images[0], other[0])
