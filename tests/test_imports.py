@@ -35,8 +35,9 @@ SETTINGS = """
         HELP.format(arguments=["--help"]),
         HELP.format(arguments=["train", "--help"]),
         LIST_THE_PLUGIN,
+        "import glissile.widgets.generator",
     ],
-    ids=["glissile", "batch", "settings", "help", "help of train", "plugin"],
+    ids=["glissile", "batch", "settings", "help", "help of train", "plugin", "generator"],
 )
 def test_neither_torch_nor_cv2_is_loaded(script):
     check = """

@@ -48,6 +48,12 @@ def test_titles_are_unique_and_say_what_they_do(manifest):
     assert all(len(title.split()) >= 3 for title in titles)
 
 
+def test_every_dock_has_a_name_of_its_own(manifest):
+    names = {widget.command: widget.display_name for widget in manifest.contributions.widgets}
+    assert names["napari-glissile.open_generator"] == "Microstructure generator"
+    assert len(set(names.values())) == len(names) == 4
+
+
 @pytest.mark.parametrize("name", ["8.4μm.MP4", "a.mkv", "b.AVI"])
 def test_a_video_becomes_a_lazy_calibrated_layer(name, tmp_path, moving_frames, read):
     path = tmp_path / name

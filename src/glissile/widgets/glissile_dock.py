@@ -5,10 +5,11 @@ from typing import Any
 
 from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QMessageBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 from glissile.progress import Step
 from glissile.widgets._bench import Bench
+from glissile.widgets._column import Column
 from glissile.widgets._layers import experiment_of, video_of
 from glissile.widgets._plot_dock import PlotDock
 from glissile.widgets._resolve import resolve
@@ -75,23 +76,10 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         QTimer.singleShot(0, self._begin)
 
     def _arrange(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(8)
-        column.addWidget(self.header)
-        for section in self.sections.values():
-            column.addWidget(section)
-        column.addStretch(1)
-        scroll = _Column()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(content)
+        self.scroll = Column([self.header, *self.sections.values()])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.scroll = scroll
+        layout.addWidget(self.scroll)
 
     def refresh(self) -> None:
         """Show what the sections say and allow now, and open the one to go on with."""
@@ -230,14 +218,3 @@ class GlissileDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._docked:
             self.bench.close()
             self.deleteLater()
-
-
-class _Column(QScrollArea):  # type: ignore[misc]  # qtpy brings no types
-    """Scrolls up and down only, and is never narrower than what it shows."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Leave room for the scroll bar beside the content, whatever it has come to show."""
-        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width()
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
-        return bool(super().eventFilter(watched, event))

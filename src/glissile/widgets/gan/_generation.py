@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_error
@@ -37,6 +38,7 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
     """
 
     out_of_memory = Signal(object)  # the Sampler whose device has too little
+    made = Signal()  # something was made and handed over
     _arrived = Signal(object, object, object)  # request, result, exception
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -49,7 +51,7 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._arrived.connect(self._deliver)
         self._thread = threading.Thread(target=self._run, name="glissile images", daemon=True)
         self._thread.start()
-        self.destroyed.connect(_closing(self._changed, self._wanted, self))
+        self._at_end = self.destroyed.connect(_closing(self._changed, self._wanted, self))
 
     def use(self, sampler: Sampler | None) -> None:
         """Make images with another generator; what was asked of the one before is forgotten."""
@@ -83,26 +85,40 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         with self._changed:
             self._wanted.pop(kind, None)
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """End the thread, after the image that is being made."""
+    @property
+    def closed(self) -> bool:
+        """Whether it makes no images any more."""
+        return self._closed
+
+    def close(self) -> None:
+        """End the thread, after the image that is being made, for which this does not wait."""
         with self._changed:
             self._closed = True
+            self._sampler = None
             self._wanted.clear()
             self._changed.notify()
+        # No thread keeps what that would call any more: Python may clear it before Qt calls it.
+        with suppress(TypeError, RuntimeError):
+            self.destroyed.disconnect(self._at_end)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for the end of the thread."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while (request := self._next()) is not None:
-            sampler, job, _ = request
-            result, problem = None, None
-            try:
-                result = job(sampler)
-            except Exception as raised:  # told in the GUI thread
-                problem = raised
-            try:
-                self._arrived.emit(request, result, problem)
-            except RuntimeError:  # the dock went meanwhile
-                return
+            self._work(request)
+            del request  # with it goes the generator, once another is used
+
+    def _work(self, request: Request) -> None:
+        sampler, job, _ = request
+        result, problem = None, None
+        try:
+            result = job(sampler)
+        except Exception as raised:  # told in the GUI thread
+            problem = raised
+        with suppress(RuntimeError):  # the dock went meanwhile
+            self._arrived.emit(request, result, problem)
 
     def _next(self) -> Request | None:
         with self._changed:
@@ -118,7 +134,9 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self._closed or sampler is not self._sampler:
             return
         if problem is None:
+            self._told = ""
             on_done(result)
+            self.made.emit()
         elif _is_out_of_memory(problem):
             self.out_of_memory.emit(sampler)
         else:

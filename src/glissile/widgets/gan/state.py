@@ -72,6 +72,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
     edits_changed = Signal()
     keys_changed = Signal()
     ws_changed = Signal()  # the picture was made anew
+    made = Signal()  # something was made in the background
     out_of_memory = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -85,6 +86,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._noise, self._noise_seed = "const", 0
         self._edits: dict[str, NDArray[np.float32]] = {}
         self._generation = Generation(self)
+        self._generation.made.connect(self.made)
         self._generation.out_of_memory.connect(self.out_of_memory)
 
     # the generator
@@ -119,9 +121,16 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Take a request back, where it was not begun."""
         self._generation.forget(kind)
 
-    def close(self) -> None:
-        """End the thread."""
+    @property
+    def closed(self) -> bool:
+        """Whether its dock has gone: no images are made any more."""
+        return self._generation.closed
+
+    def close(self, *, wait_s: float = 0.0) -> None:
+        """End the thread, and wait for it as long as given: it ends after the image that is being made."""
         self._generation.close()
+        self._generation.wait(wait_s)
+        self.sampler = None
 
     # how images look
 
@@ -149,7 +158,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
             return
         self._truncation = truncation
         if self.point is not None and self.point.w is None:
-            self.point = self.dressed(self.point)
+            self.point, self.ws = self.dressed(self.point), None
         self.look_changed.emit()
 
     def dressed(self, point: Point) -> Point:
@@ -186,15 +195,13 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
 
     def set_edits(self, edits: dict[str, NDArray[np.float32]]) -> None:
         """Set what is added to the w of the picture, all of it."""
-        self._edits = dict(edits)
+        self._edits, self.ws = dict(edits), None
         self.edits_changed.emit()
 
     def set_edit(self, name: str, delta: NDArray[np.float32] | None) -> None:
         """Set one part of what is added to the w of the picture, (num_ws, w_dim); None takes it off."""
-        self._edits.pop(name, None)
-        if delta is not None:
-            self._edits[name] = delta
-        self.edits_changed.emit()
+        others = {each: kept for each, kept in self._edits.items() if each != name}
+        self.set_edits(others if delta is None else others | {name: delta})
 
     def picture_ws(self) -> Callable[[Sampler], NDArray[np.float32]]:
         """Give what computes the w (num_ws, w_dim) of the picture, to be called within a job."""
@@ -251,7 +258,9 @@ _states: WeakKeyDictionary[Any, GeneratorState] = WeakKeyDictionary()
 
 
 def state_of(viewer: ViewerModel) -> GeneratorState:
-    """Give the state of one viewer; two viewers never share one."""
-    if viewer not in _states:
-        _states[viewer] = GeneratorState()
-    return _states[viewer]
+    """Give the state of one viewer, a new one after its dock was closed; two viewers never share one."""
+    # A proxy lives as long as one dock; what it stands for lives as long as the window.
+    itself = getattr(viewer, "__wrapped__", viewer)
+    if itself not in _states or _states[itself].closed:
+        _states[itself] = GeneratorState()
+    return _states[itself]

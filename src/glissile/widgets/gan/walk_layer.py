@@ -7,15 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from glissile.gan.walk_frames import WalkFrames
+from glissile.widgets._layer_list import remove
+from glissile.widgets.gan._pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Image
     from numpy.typing import NDArray
 
     from glissile.gan.provenance import Look
@@ -42,12 +44,12 @@ class LazyWalk:
     frames : WalkFrames
         The frames.
     ask : callable
-        Gets the index of a frame that is looked at; None where several are, as in 3D.
+        Gets the indices of the frames that are looked at: several where napari projects them, or in 3D.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, frames: WalkFrames, ask: Callable[[int | None], None]) -> None:
+    def __init__(self, frames: WalkFrames, ask: Callable[[tuple[int, ...]], None]) -> None:
         self.frames = frames
         self.shape = frames.shape
         self.ndim = frames.ndim
@@ -61,15 +63,13 @@ class LazyWalk:
         if threading.current_thread() is not threading.main_thread():
             return self.frames[key]
         first, *rest = key if isinstance(key, tuple) else (key,)
-        if isinstance(first, int | np.integer):
-            index = int(first) % len(self)
-            found = self._at_hand(index)[tuple(rest)]
-            self._ask(index)
-            return found
         shown = np.arange(len(self))[first]
-        found = np.stack([self._at_hand(int(index)) for index in shown])
-        self._ask(None)
-        return np.asarray(found[(slice(None), *rest)])
+        if shown.ndim == 0:
+            found = self._at_hand(int(shown))[tuple(rest)]
+        else:
+            found = np.stack([self._at_hand(int(index)) for index in shown])[(slice(None), *rest)]
+        self._ask(tuple(shown.ravel().tolist()))
+        return np.asarray(found)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.frames.__array__(dtype, copy)
@@ -103,10 +103,12 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._viewer, self._state = viewer, state
         self._layer: Image | None = None
         self._frames: WalkFrames | None = None
-        self._wanted: int | None = None  # index looked at last
+        self._wanted: tuple[int, ...] = ()  # what is looked at
         self._forward = True
-        viewer.layers.events.removed.connect(self._on_removed)
-        self.destroyed.connect(lambda: viewer.layers.events.removed.disconnect(self._on_removed))
+        self._pace: Pace | None = None
+        removed, taken = viewer.layers.events.removed, self._on_removed
+        removed.connect(taken)
+        self.destroyed.connect(lambda: removed.disconnect(taken))
 
     @property
     def layer(self) -> Image | None:
@@ -135,7 +137,8 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
         """
         assert self._state.sampler is not None
         self._frames = frames = WalkFrames(self._state.sampler, walk, look)
-        self._wanted = None
+        self._wanted = ()
+        self._pace = Pace(self._state.sampler.shape)
         data = LazyWalk(frames, self._ask)
         told = {"role": ROLE, "synthetic": True, "provenance": frames.record(0).model_dump(mode="json")}
         layer = self._layer
@@ -145,7 +148,7 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
         else:
             self.remove()
             self._frames = frames
-            self._layer = self._viewer.add_image(
+            self._layer = Image(
                 data,
                 name=NAME,
                 rgb=frames.ndim == 4,
@@ -154,44 +157,67 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
                 metadata={"glissile": told},
                 **_placement(self._state.sampler.card.nm_per_pixel),
             )
+            self._viewer.add_layer(self._layer)
         self.progressed.emit()
 
     def remove(self) -> None:
         """Take the layer away."""
-        if self._layer is not None:
-            self._viewer.layers.remove(self._layer)
+        remove(self._viewer, self._layer)
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self._layer:
-            self._layer = self._frames = self._wanted = None
+            self._layer = self._frames = None
+            self._wanted = ()
             self.progressed.emit()
 
-    def _ask(self, index: int | None) -> None:
+    def _ask(self, shown: tuple[int, ...]) -> None:
         """Have made what is looked at; called while napari slices the layer."""
         frames = self._frames
-        if frames is None:
+        if frames is None or len(shown) > frames.room:
             return
-        before, self._wanted = self._wanted, index
-        jumped = index is None or before is None
-        if index is not None and before is not None:
-            n = len(frames)
-            step = (index - before + n // 2) % n - n // 2
-            jumped = abs(step) > 1
-            if step:
-                self._forward = step > 0
-        if index is None or frames.kept(index) is not None:
+        before, self._wanted = self._wanted, shown
+        missing = next((index for index in shown if frames.kept(index) is None), None)
+        if missing is None:
+            self._note_way(before)
             self._go_ahead()
             return
-        make = frames.preview if jumped else frames.frame
-        self._state.generate("walk", lambda sampler: make(index), lambda made: self._came(frames, index))
+        jumped = self._note_way(before) and len(shown) == 1
+        pace = self._pace
+        size = None if pace is None or not jumped else pace.preview_px
+        self._state.generate(
+            "walk",
+            lambda sampler: _make(frames, missing, size),
+            lambda seconds: self._came(frames, missing, size, seconds),
+        )
 
-    def _came(self, frames: WalkFrames, index: int) -> None:
-        """Show what was made, if it is still looked at; where it is a preview, napari asks for the frame."""
-        if frames is not self._frames:
+    def _note_way(self, before: tuple[int, ...]) -> bool:
+        """Note which way the slider goes; whether it jumps."""
+        if not before or self._frames is None:
+            return True
+        n = len(self._frames)
+        step = (self._wanted[0] - before[0] + n // 2) % n - n // 2
+        if step:
+            self._forward = step > 0
+        return abs(step) > 1
+
+    def _came(self, frames: WalkFrames, index: int, size: int | None, seconds: float) -> None:
+        """Show what was made, if it is still looked at.
+
+        Where more is missing, as the frame itself after its preview, napari asks for that in turn.
+        """
+        if frames is not self._frames or self._pace is None:
             return
+        if size is None:
+            self._pace.image_took(seconds)
+        else:
+            self._pace.preview_took(seconds)
         self.progressed.emit()
-        if index == self._wanted:
+        if self._wanted == (index,):
             self._refresh()
+        elif index in self._wanted:
+            self._ask(self._wanted)
+            if all(frames.kept(each) is not None for each in self._wanted):
+                self._refresh()
 
     def _refresh(self) -> None:
         """Have napari slice the layer again, and those that were duplicated from it."""
@@ -200,10 +226,11 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
                 layer.refresh()
 
     def _go_ahead(self) -> None:
-        """Make frames ahead of the one looked at, as long as the walk is seen and there is room."""
-        frames, begin, forward = self._frames, self._wanted or 0, self._forward
-        if frames is None or self._layer is None or not self._layer.visible:
+        """Make frames ahead of those looked at, as long as the walk is seen and there is room."""
+        frames, forward = self._frames, self._forward
+        if frames is None or self._layer is None or not self._layer.visible or not self._wanted:
             return
+        begin = self._wanted[0]
         if frames.missing(begin, forward) is not None:
             self._state.generate(
                 "walk ahead",
@@ -212,18 +239,25 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
             )
 
     def _came_ahead(self, frames: WalkFrames) -> None:
-        if frames is not self._frames:
-            return
-        self.progressed.emit()
-        if self._wanted is None and frames.missing(0) is None:
-            self._refresh()  # all are looked at, and there
-        self._go_ahead()
+        if frames is self._frames:
+            self.progressed.emit()
+            self._go_ahead()
 
 
 def walk_told(layer: Any) -> dict[str, Any] | None:
     """Give how the first frame of the walk in a layer is made; None for other layers."""
     told = dict(layer.metadata.get("glissile", {}))
     return told.get("provenance") if told.get("role") == ROLE else None
+
+
+def _make(frames: WalkFrames, index: int, size: int | None) -> float:
+    """Make a frame, or a preview of `size` pixels; tell how many seconds that took."""
+    begin = time.perf_counter()
+    if size is None:
+        frames.frame(index)
+    else:
+        frames.preview(index, size)
+    return time.perf_counter() - begin
 
 
 def _make_ahead(frames: WalkFrames, begin: int, forward: bool) -> None:

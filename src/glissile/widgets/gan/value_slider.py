@@ -1,0 +1,123 @@
+"""A slider for a number, with its title, its value and a line of small print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
+from superqt import QDoubleSlider
+
+from glissile.widgets._form import WheelGuard
+from glissile.widgets.sections.section import words
+
+_STEPS = 200
+
+
+class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
+    """One number.
+
+    Parameters
+    ----------
+    title : str
+        Beside the slider.
+    low, high : float
+        Its range.
+    ends : tuple of str, optional
+        Its range in words. With it there is a box, too, that tells if the number is set by the user, and room
+        for a note below.
+    widest : str
+        A text of the number for which room is kept.
+    """
+
+    moved = Signal(float)  # by the user
+    freed = Signal()  # the box was cleared by the user
+
+    def __init__(
+        self, title: str, low: float, high: float, *, ends: tuple[str, str] | None = None, widest: str = ""
+    ) -> None:
+        super().__init__()
+        self._widest = widest
+        self.box = None if ends is None else QCheckBox(title)
+        name: QWidget = QLabel(title) if self.box is None else self.box
+        self.slider = QDoubleSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(low, high)
+        self.slider.setSingleStep((high - low) / _STEPS)
+        self.slider.setPageStep(10 * (high - low) / _STEPS)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.slider.installEventFilter(WheelGuard(self))
+        self.slider.setAccessibleName(title)
+        self.number = QLabel()
+        self.number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.note = words("")
+        self.note.setParent(self)
+        self.note.setVisible(ends is not None)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(0)
+        grid.setColumnStretch(1, 1)
+        if ends is None:
+            grid.addWidget(name, 0, 0)
+            grid.addWidget(self.slider, 0, 1)
+            grid.addWidget(self.number, 0, 2)
+        else:
+            grid.addWidget(name, 0, 0, 1, 2)
+            grid.addWidget(self.number, 0, 2)
+            grid.addWidget(QLabel(ends[0]), 1, 0)
+            grid.addWidget(self.slider, 1, 1)
+            grid.addWidget(QLabel(ends[1]), 1, 2, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(self.note, 2, 0, 1, 3)
+        self._named = name
+        self.slider.valueChanged.connect(self._on_moved)
+        if self.box is not None:
+            self.box.toggled.connect(self._on_box)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Keep room for the number, in the font that napari's style sheet has given it."""
+        super().showEvent(event)
+        self._keep_room()
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Follow the size of napari's font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._keep_room()
+
+    def _keep_room(self) -> None:
+        text = self.number.text()
+        self.number.setText(self._widest)
+        self.number.setMinimumWidth(self.number.sizeHint().width())
+        self.number.setText(text)
+
+    def show_value(self, value: float, text: str) -> None:
+        """Show a number, without telling that it was moved."""
+        blocked = self.slider.blockSignals(True)
+        # While it is held it stays where the hand is.
+        if not self.slider.isSliderDown():
+            self.slider.setValue(min(max(value, self.slider.minimum()), self.slider.maximum()))
+        self.slider.blockSignals(blocked)
+        self.number.setText(text)
+
+    def show_set(self, is_set: bool) -> None:
+        """Show whether the user has set the number."""
+        if self.box is not None:
+            blocked = self.box.blockSignals(True)
+            self.box.setChecked(is_set)
+            self.box.blockSignals(blocked)
+
+    def set_usable(self, reason: str, tooltip: str) -> None:
+        """Let it be moved where `reason` is empty; else the tooltip tells why not."""
+        self.slider.setEnabled(not reason)
+        self._named.setEnabled(not reason)
+        self.note.setEnabled(not reason)
+        for widget in (self, self.slider, self._named):
+            widget.setToolTip(f"{reason}\n\n{tooltip}" if reason and tooltip else reason or tooltip)
+
+    def _on_moved(self, value: float) -> None:
+        self.moved.emit(float(value))
+
+    def _on_box(self, checked: bool) -> None:
+        if checked:
+            self.moved.emit(float(self.slider.value()))
+        else:
+            self.freed.emit()
