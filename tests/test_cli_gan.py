@@ -349,3 +349,23 @@ def test_foreign_files_stay(net, tmp_path):
         said = refused(command, net, "--seeds", "0,1", "--output", tmp_path / name)
         assert "was not generated here" in said
         assert (tmp_path / name).read_bytes() == b"of somebody else"
+
+
+def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
+    net = network(tmp_path, "steel.safetensors")
+    notes = tmp_path / "steel.sliders.json"
+    notes.write_text("my own notes", encoding="utf-8")
+    refused("measure", net, "--samples", 60)
+    assert notes.read_text(encoding="utf-8") == "my own notes"
+    notes.unlink()
+    done("measure", net, "--samples", 60, "--threshold", 128)
+    assert "in place of the one before" in done("measure", net, "--samples", 60, "--threshold", 128)
+    for name in ("a.mp4", "a.npz"):  # where images are not measured
+        options = ("--seeds", "0-2", "--measures", "--output", tmp_path / name)
+        assert "measured only where" in refused("sample", net, *options)
+        assert not (tmp_path / name).exists()
+
+
+def test_directions_are_those_of_the_class(classes):
+    first, second = (done("directions", classes, "--method", "pca", "--class", label) for label in (0, 1))
+    assert first != second

@@ -361,7 +361,7 @@ def directions(
     sampler = _opened(net, device)
     chosen = None if layers is None else layers_of(layers, sampler.shape.num_ws)
     find = style_directions if method is Method.sefa else variation_directions
-    found = find(sampler, layers=chosen, count=count)
+    found = find(sampler, layers=chosen, count=count, label=_class_of(sampler.card, label))
     for direction in found:
         print(f"{direction.name}: one standard deviation is {console.significant(direction.scale)} in w")
     if output is not None:
@@ -396,13 +396,18 @@ def measure_(
 
     They are kept beside NET, where the dock and sample --measures find them.
     """
-    from glissile.gan.sliders import fit_sliders, save_sliders, sliders_path
+    from glissile.gan.sliders import fit_sliders, load_sliders, save_sliders, sliders_path
+    from glissile.io.outputs import refuse_in_experiment
 
     if noise is Noise.random:
         raise InputError(
             "--noise random: is not part of w, so nothing is learned from it; give const or none"
         )
     sampler = _opened(net, device)
+    target = sliders_path(net)
+    refuse_in_experiment(target)
+    if target.exists():
+        load_sliders(target, sampler.card)  # refuses what would be lost
     steps = fit_sliders(
         sampler,
         samples=samples,
@@ -413,7 +418,6 @@ def measure_(
     )
     found = console.show("Measure", steps)
     console.print_sliders(found)
-    target = sliders_path(net)
     before = console.in_place_of(target)
     save_sliders(target, found)
     print(f"sliders in {target}{before}")

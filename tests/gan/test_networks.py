@@ -220,7 +220,8 @@ def test_widths_of_the_published_configurations() -> None:
         ({"resolution": 24}, "no power of two"),
         ({"widths": (4, 4)}, "2 widths do not go with 16 px"),
         ({"c_dim": 3}, "embedding of 0 does not go with 3 classes"),
-        ({"resolution": 2048, "widths": (4096,) * 10}, "too large"),
+        ({"resolution": 2048, "widths": (4096,) * 10}, "parameters is too large"),
+        ({"resolution": 2048, "widths": (1,) * 9 + (128,)}, "features is too large"),
     ],
 )
 def test_impossible_shapes(changes: dict[str, object], words: str) -> None:

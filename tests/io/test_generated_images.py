@@ -246,3 +246,28 @@ def test_a_caption_stays_in_its_place(caption):
 def test_a_sheet_as_large_as_a_house_is_refused():
     with pytest.raises(InputError, match="too large; put fewer images on it"):
         laid_out((1024, 1024), ["a"] * 1000, columns=30, heading="")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"common": {str(i): 0 for i in range(40)}, "images": [{}, {}]},
+        {"common": {"a": 1}, "images": [{"a": 2}]},
+        {"common": {}, "images": [{}] * (generated_images.MOST_IMAGES + 1)},
+        {"common": {}, "images": [1]},
+    ],
+)
+def test_records_that_grow_when_they_are_read_are_refused(tmp_path, document):
+    path = tmp_path / "a.npz"
+    told = json.loads(written(tmp_path / "b.json").read_text(encoding="utf-8"))
+    whole = {"format": told["glissile"]["format"], "schema_version": 1, **document}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("records.json", json.dumps(whole))
+    with pytest.raises(InputError, match="does not tell"):
+        generated_images.read_records(path)
+
+
+def test_more_than_is_read_again_is_not_written(tmp_path):
+    records = generated_images.Records({}, [{"point": "x" * (33 << 20)}], "Many")
+    with pytest.raises(InputError, match="too long for one file"):
+        records.text()

@@ -195,7 +195,12 @@ def sampled_w(sampler: Maps, samples: int, *, seed: int = 0, label: int | None =
 
 
 def style_directions(
-    sampler: Styles, *, layers: Sequence[int] | None = None, count: int = 10, samples: int = 1000
+    sampler: Styles,
+    *,
+    layers: Sequence[int] | None = None,
+    count: int = 10,
+    samples: int = 1000,
+    label: int | None = None,
 ) -> tuple[Direction, ...]:
     """Make directions of a generator from its weights alone, by `sefa`.
 
@@ -209,6 +214,8 @@ def style_directions(
         How many.
     samples : int
         Random vectors by which `scale` is measured.
+    label : int, optional
+        Their class, of conditional generators.
 
     Returns
     -------
@@ -224,7 +231,7 @@ def style_directions(
     weights = [weight for _, taken, weight in sampler.affine_weights() if set(taken) & set(chosen)]
     if not weights:
         raise InputError(f"No convolution takes its style from layers {list(chosen)}; choose others")
-    return _directions("SeFa", sefa(weights, count), chosen, sampled_w(sampler, samples))
+    return _directions("SeFa", sefa(weights, count), chosen, sampled_w(sampler, samples, label=label))
 
 
 def variation_directions(

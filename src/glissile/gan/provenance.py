@@ -117,7 +117,7 @@ class Provenance(BaseModel):
     walk: Walk | None = None
     frame: int | None = Field(None, ge=0)
     look: Look = STANDARD_LOOK
-    nm_per_pixel: float | None = Field(None, gt=0)
+    nm_per_pixel: float | None = Field(None, ge=1e-2, le=1e6)
     measures: dict[str, float] = Field({}, max_length=_MOST_MEASURES)
 
     @model_validator(mode="after")
@@ -274,7 +274,7 @@ class Maker:
 
 
 def rebuilt(sampler: "Sampler", provenance: Provenance) -> NDArray[np.uint8]:
-    """Make an image again, on the same kind of device pixel for pixel.
+    """Make an image again: pixel for pixel on the same device with as many threads, else within one grey level.
 
     Parameters
     ----------
@@ -377,20 +377,34 @@ def understood(records: Sequence[dict[str, Any]], name: str) -> list[Provenance]
     InputError
         If a record is damaged, or of a later version.
     """
-    walks: dict[int, Walk] = {}
+    known: dict[tuple[str, int], BaseModel] = {}
     try:
-        return [_read(record, walks) for record in records]
+        return [_read(record, known) for record in records]
     except (ValidationError, RecursionError) as error:
         raise InputError(
             f"{name}: what it tells of its images is damaged, or of a later version of glissile"
         ) from error
 
 
-def _read(record: dict[str, Any], walks: dict[int, Walk]) -> Provenance:
-    """Understand a record; walks that records share are read once."""
-    walk = record.get("walk")
-    if walk is None:
-        return Provenance.model_validate(record)
-    if id(walk) not in walks:
-        walks[id(walk)] = Walk.model_validate(walk)
-    return Provenance.model_validate({**record, "walk": walks[id(walk)]})
+# Parts that records may share.
+_PARTS: dict[str, type[BaseModel]] = {
+    "generator": GeneratorName,
+    "point": Point,
+    "mixing": Mixing,
+    "walk": Walk,
+    "look": Look,
+}
+
+
+def _read(record: dict[str, Any], known: dict[tuple[str, int], BaseModel]) -> Provenance:
+    """Understand a record; parts that records share are read, and kept, once."""
+    found = dict(record)
+    for field, model in _PARTS.items():
+        part = record.get(field)
+        if part is None:
+            continue
+        key = (field, id(part))
+        if key not in known:
+            known[key] = model.model_validate(part)
+        found[field] = known[key]
+    return Provenance.model_validate(found)

@@ -177,7 +177,7 @@ class Sliders(BaseModel):
     psi: float = Field(1.0, ge=-100, le=100)
     threshold: float
     smoothing_px: float = Field(SMOOTHING_PX, ge=0, le=100)
-    nm_per_pixel: float | None = Field(None, gt=0)
+    nm_per_pixel: float | None = Field(None, ge=1e-2, le=1e6)
     w_mean: Vector
     sliders: tuple[Slider, ...] = Field(max_length=100)
 

@@ -33,8 +33,9 @@ SUFFIXES = frozenset({".png"}) | TIFF_SUFFIXES | VIDEO_SUFFIXES | LATENT_SUFFIXE
 _FORMAT = "glissile generated images"
 _RECORDS = "records.json"
 _MOST_BYTES = 32 << 20
-_MOST_JSON_BYTES = 256 << 20  # with the numbers of w beside the document
-_MOST_IMAGES = 1_000_000
+_MOST_JSON_BYTES = 64 << 20  # with the numbers of w beside the document
+_MOST_FIELDS = 32
+MOST_IMAGES = 100_000
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 100_000
 
@@ -71,8 +72,20 @@ class Records:
         }
 
     def text(self) -> str:
-        """Write the document as JSON of ASCII characters, as not every format holds others."""
-        return json.dumps(self.document(), separators=(",", ":"), allow_nan=False)
+        """Write the document as JSON of ASCII characters, as not every format holds others.
+
+        Raises
+        ------
+        InputError
+            If it is longer than what is read again.
+        """
+        text = json.dumps(self.document(), separators=(",", ":"), allow_nan=False)
+        if len(text) > _MOST_BYTES:
+            raise InputError(
+                f"{self.title}: what tells how {len(self.images)} images were made is too long for one file; "
+                "write fewer at a time"
+            )
+        return text
 
 
 def write_png(path: Path, pixels: Pixels, records: Records) -> None:
@@ -190,7 +203,7 @@ def write_latents(path: Path, arrays: Mapping[str, NDArray[np.float32]], records
     ):
         archive.writestr(_RECORDS, records.text())
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as member:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
@@ -255,7 +268,14 @@ def _records_of(document: Any) -> list[dict[str, Any]] | None:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         return None
     common, images = document.get("common"), document.get("images")
-    if not isinstance(common, dict) or not isinstance(images, list) or len(images) > _MOST_IMAGES:
+    if not isinstance(common, dict) or not isinstance(images, list):
+        return None
+    # What is of all images must not grow with their number.
+    if (
+        len(images) > MOST_IMAGES
+        or len(common) > _MOST_FIELDS
+        or not all(map(common.keys().isdisjoint, images))
+    ):
         return None
     return [{**common, **image} for image in images]
 

@@ -10,6 +10,7 @@ SYNTHETIC_NOTICE = (
     "Synthetic image, made by a generative neural network. It shows no real specimen and is no measurement."
 )
 _MOST_PARAMETERS = 1_000_000_000
+_MOST_FEATURES = 1 << 28  # numbers in the features at one resolution: twice those of 2048 px with 32 channels
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 Architecture = Literal["skip", "resnet", "orig"]
@@ -54,6 +55,9 @@ class NetworkShape(BaseModel):
         parameters = sum(9 * (a * b + b * b) for a, b in zip(self.widths, self.widths[1:], strict=False))
         if parameters > _MOST_PARAMETERS:
             raise ValueError(f"a network of {parameters:.1e} parameters is too large")
+        features = max(w * r * r for w, r in zip(self.widths, self.resolutions, strict=True))
+        if features > _MOST_FEATURES:
+            raise ValueError(f"a network of {features:.1e} features is too large")
         return self
 
 
@@ -177,7 +181,7 @@ class GeneratorCard(BaseModel):
     training_data: TrainingData = TrainingData()
     kimg: float | None = Field(None, ge=0)
     fid: float | None = Field(None, ge=0)
-    nm_per_pixel: float | None = Field(None, gt=0)
+    nm_per_pixel: float | None = Field(None, ge=1e-2, le=1e6)
     class_names: tuple[Annotated[str, Field(max_length=200)], ...] = ()
     licence: str = Field("", max_length=4000)
     notice: str = Field(SYNTHETIC_NOTICE, max_length=4000)

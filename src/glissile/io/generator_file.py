@@ -256,8 +256,9 @@ def _read_ours(path: Path) -> GeneratorFile:
     card = _own_card(path)
     found, _ = read_tensors(path)
     with _named(path):
-        tensors = _without_filters(found)
-        _compare(tensors, card)
+        kept = _without_filters(found)
+        _compare(kept, card)
+        tensors = {name: tensor.float() for name, tensor in kept.items()}
         if card.weights_sha256 != tensors_sha256(tensors):
             raise UnreadableError("holds other weights than its card says; copy the file again")
     return GeneratorFile(card, tensors)
@@ -272,7 +273,7 @@ def _compare(tensors: "Mapping[str, Tensor]", card: GeneratorCard) -> None:
         raise UnreadableError("holds other tensors than its card says; get the file again")
     if not all(
         tensor.dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-        and bool(tensor.isfinite().all())
+        and bool(tensor.float().isfinite().all())
         for tensor in tensors.values()
     ):
         raise UnreadableError("holds values that are no numbers; get the file again")
@@ -293,7 +294,8 @@ def _own_card(path: Path) -> GeneratorCard:
         except ValidationError:
             return card  # of something else
         if (other.shape, other.weights_sha256) == (card.shape, card.weights_sha256):
-            return other
+            # People may correct what describes a generator, not what it is.
+            return other.model_copy(update={"trained": card.trained, "notice": card.notice})
     return card
 
 

@@ -380,7 +380,10 @@ class _Reader:
         arguments, named = self.pop(), self.pop()
         if not (isinstance(named, Global) and type(arguments) is tuple):
             raise UnreadableError(_DAMAGED)
-        self.push(named.make(arguments))
+        made = named.make(arguments)
+        if isinstance(made, bytes):
+            self.budget.spend(inline_bytes=len(made))
+        self.push(made)
 
     def build(self) -> None:
         state, target = self.pop(), self.top()

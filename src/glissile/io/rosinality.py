@@ -169,4 +169,5 @@ def mean_w(tensors: "Mapping[str, Tensor]", layers: int) -> "Tensor":
     for i in range(layers):
         weight, bias = (tensors[f"mapping.fc{i}.{what}"] * _MAPPING_LR for what in ("weight", "bias"))
         x = F.leaky_relu(F.linear(x, weight / math.sqrt(weight.shape[1]), bias), _SLOPE) * _GAIN
-    return x.mean(dim=0)
+    # Rounded, as the last digits are those of the processor, and the hash of the weights must not be.
+    return x.double().mean(dim=0).round(decimals=4).float()

@@ -107,6 +107,11 @@ class NestedStorage(NamedTuple):
 
     data: bytes | Span
 
+    @property
+    def nbytes(self) -> int:
+        """Size in the file, at least that of the numbers."""
+        return len(self.data) if isinstance(self.data, bytes) else self.data.length
+
     def opened(self, budget: Budget) -> Storage:
         """Read the stream, up to its numbers; UnreadableError where it is none, or holds anything else."""
         if isinstance(self.data, bytes):
@@ -330,6 +335,9 @@ def tensors_of(stored: Mapping[str, StoredTensor], budget: Budget, *, file_bytes
     total = sum(math.prod(tensor.size) for tensor in stored.values())
     if total * _SMALLEST_FLOAT_BYTES > file_bytes + _SLACK_BYTES:
         raise UnreadableError("claims to hold more weights than fit in it; get the file again")
+    # Each tensor has its storage read: where many share a large one, that would take for ever.
+    if sum(tensor.storage.nbytes for tensor in stored.values()) > file_bytes + _SLACK_BYTES:
+        raise UnreadableError("keeps many weights in one place, as no known program does; get the file again")
     return {name: _read(name, tensor, budget) for name, tensor in stored.items()}
 
 

@@ -32,7 +32,8 @@ Pixels = NDArray[np.uint8]
 Measure = Callable[[Pixels], dict[str, float]]
 
 FRAMES_PER_SECOND = 24.0
-_MOST_JSON_BYTES = 32 << 20
+_MOST_JSON_BYTES = 8 << 20
+_MOST_LATENT_BYTES = 4 << 30
 
 
 class Form(StrEnum):
@@ -196,10 +197,18 @@ def write_images(
         raise InputError(f"{target}: there is no image to generate; give at least one seed")
     form = form_of(target, len(images), grid=columns is not None)
     refuse_target(target, form, *read)
+    if len(asked) > generated_images.MOST_IMAGES:
+        raise InputError(f"{target}: {len(asked)} images are too many for one file; write fewer at a time")
+    if measure is not None and form in (Form.video, Form.latents):
+        raise InputError(
+            f"{target}: images are measured only where they are written as .png, .tif or a folder; write "
+            "such a one"
+        )
     channels = sampler.shape.channels
     if form is not Form.latents and channels not in (1, 3):
         raise InputError(f"{target}: images of {channels} channels are no pictures; write latents (.npz)")
     work = _Work(sampler, images, target, f"Synthetic: {title}", measure)
+    work.check()
     if form is Form.sheet:
         yield from work.sheet(columns or int(np.ceil(np.sqrt(len(images)))))
     elif form is Form.latents:
@@ -336,6 +345,10 @@ class _Work:
         self._told: list[Provenance] = []  # with the measures of the pixels
         self._last: Pixels | None = None
 
+    def check(self) -> None:
+        """Refuse more than one file can tell, before anything is made."""
+        self._records(self._asked).text()
+
     def image(self) -> Steps[None]:
         pixels = self._made(self._asked[0])
         generated_images.write_png(self._target, pixels, self._records(self._told))
@@ -387,6 +400,8 @@ class _Work:
         n_bytes = 4 * len(self._asked) * shape.num_ws * shape.w_dim
         if self._target.suffix.lower() == ".json" and n_bytes > _MOST_JSON_BYTES:
             raise InputError(f"{self._target}: these are too many numbers for JSON; write them as .npz")
+        if n_bytes > _MOST_LATENT_BYTES:
+            raise InputError(f"{self._target}: these are more than 4 GiB of latents; write fewer at a time")
         ws = np.empty((len(self._asked), shape.num_ws, shape.w_dim), np.float32)
         for index, image in enumerate(self._asked):
             ws[index] = self._maker.ws(image)

@@ -118,9 +118,10 @@ def project_micrograph(
         raise InputError("noise that is optimised is not kept with an image; choose const or none")
     refuse_target(folder, Form.folder, micrograph, *read)
     pixels = read_image(micrograph)
+    name = micrograph.name.encode(errors="replace").decode()
     found = yield from project(generator, pixels, settings, label=label)
     sampler = Sampler(generator, card, device=settings.device)
-    point = Point.of_w(found.ws, f"projection of {micrograph.name}"[:200], label)
+    point = Point.of_w(found.ws, f"projection of {name}"[:200], label)
     (provenance,) = of_points(card, [point], Look(noise=settings.noise))
     image = Maker(sampler).pixels(provenance)
     with atomic.replacing_folder(folder) as place:
@@ -138,7 +139,8 @@ def _write(
     common, alone = documented([provenance])
     records = Records(common, alone, f"Synthetic: {provenance.title}")
     write_png(place / "image.png", image, records)
-    write_png(place / "comparison.png", _compared(found, image), records)
+    beside = Records(common, alone, f"Left: a real micrograph. Middle: {records.title}")
+    write_png(place / "comparison.png", _compared(found, image), beside)
     write_latents(place / "latents.npz", {"ws": found.ws[None]}, records)
     told: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),

@@ -203,7 +203,7 @@ class ExportSection(Fold):
             show_error(str(error))
             return
         remember_export_folder(target.parent)
-        fitted = self._fitted()
+        fitted, measured = self._fitted(), form not in (Form.video, Form.latents)
         rate = self.rate.value()
         title = f"{sampler.card.name or 'generator'}, {what.value}"
 
@@ -216,7 +216,7 @@ class ExportSection(Fold):
                     title=title,
                     columns=1 if alone else None,
                     frames_per_second=rate,
-                    measure=None if fitted is None or form is Form.video else measure_of(fitted),
+                    measure=measure_of(fitted) if fitted is not None and measured else None,
                     read=read,
                 )
             )
