@@ -2,8 +2,8 @@
 
     python benchmarks/generator_parity.py
 
-The numbers lie in `../shared/gan/fixtures`, beside the repository. Printed are the largest difference and what
-it is measured in; the quick engine that makes the images of the program is beside the plain networks.
+The numbers lie in `../shared/gan/fixtures`, beside the repository. Printed are the largest difference and
+what it is measured in; the quick engine that makes the images of the program is beside the plain networks.
 """
 
 import sys
@@ -50,7 +50,7 @@ def rows_of(case: Case) -> Iterator[Row]:
         yield "pixels that differ", float(np.mean(other)), "share"
         each = case.io("img_per_layer_const")
         made = generator.synthesis(case.io("ws_per_layer"))
-        yield "image, a w for each layer", difference(made, each) / largest(each), "of the largest"
+        yield "image, a w for each layer", relative(made, each), "of the largest"
         images, labels = case.io("d_images_u8").float() / 127.5 - 1, case.labels("d_c")
         worst = max(
             difference(
@@ -62,19 +62,19 @@ def rows_of(case: Case) -> Iterator[Row]:
     if case.has("r1_penalty_n4"):
         wanted = case.io("r1_penalty_n4")
         found = r1_penalty(images[:4], discriminator).detach()
-        yield "R1", difference(found, wanted) / largest(wanted), "of the largest"
+        yield "R1", relative(found, wanted), "of the largest"
         ws = generator.for_all_layers(generator.mapping(case.io("z")))
         lengths = path_lengths(generator.synthesis(ws), ws, case.io("pl_unit_noise")).detach()
         wanted = case.io("pl_lengths")
-        yield "path lengths", difference(lengths, wanted) / largest(wanted), "of the largest"
+        yield "path lengths", relative(lengths, wanted), "of the largest"
 
 
 def difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found - wanted).abs().max())
 
 
-def largest(wanted: torch.Tensor) -> float:
-    return float(wanted.abs().max())
+def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return difference(found, wanted) / float(wanted.abs().max())
 
 
 def main() -> None:

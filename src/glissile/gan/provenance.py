@@ -274,7 +274,9 @@ class Maker:
 
 
 def rebuilt(sampler: "Sampler", provenance: Provenance) -> NDArray[np.uint8]:
-    """Make an image again: pixel for pixel on the same device with as many threads, else within one grey level.
+    """Make an image again.
+
+    It is the same pixel for pixel on the same device with as many threads, else within one grey level.
 
     Parameters
     ----------
