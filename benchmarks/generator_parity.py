@@ -37,13 +37,13 @@ def rows_of(case: Case) -> Iterator[Row]:
             plain = generator.synthesis(ws, noise)
             yield (
                 f"image, noise {noise}, plain",
-                difference(plain, wanted) / largest(wanted),
+                relative(plain, wanted),
                 "of the largest",
             )
             quick = torch.from_numpy(sampler.images(ws.numpy(), noise=noise))
             yield (
                 f"image, noise {noise}, quick",
-                difference(quick, wanted) / largest(wanted),
+                relative(quick, wanted),
                 "of the largest",
             )
         other = as_pixels(quick.numpy()) != as_pixels(wanted.numpy())
