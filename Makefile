@@ -20,8 +20,9 @@ environment: ## Make .venv with the pinned packages (the other targets do this f
 display: ## As environment, and install what windows on a virtual screen need
 	@$(PYTHON) tools/set_up.py --display
 
+# Tests run side by side: threads of their own would only take the cores from each other.
 test: display lint ## Lint, types, import contract and all tests
-	$(SCREEN) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: environment ## Ruff, mypy and the import contract
 	$(BIN)/ruff check .

@@ -31,7 +31,8 @@ class Left:
     lost_s : float
         How long before the kill the earliest of them was made; 0 where none was lost.
     unreadable : int
-        Frames that cannot be read, or show what was never painted.
+        Frames that cannot be read, or show what was never painted; of a frame that was just being changed
+        it is not known what was painted.
     """
 
     changes: int
@@ -92,17 +93,24 @@ def left(folder: Path, log: Path, before: list[int | None], killed_at: float) ->
     """Compare the labels in `folder` with what the painter saw, after `before` was there."""
     seen = [[(0.0, checksum)] for checksum in before]
     lines = [line for line in log.read_text("ascii").splitlines(keepends=True) if line.endswith("\n")]
+    changes, changing = 0, None
     for line in lines:  # of which the last may have been cut short
-        at, frame, checksum = line.split()
-        seen[int(frame)].append((float(at), int(checksum)))
+        *at, frame = line.split()[:2]
+        if not at:
+            changing = int(frame)
+            continue
+        seen[int(frame)].append((float(at[0]), int(line.split()[2])))
+        changes, changing = changes + 1, None
     unreadable, missing = 0, []
-    for known, checksum in zip(seen, checksums(folder), strict=True):
+    for frame, (known, checksum) in enumerate(zip(seen, checksums(folder), strict=True)):
         places = [place for place, (_, then) in enumerate(known) if then == checksum]
+        if checksum is not None and not places and frame == changing:
+            continue
         if checksum is None or not places:
             unreadable += 1
         else:
             missing += [killed_at - at for at, _ in known[places[-1] + 1 :]]
-    return Left(len(lines), len(missing), max((*missing, 0.0)), unreadable)
+    return Left(changes, len(missing), max((*missing, 0.0)), unreadable)
 
 
 def checksums(folder: Path) -> list[int | None]:

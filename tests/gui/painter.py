@@ -1,6 +1,7 @@
 """Paints at random until it is killed or its strokes are done, in a real napari or on the bare Labels layer.
 
-Not a test itself. Each change of a frame is a line of a log: when, which frame, checksum of its mask.
+Not a test itself. Each change of a frame is two lines of a log: which frame is about to change, then when,
+which frame, checksum of its mask.
 """
 
 import os
@@ -44,6 +45,9 @@ class Painter:
         shape = layer.data.shape[1:]
         y, x = (int(rng.integers(n)) for n in shape)
         value, what = int(rng.integers(1, 3)), str(rng.choice(_ACTIONS))
+        # It may be saved before it is written down what it was.
+        self._log.write(f"{frame}\n")
+        self._log.flush()
         if what == "stroke":
             layer.brush_size = int(rng.integers(1, 20))
             layer.paint([frame, y, x], value)
