@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generators import random_sampler
 from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
@@ -182,6 +183,23 @@ def test_a_bad_file_is_one_sentence_and_the_old_network_stays(dock, network, tmp
     assert dock.network.name.text() == "Dual-phase <steel>"
     assert recent_networks() == (network,)
     assert dock.network.open.isEnabled()
+
+
+def test_what_no_picture_can_show_is_not_opened(dock, tmp_path, said, qtbot):
+    given = random_sampler(32, channels=2)
+    path = tmp_path / "two.safetensors"
+    write_generator(path, given._generator.state_dict(), given.card)
+    dock.network.open_network(path)
+    qtbot.waitUntil(lambda: bool(said), timeout=30_000)
+    assert "only grey and RGB" in said[0]
+    assert dock.state.sampler is None
+
+
+def test_another_network_begins_with_its_own_noise(dock, network, qtbot):
+    open_network(dock, network, qtbot)
+    dock.state.set_noise("random", 77)
+    dock.state.use(random_sampler(32))
+    assert (dock.state.look.noise, dock.state.look.noise_seed) == ("const", 0)
 
 
 def test_while_one_is_opened_no_other_is(dock, network, qtbot):

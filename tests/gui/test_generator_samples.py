@@ -6,6 +6,7 @@ from generators import WaitingSampler, random_sampler
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from glissile.errors import InputError
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
 from glissile.gan.provenance import Provenance, rebuilt
@@ -232,19 +233,31 @@ def test_pinned_seeds_are_kept_for_their_generator(opened, viewer, pins, qtbot):
 
 def test_pins_go_by_the_weights_whatever_the_name(pins):
     card = random_sampler(32, weights_sha256="a" * 64).card
-    pins.keep(card, (9, 3))
+    assert pins.toggle(card, 9) == (9,)
+    assert pins.toggle(card, 3) == (9, 3)
     assert pins.of(card.model_copy(update={"name": "renamed"})) == (9, 3)
     assert pins.of(card.model_copy(update={"weights_sha256": "b" * 64})) == ()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"pinned": {"a": [-1]}}', '{"schema_version": 2}'])
-def test_a_damaged_file_of_pins_is_no_obstacle(pins, content):
+def test_pins_that_cannot_be_read_are_left_alone(pins, content):
     card = random_sampler(32).card
-    pins.keep(card, (1,))
+    pins.toggle(card, 1)
     pins._path.write_text(content, encoding="utf-8")
     assert pins.of(card) == ()
-    pins.keep(card, (2,))
-    assert pins.of(card) == (2,)
+    with pytest.raises(InputError, match="move the file away"):
+        pins.toggle(card, 2)
+    assert pins._path.read_text(encoding="utf-8") == content
+
+
+def test_pins_of_two_windows_are_all_kept(pins):
+    card = random_sampler(32).card
+    other = Pins(pins._path)
+    assert pins.of(card) == other.of(card) == ()
+    pins.toggle(card, 3)
+    other.toggle(card, 5)
+    assert pins.toggle(card, 7) == (3, 5, 7)
+    assert other.toggle(card, 3) == (5, 7)
 
 
 def test_pins_that_cannot_be_written_stay_for_the_session(viewer, tmp_path, said, qtbot):

@@ -21,7 +21,7 @@ from glissile.widgets.gan._resolve_walk import (
     paper_keys,
     resolve_walk,
 )
-from glissile.widgets.gan.state import GeneratorState
+from glissile.widgets.gan.state import GeneratorState, Truncation
 from glissile.widgets.gan.walk import WalkSection
 from glissile.widgets.gan.walk_layer import NAME, walk_told
 
@@ -388,6 +388,15 @@ def test_a_new_picture_is_not_hidden_by_the_walk(walked):
 
 
 # settings and playing
+
+
+def test_another_truncation_of_the_picture_is_seen(walked):
+    walked.state.show(Point(seed=7))
+    walked.section.show_walk.click()
+    assert walked.layer.visible
+    walked.state.set_truncation(Truncation(psi=0.5))
+    assert not walked.layer.visible
+    assert walked.state.keys == KEYS
 
 
 def test_the_layer_follows_the_settings(walked, qtbot, sampler):

@@ -42,6 +42,12 @@ def opened(path: Path | None, device: str) -> Steps[Sampler]:
     from glissile.gan.sampler import Sampler
 
     sampler = _sample(device) if path is None else Sampler.open(path, device=device)
+    channels = sampler.shape.channels
+    if channels not in (1, 3):
+        raise InputError(
+            f"{name}: makes images of {channels} channels, and only grey and RGB ones are shown; "
+            "glissile gan sample writes its latents"
+        )
     yield Step(1, 1, f"Opened {name}")
     return sampler
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from qtpy.QtCore import QStandardPaths
 
 from glissile import atomic
@@ -45,17 +45,34 @@ class Pins:
 
     def of(self, card: GeneratorCard) -> tuple[int, ...]:
         """Give the pinned seeds of a generator, the first that was pinned first."""
-        return self._read().pinned.get(_key(card), ())
+        try:
+            return self._read().pinned.get(_key(card), ())
+        except InputError as error:
+            _log.warning("%s", error)
+            return ()
 
-    def keep(self, card: GeneratorCard, seeds: tuple[int, ...]) -> None:
-        """Keep the pinned seeds of a generator; those of others stay as they are in the file.
+    def toggle(self, card: GeneratorCard, seed: int) -> tuple[int, ...]:
+        """Pin a seed of a generator, or unpin it; all others stay as they are in the file.
+
+        Parameters
+        ----------
+        card : GeneratorCard
+            Of the generator.
+        seed : int
+            To be pinned where it is not.
+
+        Returns
+        -------
+        tuple of int
+            The pinned seeds of the generator, those of other windows among them.
 
         Raises
         ------
         InputError
-            If the file cannot be written.
+            If the file cannot be read, which is left alone then, or not be written.
         """
-        pinned = {**self._read().pinned, _key(card): seeds}
+        before = self._read().pinned
+        pinned = {**before, _key(card): toggled(before.get(_key(card), ()), seed)}
         document = _Document(pinned={key: seeds for key, seeds in pinned.items() if seeds})
         try:
             atomic.write_text(self._path, document.model_dump_json(indent=1))
@@ -64,16 +81,25 @@ class Pins:
                 f"{self._path}: pinned seeds could not be written ({error.strerror}); "
                 "they are kept until napari is closed"
             ) from error
+        return pinned[_key(card)]
 
     def _read(self) -> _Document:
         try:
-            if self._path.stat().st_size <= _MOST_BYTES:
-                return _Document.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+            if self._path.stat().st_size > _MOST_BYTES:
+                raise ValueError("larger than any")
+            return _Document.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             return _Document()
-        except (OSError, ValidationError) as error:
-            _log.warning("%s: pinned seeds could not be read: %s", self._path, error)
-        return _Document()
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self._path}: the pinned seeds in it cannot be read; move the file away to keep new ones"
+            ) from error
+
+
+def toggled(seeds: tuple[int, ...], seed: int) -> tuple[int, ...]:
+    """Take a seed out of those that are pinned, or put it at their end."""
+    others = tuple(one for one in seeds if one != seed)
+    return others if seed in seeds else (*others, seed)
 
 
 def settings_folder() -> Path:

@@ -22,7 +22,7 @@ from glissile.errors import InputError
 from glissile.gan.points import Point, ws_of
 from glissile.gan.thumbnails import exact_pixels, preview_sizes, quick_pixels, reduced
 from glissile.widgets._fold import Fold
-from glissile.widgets.gan._pins import Pins
+from glissile.widgets.gan._pins import Pins, toggled
 from glissile.widgets.gan._seed_pages import Consecutive, Drawn, Listed, Pages, pages_of
 from glissile.widgets.gan._thumbnails import pixmap_of
 from glissile.widgets.gan.sample_grid import THUMBNAIL_PX, SampleGrid
@@ -274,11 +274,10 @@ class SamplesSection(Fold):
         card = self._state.card
         if card is None:
             return
-        others = tuple(one for one in self._pinned if one != seed)
-        self._pinned = others if seed in self._pinned else (*others, seed)
         try:
-            self._pins.keep(card, self._pinned)
+            self._pinned = self._pins.toggle(card, seed)
         except InputError as error:
+            self._pinned = toggled(self._pinned, seed)
             show_error(str(error))
         if self.only_pinned.isChecked():
             self._pages = Listed(self._pinned, "Pinned seeds")

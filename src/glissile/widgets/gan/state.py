@@ -69,6 +69,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
     network_changed = Signal()
     point_changed = Signal()
     look_changed = Signal()  # noise, truncation or class
+    truncation_changed = Signal()  # truncation or class; those of key frames stay
     edits_changed = Signal()
     keys_changed = Signal()
     ws_changed = Signal()  # the picture was made anew
@@ -101,6 +102,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         self.sampler, self.path = sampler, path
         self.point, self.ws, self.keys = None, None, ()
         self._edits.clear()
+        self._noise, self._noise_seed = "const", 0
         self._truncation = Truncation(label=0 if sampler is not None and sampler.shape.c_dim else None)
         self._generation.use(sampler)
         for signal in (self.network_changed, self.look_changed, self.keys_changed, self.edits_changed):
@@ -160,6 +162,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         if self.point is not None and self.point.w is None:
             self.point, self.ws = self.dressed(self.point), None
         self.look_changed.emit()
+        self.truncation_changed.emit()
 
     def dressed(self, point: Point) -> Point:
         """Give a point of a seed or of z the truncation and class that are set."""

@@ -80,6 +80,7 @@ class WalkSection(Fold):
         state.network_changed.connect(self._on_network)
         state.point_changed.connect(self._on_picture)
         state.edits_changed.connect(self._on_picture)
+        state.truncation_changed.connect(self._on_picture)
         state.ws_changed.connect(self.refresh)
         state.look_changed.connect(self._on_keys)
         state.keys_changed.connect(self._on_keys)
