@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# A virtual screen with OpenGL in software: the windows of tests and screenshots disturb nobody.
-SCREEN = env -u WAYLAND_DISPLAY QT_API=pyqt6 QT_QPA_PLATFORM=xcb LIBGL_ALWAYS_SOFTWARE=1 \
-	xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX"
+# On virtual screens with OpenGL in software the windows of tests and screenshots disturb nobody.
+VIRTUAL = env -u WAYLAND_DISPLAY QT_API=pyqt6 QT_QPA_PLATFORM=xcb LIBGL_ALWAYS_SOFTWARE=1
+SCREEN = $(VIRTUAL) xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -20,9 +20,9 @@ environment: ## Make .venv with the pinned packages (the other targets do this f
 display: ## As environment, and install what windows on a virtual screen need
 	@$(PYTHON) tools/set_up.py --display
 
-# Tests run side by side: threads of their own would only take the cores from each other.
+# Tests run side by side, each process on a screen of its own; more threads would only take the cores from each other.
 test: display lint ## Lint, types, import contract and all tests
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	$(VIRTUAL) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: environment ## Ruff, mypy and the import contract
 	$(BIN)/ruff check .

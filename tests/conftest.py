@@ -22,14 +22,14 @@ PLAYED_PER_SECOND = 20
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Leave all tests in a window to one process: two would take the keyboard from each other."""
+    """Leave the tests in a window to one process by file: what a file opens first is warm for the rest."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneScreen(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+    class WindowsByFile(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
         def _split_scope(self, nodeid: str) -> str:
-            return "gui" if "tests/gui/" in nodeid else nodeid
+            return nodeid.split("::")[0] if "tests/gui/" in nodeid else nodeid
 
-    return OneScreen(config, log)
+    return WindowsByFile(config, log)
 
 
 @pytest.fixture(scope="session")

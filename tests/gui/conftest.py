@@ -30,7 +30,7 @@ def _needs_display():
     if sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     ):
-        pytest.skip("no display; run under xvfb-run")
+        pytest.skip("no display; install Xvfb")
 
 
 @pytest.fixture
