@@ -5,8 +5,8 @@ here, makes weights for each image, convolves the batch in groups with maps (n, 
 operation take fresh memory. Ways that are compared take turns. Previews are single images in quick precision,
 stopped at a block; "late layers" changes the w of layers above 128 px and up from image to image.
 
-On the processor: one thread, seconds that the process computed, so that other work counts less; beside it
-what a product of matrices attains, which is about what convolutions can attain.
+On the processor: one thread, seconds that the process computed, so that other work counts less; beside it how
+long products of matrices with as many operations take on this machine.
 
     python benchmarks/generator_speed.py
     python benchmarks/generator_speed.py --device cuda
@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+from torch.utils.flop_counter import FlopCounterMode
 
 from glissile.device import choose, describe, quick_precision
 from glissile.gan.networks import EPSILON, Generator, Layer, rectified
@@ -164,6 +165,14 @@ def measured(
     }
 
 
+def operations(bench: Bench) -> float:
+    """Count the operations of one image: two for a multiplication with its addition."""
+    ws = bench.ws(1, 0)
+    with FlopCounterMode(display=False) as counter:
+        bench.ways["networks.py"](ws)
+    return float(counter.get_total_flops())
+
+
 def whole_images(bench: Bench, batches: tuple[int, ...], times: int) -> None:
     print("\n| batch | way | ms per image | images/s | x plain | page faults per image |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -206,14 +215,14 @@ def single_images(bench: Bench, times: int) -> None:
         print(f"| {name} | {1e3 * seconds:.1f} | {1 / seconds:.1f} |", flush=True)
 
 
-def attainable(device: torch.device) -> str:
-    """Say how many operations a second products of matrices come to."""
-    found = []
+def attainable(device: torch.device) -> dict[str, float]:
+    """Measure how many operations a second products of matrices come to, by precision."""
+    found = {}
     for dtype in (torch.float32, quick_precision(device)):
         a = torch.randn(1024, 1024, device=device).to(dtype)
         seconds = measured({"": lambda _, a=a: a @ a}, device, 9)[""][0]
-        found.append(f"{str(dtype).removeprefix('torch.')} {2 * 1024**3 / seconds / 1e9:.0f} GFLOP/s")
-    return ", ".join(found)
+        found[str(dtype).removeprefix("torch.")] = 2 * 1024**3 / seconds
+    return found
 
 
 def main() -> None:
@@ -226,16 +235,21 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False  # all that is called float32 is
     device = choose(chosen.device)
+    rates = attainable(device)
     allocator = {k: v for k, v in os.environ.items() if k.startswith(("MALLOC_", "THP_MEM", "LD_PRELOAD"))}
     system = " ".join(platform.libc_ver()).strip() or platform.system()
     print(
         f"{describe(device)}, torch {torch.__version__}, {system}, one thread, "
-        f"allocator: {allocator or 'default'}; products of matrices: {attainable(device)}"
+        f"allocator: {allocator or 'default'}; products of matrices: "
+        + ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
     )
     for channel_base in CHANNEL_BASES:
         print(f"\n**channel_base {channel_base}**\n")
         bench = Bench(channel_base, chosen.device)
         bench.check()
+        n = operations(bench)
+        as_products = ", ".join(f"{name} {1e3 * n / rate:.0f} ms" for name, rate in rates.items())
+        print(f"{n / 1e9:.1f} GFLOP per image; as products of matrices: {as_products}", flush=True)
         whole_images(bench, BATCHES if device.type == "cpu" else GRAPHICS_BATCHES, chosen.times)
         single_images(bench, chosen.times)
 

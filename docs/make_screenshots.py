@@ -4,10 +4,12 @@
     python docs/make_screenshots.py --experiment study.glissile --name study-finished [--training]
     python docs/make_screenshots.py --experiment twip-2um.glissile --name twip-2um-motion --below motion
     python docs/make_screenshots.py --experiment twip-2um.glissile --name twip-2um-kymograph --below kymograph
+    python docs/make_screenshots.py --generator --name generator
 
 Every picture is of a copy of the experiment, under napari's default settings, and shows the frame on which
 all classes cover most together. `--training` starts a training and takes the picture after its first quarter.
-`--below` shows the motion or the kymographs below the video, in place of the curves.
+`--below` shows the motion or the kymographs below the video, in place of the curves. `--generator` shows the
+bundled generator, which has random weights, half way along a walk.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from qtpy.QtCore import QSettings
 from qtpy.QtTest import QTest
 
 from glissile.quantify.measure import FRAME, fraction_column
@@ -80,14 +83,7 @@ def take(
     font_scale : float
         Font size over napari's own.
     """
-    import napari
-    from napari.settings import get_settings
-
-    appearance = get_settings().appearance
-    appearance.theme = theme
-    appearance.font_size = round(font_scale * appearance.font_size)
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE_PX)
+    viewer = open_napari(theme, font_scale)
     _, dock = viewer.window.add_plugin_dock_widget("napari-glissile", "Glissile")
     viewer.open(experiment, plugin="napari-glissile")
     bench = dock.bench
@@ -100,11 +96,57 @@ def take(
     if below != "curves":
         show_motion(viewer, dock, kymograph=below == "kymograph")
     viewer.reset_view()
-    image = Image.fromarray(settled_picture(viewer, working=training))
-    image.quantize(_COLORS, dither=Image.Dither.NONE).save(picture, optimize=True)
+    save_picture(viewer, picture, working=training)
     bench.runner.cancel()
     until(lambda: bench.state.running is None, what="the training to end")
     viewer.close()
+
+
+def take_generator(picture: Path, *, theme: str, font_scale: float) -> None:
+    """Walk through the bundled generator in napari and save what its window shows half way.
+
+    Parameters
+    ----------
+    picture : Path
+        PNG file to write.
+    theme : str
+        "dark" or "light".
+    font_scale : float
+        Font size over napari's own.
+    """
+    viewer = open_napari(theme, font_scale)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-glissile", "Microstructure generator")
+    dock.network.sample.click()
+    until(lambda: "Generated" in viewer.layers, what="the sample")
+    for section in dock.sections:
+        section.set_open(section in (dock.samples, dock.walk))
+    dock.state.set_keys(tuple(dock.state.seeded(seed) for seed in (2, 5, 7)))
+    dock.walk.show_walk.click()
+    until(lambda: dock.walk.layer.frames is not None, what="the walk")
+    until(lambda: dock.walk.layer.frames.ready == len(dock.walk.layer.frames), what="its frames")
+    viewer.dims.set_current_step(0, len(dock.walk.layer.frames) // 2)
+    viewer.reset_view()
+    save_picture(viewer, picture, working=False)
+    viewer.close()
+
+
+def open_napari(theme: str, font_scale: float) -> Any:
+    """Open a window of the size of all pictures."""
+    import napari
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    appearance.theme = theme
+    appearance.font_size = round(font_scale * appearance.font_size)
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE_PX)
+    return viewer
+
+
+def save_picture(viewer: Any, picture: Path, *, working: bool) -> None:
+    """Save what the window shows, in few colours."""
+    image = Image.fromarray(settled_picture(viewer, working=working))
+    image.quantize(_COLORS, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def telling_frame(bench: Any) -> int:
@@ -156,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--generator", action="store_true", help="the dock with the bundled generator")
     parser.add_argument("--experiment", type=Path, help="finished experiment; default: the bundled sample")
     parser.add_argument("--name", default="sample", help="name of the picture, without .png")
     parser.add_argument("--below", choices=("curves", "motion", "kymograph"), default="curves")
@@ -164,13 +207,18 @@ def main() -> None:
     parser.add_argument("--font-scale", type=float, default=1.0)
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "images")
     asked = parser.parse_args()
-    experiment = asked.experiment or sample_experiment()
+    picture = asked.folder / f"{asked.name}.png"
     with tempfile.TemporaryDirectory(prefix="glissile-", ignore_cleanup_errors=True) as temporary:
         os.environ["NAPARI_CONFIG"] = str(Path(temporary) / "settings.yaml")  # nobody's own settings
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, temporary)
+        if asked.generator:
+            take_generator(picture, theme=asked.theme, font_scale=asked.font_scale)
+            return
+        experiment = asked.experiment or sample_experiment()
         copy = Path(shutil.copytree(experiment, Path(temporary) / experiment.name))
         take(
             copy,
-            asked.folder / f"{asked.name}.png",
+            picture,
             below=asked.below,
             training=asked.training,
             theme=asked.theme,
