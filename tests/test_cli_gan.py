@@ -20,7 +20,7 @@ from glissile.gan.walk import Walk, WalkSettings
 from glissile.io.generator_card import GeneratorShape, TrainingData
 from glissile.io.generator_file import read_generator_card, write_generator
 
-COMMANDS = ["info", "convert", "sample", "slerp", "mix", "directions", "measure", "project"]
+COMMANDS = ["info", "convert", "sample", "slerp", "mix", "directions", "measure", "nearest", "project"]
 
 
 def done(*arguments):
@@ -211,7 +211,7 @@ def test_slerp_at_equal_speed_keeps_where_the_frames_are(net, tmp_path):
 
 
 def test_the_walk_of_the_paper_has_1440_frames():
-    from glissile.cli_gan import _steps_per_leg
+    from glissile.cli_gan.walk import _steps_per_leg
     from glissile.gan.walk import PAPER_WALK
 
     assert _steps_per_leg(2, 1440, closed=False) == PAPER_WALK.steps_per_leg
@@ -319,6 +319,11 @@ def test_impossible_options_are_refused(net, classes, tmp_path):
             "has 6 places, and there are 9",
         ),
         (("sample", net, "--seeds", "0", "--grid", "2", "--output", png), "give rows and columns"),
+        (
+            ("sample", net, "--seeds", "0-9", "--grid", "8x8", "--output", png),
+            "10 seeds fill 2 rows of 8; give --grid 2x8, or 64 seeds",
+        ),
+        (("sample", net, "--seeds", "0", "--grid", "4x1", "--output", png), "1 seed fills 1 row of 1"),
         (("sample", net, "--seeds", "0", "--grid", "2x2", "--output", mp4), "a sheet is written as .png"),
         (("sample", net, "--seeds", "0", "--output", tmp_path / "a.gif"), "not written as .gif"),
         (("sample", net, "--seeds", "0", "--class", "1", "--output", png), "this generator has no classes"),
@@ -342,6 +347,35 @@ def test_impossible_options_are_refused(net, classes, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a"])
+def test_a_huge_table_of_styles_is_refused_before_anything_is_read(tmp_path, name):
+    options = ("--rows", "0-999", "--columns", "0-999", "--layers", "0", "--output", tmp_path / name)
+    assert "1000000 images are too many" in refused("mix", tmp_path / "absent.pkl", *options)
+
+
+def test_a_table_of_styles_too_large_for_a_sheet_is_refused_before_it_is_laid_out(net, tmp_path, monkeypatch):
+    monkeypatch.setattr("glissile.workflow.generation.of_mixing", None)
+    monkeypatch.setattr("glissile.io.contact_sheet._MOST_PIXELS", 10_000)
+    options = ("--rows", "0-2", "--columns", "3-5", "--layers", "0", "--output", tmp_path / "a.png")
+    assert "a contact sheet of" in refused("mix", net, *options)
+
+
+@pytest.mark.parametrize(("seeds", "rows"), [("0-5", 2), ("0-3", 2), ("0-2", 1)])
+def test_a_grid_may_end_within_its_last_row(net, tmp_path, seeds, rows):
+    done("sample", net, "--seeds", seeds, "--grid", f"{rows}x3", "--output", tmp_path / "a.png")
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_video_without_x264_says_so(net, tmp_path, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    options = ("--seeds", "0,1", "--frames", 3, "--output", tmp_path / "a.mp4")
+    result = glissile("gan", "slerp", net, *options)
+    assert result.code == 0, result.err
+    assert result.err.count("FFmpeg has no x264 here, so this is MPEG-4") == 1
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+
+
 def test_foreign_files_stay(net, tmp_path):
     for name in ("mine.png", "mine.tif", "mine.mp4", "mine.npz", "mine.json"):
         (tmp_path / name).write_bytes(b"of somebody else")
@@ -360,10 +394,13 @@ def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
     notes.unlink()
     done("measure", net, "--samples", 60, "--threshold", 128)
     assert "in place of the one before" in done("measure", net, "--samples", 60, "--threshold", 128)
-    for name in ("a.mp4", "a.npz"):  # where images are not measured
-        options = ("--seeds", "0-2", "--measures", "--output", tmp_path / name)
-        assert "measured only where" in refused("sample", net, *options)
-        assert not (tmp_path / name).exists()
+    options = ("--seeds", "0-2", "--measures", "--output")
+    assert "measured only where" in refused("sample", net, *options, tmp_path / "a.npz")
+    assert not (tmp_path / "a.npz").exists()
+    done("sample", net, *options, tmp_path / "a.mp4")
+    header, *rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("frame,time_s,synthetic_image,phase_fraction")
+    assert [row.split(",")[2] for row in rows] == ["seed 0", "seed 1", "seed 2"]
 
 
 def test_directions_are_those_of_the_class(classes):

@@ -499,6 +499,9 @@ def main() -> None:
         code = _refused(str(error))
     except OSError as error:
         code = _refused(_told(error))
+    except console.Stopped as stopped:
+        print(f"glissile: stopped; {stopped}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
     if code == EXIT_INTERRUPTED:
         print("glissile: stopped; what was done is kept", file=sys.stderr)
     sys.exit(code or 0)

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from glissile.learn.suspects import Suspect
     from glissile.segment.cross_validation import CrossValidation
     from glissile.workflow import ComparedModel, Comparison, ImportedLabels, RestoredLabels
+    from glissile.workflow.memorisation import Memorisation
 
 T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818
+    """Somebody has pressed Ctrl-C; the message tells what is left of the work."""
+
 
 _LINE_EVERY_S = 5.0
 _MOST_FRAMES = 5
@@ -361,6 +367,21 @@ def print_sliders(found: "Sliders") -> None:
     for title, one in zip(titles, found.sliders, strict=True):
         between = f"{significant(one.low)} to {significant(one.high)}"
         print(f"  {title:{width}}  {one.r2:5.2f}  {between:>26}  {one.trust}")
+    logarithmic = [one.measure.title for one in found.sliders if one.scale == "logarithmic"]
+    if logarithmic:
+        print(f"R^2 of {' and '.join(logarithmic)} is that of the logarithms, which are what is predicted")
+
+
+def print_memorisation(found: "Memorisation") -> None:
+    """Print the nearest training image of each image, and what that means."""
+    width = max(map(len, found.titles))
+    for title, one in zip(found.titles, found.found, strict=True):
+        print(f"  {title:{width}}  {one.similarity:5.2f}  {one.verdict:5}  {one.path.name}")
+    print(
+        f"among {counted(found.training_images, 'training image')} a similarity of {found.usual:.2f} to the "
+        f"nearest other one is usual; from {found.close:.2f} an image is close, from {found.copy:.2f} a copy"
+    )
+    print(found.sentence)
 
 
 def print_report(report: "pd.DataFrame") -> None:

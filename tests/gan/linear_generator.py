@@ -32,6 +32,7 @@ class LinearGenerator:
         self.styles: list[tuple[str, tuple[int, ...], np.ndarray]] = []
         self.image: Callable[[np.ndarray], float] = lambda ws: float(ws[0, 0])
         self.calls = 0
+        self.looks: set[tuple[str, int]] = set()
 
     def map(self, z, labels=None):
         self.calls += 1
@@ -40,7 +41,8 @@ class LinearGenerator:
         w = unit @ self.matrix + (0 if labels is None else self.of_class[labels])
         return np.repeat(w[:, None].astype(np.float32), self.shape.num_ws, axis=1)
 
-    def images(self, ws):
+    def images(self, ws, *, noise="const", noise_seed=0):
+        self.looks.add((noise, noise_seed))
         levels = np.array([self.image(each) for each in ws], np.float32)
         return np.broadcast_to(levels[:, None, None, None], (len(ws), 1, 64, 64))
 

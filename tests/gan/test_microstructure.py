@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from glissile.errors import InputError
-from glissile.gan.microstructure import MEASURES, Microstructure, measure, threshold_of
+from glissile.gan.measures import MEASURES
+from glissile.gan.microstructure import Microstructure, measure, threshold_of
 from glissile.synthetic.sem import SemSettings, micrograph
 
 # Discs that may overlap, thrown at random: their measures are known in closed form.

@@ -178,16 +178,43 @@ def test_a_kept_index_is_used_as_long_as_the_images_stay(tmp_path, monkeypatch):
     assert len(finish(index_images(training, cache))) == 11
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff" * 64, b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
-def test_a_damaged_index_is_made_again(tmp_path, damage):
+@pytest.mark.parametrize("foreign", [b"of somebody else", b"\xff" * 64, b"\x02" + b"\x00" * 7 + b"{}"])
+def test_a_file_of_somebody_else_is_no_cache(tmp_path, foreign):
+    training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
+    cache = tmp_path / "weights.safetensors"
+    cache.write_bytes(foreign)
+    with pytest.raises(InputError, match=r"weights\.safetensors: is there already, and no index"):
+        finish(index_images(training, cache))
+    assert cache.read_bytes() == foreign
+
+
+def test_weights_are_no_cache(tmp_path):
+    from safetensors.numpy import save_file
+
+    training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
+    cache = tmp_path / "weights.safetensors"
+    save_file({"values": np.zeros(4, np.float32)}, cache, {"format": "pt"})
+    kept = cache.read_bytes()
+    with pytest.raises(InputError, match="no index"):
+        finish(index_images(training, cache))
+    assert cache.read_bytes() == kept
+
+
+def test_a_damaged_index_is_made_again(tmp_path):
     training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
     cache = tmp_path / "index.safetensors"
     first = finish(index_images(training, cache))
     good = cache.read_bytes()
-    for content in (damage, good[: len(good) // 2], good[:-10]):
+    for content in (b"", good[: len(good) // 2], good[:-10]):
         cache.write_bytes(content)
         np.testing.assert_array_equal(finish(index_images(training, cache)).values, first.values)
         assert cache.read_bytes() == good
+
+
+def test_what_cannot_be_kept_is_found_all_the_same(tmp_path):
+    training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
+    (tmp_path / "file").write_bytes(b"")
+    assert len(finish(index_images(training, tmp_path / "file" / "index.safetensors"))) == 3
 
 
 def test_images_in_sub_folders_are_found(tmp_path):

@@ -7,17 +7,18 @@ import pytest
 from scipy import fft
 
 from glissile.errors import InputError
+from glissile.gan.latent import latents
 from glissile.gan.pixels import as_pixels
 from glissile.gan.sliders import (
     SLIDING,
     Sliders,
-    _fitted,
-    _ridge,
     fit_sliders,
     load_sliders,
     save_sliders,
     sliders_path,
 )
+from glissile.gan.sliders.fit import _fitted, _ridge
+from glissile.gan.sliders.model import LOGARITHMIC
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 from glissile.progress import Step, finish
 from glissile.synthetic.sem import SemSettings, micrograph
@@ -141,8 +142,11 @@ def test_r2_is_honest_where_samples_are_few():
 
     w, values = drawn(130)
     new, truth = drawn(4000)
-    found = finish(_fitted(w, values, seed=0, total=130))
-    predicted = np.stack([one.mean + (new - w.mean(axis=0)) @ one.gradient for one in found], axis=1)
+    as_log = [one.name in LOGARITHMIC for one in SLIDING]
+    found = finish(_fitted(w, np.where(as_log, np.exp(values), values), seed=0, total=130))
+    predicted = np.stack(
+        [one.fitted(one.mean) + (new - w.mean(axis=0)) @ one.gradient for one in found], axis=1
+    )
     seen = 1 - np.mean((predicted - truth) ** 2, axis=0) / truth.var(axis=0)
     # In the mean over the measures. Four fifths of so few samples predict a little worse than all of them.
     assert -0.12 < np.mean([one.r2 for one in found]) - seen.mean() < 0.03
@@ -226,6 +230,84 @@ def test_micrographs_are_moved_to_a_phase_fraction_with_the_elongation_held():
     more = sliders.moved(start, {"along_x": sliders.slider("along_x").high}, hold=["phase_fraction"])
     assert mean("along_x", more) > base + 0.1
     assert mean("phase_fraction", more) == pytest.approx(mean("phase_fraction", start), abs=0.04)
+
+
+class Extreme(StandIn):
+    """Micrographs of which w rules the phase fraction, from next to nothing to almost all of the image."""
+
+    def settings(self, w):
+        share = 1 / (1 + np.exp(-1.8 * (w - self.shift)[0] / self.matrix.std(axis=0)[0]))
+        return SemSettings(height=64, width=64, phase_fraction=0.02 + 0.92 * share, island_px=10)
+
+    def images(self, ws, *, noise="const"):
+        pixels = [micrograph(self.settings(w), crc32(w.tobytes())).pixels for w in ws[:, 0].astype(float)]
+        return (np.array(pixels, np.float32)[:, None] - 127.5) / 127.5
+
+
+def test_heavy_tails_of_intercepts_are_predicted_by_their_logarithms():
+    sampler = Extreme()
+    sliders = finish(fit_sliders(sampler, samples=240, threshold=120))
+    new = sampler.map(np.random.default_rng(5).normal(size=(120, 16)))
+    known = sampler.map(latents(range(240), 16))
+
+    def measured(ws, name):
+        found = [getattr(sliders.measured_in(one), name) for one in as_pixels(sampler.images(ws))]
+        return np.array(found, float)
+
+    for name in ("island_size", "free_path"):
+        slider = sliders.slider(name)
+        truth, samples = measured(new, name), measured(known, name)
+        whole = np.isfinite(samples)
+        gradients, means, centre = _ridge(known.mean(axis=1)[whole], samples[whole, None])
+        plain = means[0] + (new.mean(axis=1) - centre) @ gradients[:, 0]
+        plain, found = plain[np.isfinite(truth)], sliders.predict(new)[name][np.isfinite(truth)]
+        truth = truth[np.isfinite(truth)]
+        assert slider.scale == "logarithmic"
+        assert (found > 0).all()
+        # R^2 is that of the logarithms, and holds on new images.
+        logs = np.log(truth)
+        assert slider.r2 == pytest.approx(1 - np.mean((logs - np.log(found)) ** 2) / logs.var(), abs=0.12)
+        assert slider.r2 > 0.6
+        # What is shown is nearer to what is measured, too.
+        wrong, wrong_before = np.abs(truth - found), np.abs(truth - plain)
+        assert np.median(wrong) < 0.8 * np.median(wrong_before)
+
+
+def test_targets_of_logarithmic_measures_are_reached(sliders, others):
+    for wanted in (3.0, 4.5):
+        moved = sliders.moved(others[:20], {"island_size": wanted})
+        np.testing.assert_allclose(sliders.predict(moved)["island_size"], wanted, rtol=1e-4)
+    with pytest.raises(InputError, match="above 0"):
+        sliders.moved(others, {"island_size": 0.0})
+
+
+def test_files_without_logarithms_are_read_as_they_were_meant(tmp_path, sliders, others):
+    values = json.loads(sliders.model_dump_json())
+    values["schema_version"] = 1
+    for one in values["sliders"]:
+        del one["scale"]
+    path = tmp_path / "net.sliders.json"
+    path.write_text(json.dumps(values))
+    old = load_sliders(path, CARD)
+    size = old.slider("island_size")
+    assert size.scale == "linear"
+    w = others.mean(axis=1) - np.array(old.w_mean)
+    np.testing.assert_allclose(old.predict(others)["island_size"], size.mean + w @ np.array(size.gradient))
+
+
+def test_a_version_that_knew_no_logarithms_has_none(tmp_path, sliders):
+    values = json.loads(sliders.model_dump_json())
+    assert values["schema_version"] == 2
+    values["schema_version"] = 1
+    path = tmp_path / "net.sliders.json"
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="logarithm"):
+        load_sliders(path, CARD)
+    values["schema_version"] = 2
+    next(one for one in values["sliders"] if one["name"] == "island_size")["low"] = 0
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="has no logarithm"):
+        load_sliders(path, CARD)
 
 
 def test_all_layers_take_the_same_step(sliders, others):
@@ -441,6 +523,6 @@ def test_missing_and_oversized_files_are_refused(tmp_path, monkeypatch, sliders)
     with pytest.raises(InputError, match="cannot be read"):
         load_sliders(path, CARD)
     save_sliders(path, sliders)
-    monkeypatch.setattr("glissile.gan.sliders._MOST_BYTES", 100)
+    monkeypatch.setattr("glissile.gan.sliders.file._MOST_BYTES", 100)
     with pytest.raises(InputError, match="is larger than"):
         load_sliders(path, CARD)

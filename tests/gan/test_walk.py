@@ -232,6 +232,30 @@ def test_distances_are_those_of_the_images(steps, samples):
     assert {step.total for step in seen} == {samples + 1}
 
 
+@pytest.mark.parametrize(("noise", "seed"), [("const", 0), ("none", 0), ("random", 5)])
+def test_what_is_measured_is_what_is_shown(noise, seed):
+    sampler = LinearGenerator()
+    finish(timed(straight(steps_per_leg=2), sampler, noise=noise, noise_seed=seed))
+    assert sampler.looks == {(noise, seed)}
+
+
+def test_noise_that_fades_along_a_walk_counts():
+    class Fading(LinearGenerator):
+        """Noise as strong as how far the walk is, squared, over grey levels that rise evenly."""
+
+        def images(self, ws, *, noise="const", noise_seed=0):
+            grain = np.random.RandomState(0).randn(64, 64) * (10 if noise == "const" else 0)
+            far = ws[:, 0, 0, None, None, None].astype(float)
+            return (far + far**2 * grain).astype(np.float32)
+
+    halfway = {
+        noise: finish(timed(straight(steps_per_leg=100), Fading(), noise=noise)).times[50]
+        for noise in ("const", "none")
+    }
+    assert halfway["none"] == pytest.approx(0.5, abs=1e-3)
+    assert halfway["const"] == pytest.approx(np.sqrt(0.5), abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("image", "inverse"),
     [

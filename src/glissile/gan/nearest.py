@@ -51,6 +51,7 @@ _STEP_IMAGES = 16
 _MOST_BYTES = 1 << 30
 _CACHE_KEY = "glissile_index"
 _CACHE_VERSION = 1
+_CACHE_BEGINS = f'{{"__metadata__":{{"{_CACHE_KEY}":'.encode()
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,10 @@ def index_images(folder: Path, cache: Path | None = None) -> Steps[Index]:
     Raises
     ------
     InputError
-        If there is no image, or one that cannot be read.
+        If there is no image, or one that cannot be read, or the cache is a file of something else.
     """
+    if cache is not None:
+        _refuse_foreign(cache)
     paths = _images(folder)
     stamp = _stamp(folder, paths)
     known = None if cache is None else _cached(cache, paths, stamp)
@@ -272,11 +275,25 @@ def _stamp(folder: Path, paths: Sequence[Path]) -> str:
     return json.dumps([_CACHE_VERSION, described], separators=(",", ":"))
 
 
+def _refuse_foreign(cache: Path) -> None:
+    """Refuse to replace what was not kept here; an index that was cut off begins as a whole one does."""
+    try:
+        with cache.open("rb") as file:
+            begins = file.read(8 + len(_CACHE_BEGINS))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as problem:
+        raise InputError(f"{cache}: cannot be read ({problem.strerror}); choose another file") from problem
+    if begins and begins[8:] != _CACHE_BEGINS:
+        raise InputError(f"{cache}: is there already, and no index of images; choose another name")
+
+
 def _keep(cache: Path, index: Index, stamp: str) -> None:
     from safetensors.numpy import save_file
 
     tensors = {"values": index.values, "levels": np.array([index.usual, index.close, index.copy])}
-    with replacing(cache) as temporary:
+    # Where it cannot be kept, the images are read again the next time.
+    with suppress(OSError), replacing(cache) as temporary:
         save_file(tensors, temporary, {_CACHE_KEY: stamp})
 
 

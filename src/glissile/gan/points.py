@@ -210,6 +210,20 @@ def ws_of(sampler: Maps, points: Sequence[Point]) -> Array:
     return found
 
 
+def refuse_misfit(point: Point, shape: GeneratorShape) -> None:
+    """Refuse a point that does not fit a generator.
+
+    Raises
+    ------
+    InputError
+        If its vectors have other lengths, or there is no such class.
+    """
+    if z_of(point, shape.z_dim) is None:
+        _rows(point, shape)
+    else:
+        _labels(point, shape)
+
+
 def _rows(point: Point, shape: GeneratorShape) -> Array:
     rows = np.array(point.w, np.float32)
     if len(rows) not in (1, shape.num_ws) or rows.shape[1] != shape.w_dim:

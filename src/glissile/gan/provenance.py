@@ -13,14 +13,13 @@ from glissile.errors import InputError
 from glissile.gan.latent import mixed
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
-from glissile.gan.walk import Route, Walk
+from glissile.gan.walk import Noise, Route, Walk
 from glissile.io.generated_images import read_records
 from glissile.io.generator_card import SYNTHETIC_NOTICE, GeneratorCard
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
 
-Noise = Literal["const", "none", "random"]
 Precision = Literal["float32", "quick"]
 _MOST_MEASURES = 100
 

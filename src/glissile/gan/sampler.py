@@ -69,6 +69,11 @@ class Sampler:
         return self.card.shape
 
     @property
+    def generator(self) -> Generator:
+        """The networks, to be read or copied only."""
+        return self._generator
+
+    @property
     def device(self) -> str:
         """Where it computes, for a person."""
         return devices.describe(self._device)

@@ -17,9 +17,11 @@ from glissile.gan.points import Array, Maps, Point, ws_of, z_of
 from glissile.progress import Step, Steps
 
 Real = NDArray[np.float64]
+Noise = Literal["const", "none", "random"]
 # A leg of the way and how far along it, 0 to 1 -> the vectors (rows, n) there.
 Curve = Callable[[int, float], NDArray[np.floating]]
 
+MOST_KEYS = 256
 _MOST_FRAMES = 1_000_000
 _SAMPLES = (64, 256)  # images per leg that distances are measured by, fewest and most
 
@@ -61,7 +63,7 @@ PAPER_WALK = WalkSettings(steps_per_leg=1439)
 class Paints(Maps, Protocol):
     """What makes images, too, such as `glissile.gan.sampler.Sampler`."""
 
-    def images(self, ws: NDArray[np.floating]) -> Array:
+    def images(self, ws: NDArray[np.floating], *, noise: Noise = "const", noise_seed: int = 0) -> Array:
         """Make images (n, channels, y, x) of ws (n, num_ws, w_dim)."""
 
 
@@ -83,7 +85,7 @@ class Walk(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    keys: tuple[Point, ...] = Field(min_length=2, max_length=256, fail_fast=True)
+    keys: tuple[Point, ...] = Field(min_length=2, max_length=MOST_KEYS, fail_fast=True)
     settings: WalkSettings = WalkSettings()
     positions: tuple[float, ...] | None = Field(None, max_length=_MOST_FRAMES, fail_fast=True, repr=False)
 
@@ -256,7 +258,9 @@ class Route:
         )
 
 
-def measured_distances(walk: Walk, sampler: Paints) -> Steps[Real]:
+def measured_distances(
+    walk: Walk, sampler: Paints, *, noise: Noise = "const", noise_seed: int = 0
+) -> Steps[Real]:
     """Measure how much the image changes along a walk, between images at even positions.
 
     They are whole images in full precision: what the first blocks of a generator paint may change at another
@@ -268,6 +272,11 @@ def measured_distances(walk: Walk, sampler: Paints) -> Steps[Real]:
         Its own timing does not matter.
     sampler : Paints
         A generator.
+    noise : {"const", "none", "random"}
+        Of the images that will be shown: where its strength lies in the features, it rules how much they
+        change.
+    noise_seed : int
+        Of random noise.
 
     Yields
     ------
@@ -290,7 +299,8 @@ def measured_distances(walk: Walk, sampler: Paints) -> Steps[Real]:
     distances = np.empty(walk.legs * per_leg)
     last = None
     for i in range(len(distances) + 1):
-        image = sampler.images(route.ws_at([i / per_leg])).astype(np.float64)
+        ws = route.ws_at([i / per_leg])
+        image = sampler.images(ws, noise=noise, noise_seed=noise_seed).astype(np.float64)
         if last is not None:
             distances[i - 1] = np.sqrt(((image - last) ** 2).mean())
         last = image
@@ -332,7 +342,7 @@ def retimed(walk: Walk, distances: NDArray[np.floating]) -> Walk:
     return Walk(keys=walk.keys, settings=walk.settings, positions=tuple(_times(walk, legs).tolist()))
 
 
-def timed(walk: Walk, sampler: Paints) -> Steps[Walk]:
+def timed(walk: Walk, sampler: Paints, *, noise: Noise = "const", noise_seed: int = 0) -> Steps[Walk]:
     """Time a walk as its settings say: measure and space its frames anew where equal speed is asked for.
 
     Parameters
@@ -341,6 +351,8 @@ def timed(walk: Walk, sampler: Paints) -> Steps[Walk]:
         The walk; one with positions is left as it is.
     sampler : Paints
         A generator.
+    noise, noise_seed
+        As of `measured_distances`.
 
     Yields
     ------
@@ -353,7 +365,7 @@ def timed(walk: Walk, sampler: Paints) -> Steps[Walk]:
     """
     if not walk.settings.equal_speed or walk.positions is not None:
         return walk
-    return retimed(walk, (yield from measured_distances(walk, sampler)))
+    return retimed(walk, (yield from measured_distances(walk, sampler, noise=noise, noise_seed=noise_seed)))
 
 
 def _eased(walk: Walk, count: int) -> Real:

@@ -1,6 +1,7 @@
 """Frames as a video file: H.264 in MP4 for showing, lossless FFV1 in MKV for keeping."""
 
 import itertools
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -31,8 +32,8 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, frames_per_s
     Parameters
     ----------
     path : Path
-        `.mp4` gives H.264 (MPEG-4 where FFmpeg has no x264), `.mkv` lossless FFV1 of grey frames, `.avi`
-        Motion JPEG.
+        `.mp4` gives H.264 (MPEG-4, with a warning, where FFmpeg has no x264), `.mkv` lossless FFV1 of grey
+        frames, `.avi` Motion JPEG.
     frames : iterable of ndarray of uint8, shape (y, x) or (y, x, 3)
         Grey or RGB, all of one shape. Odd heights and widths are padded by one edge pixel in formats that
         halve the chroma.
@@ -68,6 +69,12 @@ def writing_video(
             f"{path.name}: {frames_per_second} frames per second cannot be written; use more than 0"
         )
     codec, options, pixel_format = next((c for c in codecs if c[0] in av.codecs_available), codecs[-1])
+    if codec == _MPEG4[0]:
+        warnings.warn(
+            f"{path.name}: FFmpeg has no x264 here, so this is MPEG-4 instead of H.264: larger, and not "
+            "shown by browsers; .mkv is written without loss",
+            stacklevel=2,
+        )
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:

@@ -1,39 +1,32 @@
 """Images of a generator made and written: single ones, sheets, walks, tables of mixed styles, latents."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from glissile import atomic
 from glissile.errors import InputError
 from glissile.gan.directions import Direction
-from glissile.gan.points import Point, ws_of, z_of
-from glissile.gan.provenance import STANDARD_LOOK, Look, Maker, Provenance, documented, of_mixing, of_points
+from glissile.gan.points import Point, ws_of
+from glissile.gan.provenance import STANDARD_LOOK, Look, Provenance, of_mixing, of_points
 from glissile.gan.sliders import Sliders
 from glissile.io import contact_sheet, generated_images
-from glissile.io.generated_images import Records
 from glissile.io.generator_card import GeneratorCard
 from glissile.io.outputs import refuse_in_experiment, refuse_same
 from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.naming import TIFF_SUFFIXES
-from glissile.progress import Step, Steps
+from glissile.progress import Steps
+from glissile.workflow.frame_table import refuse_table
+from glissile.workflow.image_work import ImageWork, Measure, Pixels
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
 
-T = TypeVar("T")
-Pixels = NDArray[np.uint8]
-Measure = Callable[[Pixels], dict[str, float]]
 
 FRAMES_PER_SECOND = 24.0
-_MOST_JSON_BYTES = 8 << 20
-_MOST_LATENT_BYTES = 4 << 30
 
 
 class Form(StrEnum):
@@ -137,6 +130,21 @@ def refuse_target(target: Path, form: Form, *read: Path) -> None:
         raise InputError(f"{target}: is there already, and was not generated here; choose another name")
 
 
+def refuse_too_many(target: Path, images: int) -> None:
+    """Refuse more images than a file or folder tells how they were made.
+
+    Raises
+    ------
+    InputError
+        If they are more than 100 000.
+    """
+    if images > generated_images.MOST_IMAGES:
+        raise InputError(
+            f"{target}: {images} images are too many for one file or folder, which hold "
+            f"{generated_images.MOST_IMAGES}; write fewer at a time"
+        )
+
+
 def _generated(path: Path) -> bool:
     try:
         generated_images.read_records(path)
@@ -173,8 +181,8 @@ def write_images(
     frames_per_second : float
         Of a video, or a walk as TIFF.
     measure : callable, optional
-        From pixels to numbers by name, which go into the records; not for videos, whose records are written
-        before their frames.
+        From pixels to numbers by name, which go into the records; those of a video, whose records are written
+        before its frames, into a table beside it, see `glissile.workflow.frame_table`.
     read : sequence of Path
         Files that must not be replaced.
 
@@ -197,17 +205,18 @@ def write_images(
         raise InputError(f"{target}: there is no image to generate; give at least one seed")
     form = form_of(target, len(images), grid=columns is not None)
     refuse_target(target, form, *read)
-    if len(asked) > generated_images.MOST_IMAGES:
-        raise InputError(f"{target}: {len(asked)} images are too many for one file; write fewer at a time")
-    if measure is not None and form in (Form.video, Form.latents):
+    refuse_too_many(target, len(asked))
+    if measure is not None and form is Form.latents:
         raise InputError(
-            f"{target}: images are measured only where they are written as .png, .tif or a folder; write "
-            "such a one"
+            f"{target}: images are measured only where they are written as .png, .tif, a video or a folder; "
+            "write such a one"
         )
+    if measure is not None and form is Form.video:
+        refuse_table(target, *read)
     channels = sampler.shape.channels
     if form is not Form.latents and channels not in (1, 3):
         raise InputError(f"{target}: images of {channels} channels are no pictures; write latents (.npz)")
-    work = _Work(sampler, images, target, f"Synthetic: {title}", measure)
+    work = ImageWork(sampler, images, target, f"Synthetic: {title}", measure)
     work.check()
     if form is Form.sheet:
         yield from work.sheet(columns or int(np.ceil(np.sqrt(len(images)))))
@@ -242,7 +251,15 @@ def table_of_mixing(
     -------
     list of Provenance or None
         Row by row, `len(columns) + 1` in each; None at the corner.
+
+    Raises
+    ------
+    InputError
+        If a sheet of them would be too large.
     """
+    size = (card.shape.resolution,) * 2
+    places = (len(rows) + 1) * (len(columns) + 1)
+    contact_sheet.laid_out(size, [""] * places, columns=len(columns) + 1, heading="")
     mixed = of_mixing(card, rows, columns, layers, look)
     table: list[Provenance | None] = [None, *of_points(card, columns, look)]
     for index, row in enumerate(of_points(card, rows, look)):
@@ -301,146 +318,3 @@ def measure_of(sliders: Sliders) -> Measure:
         return {f"{name}, {units[name]}" if units[name] else name: found[name] for name in names}
 
     return measured
-
-
-@contextmanager
-def _memory_suffices(sampler: "Sampler") -> Iterator[None]:
-    """Say it in a sentence where the memory does not suffice for an image."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as problem:
-        from glissile.device import out_of_memory
-
-        if not out_of_memory(problem):
-            raise
-        raise InputError(
-            f"the memory of {sampler.device} does not suffice for images of {sampler.shape.resolution} px; "
-            "close other programs, or compute on the CPU"
-        ) from problem
-
-
-def _heading(card: GeneratorCard) -> str:
-    name = f" of {card.name}" if card.name else ""
-    return f"Synthetic images{name}. They show no real specimen."
-
-
-class _Work:
-    """Images on their way into one file or folder."""
-
-    def __init__(
-        self,
-        sampler: "Sampler",
-        images: Sequence[Provenance | None],
-        target: Path,
-        title: str,
-        measure: Measure | None,
-    ) -> None:
-        self._sampler = sampler
-        self._maker = Maker(sampler)
-        self._places = images
-        self._asked = [image for image in images if image is not None]
-        self._target = target
-        self._title = title
-        self._measure = measure
-        self._told: list[Provenance] = []  # with the measures of the pixels
-        self._last: Pixels | None = None
-
-    def check(self) -> None:
-        """Refuse more than one file can tell, before anything is made."""
-        self._records(self._asked).text()
-
-    def image(self) -> Steps[None]:
-        pixels = self._made(self._asked[0])
-        generated_images.write_png(self._target, pixels, self._records(self._told))
-        yield self._step()
-
-    def folder(self) -> Steps[None]:
-        digits = max(4, len(str(len(self._asked) - 1)))
-        with atomic.replacing_folder(self._target) as place:
-            for index, image in enumerate(self._asked):
-                pixels = self._made(image)
-                name = f"{self._target.name}_{index:0{digits}}.png"
-                generated_images.write_png(place / name, pixels, self._records(self._told[-1:]))
-                yield self._step()
-
-    def stack(self, frames_per_second: float) -> Steps[None]:
-        shape = self._sampler.shape
-        walked = self._asked[0].walk is not None
-        writing = generated_images.writing_tiff(
-            self._target,
-            map(self._made, self._asked),
-            lambda: self._records(self._told),
-            n_bytes=len(self._asked) * shape.channels * shape.resolution**2,
-            nm_per_pixel=self._asked[0].nm_per_pixel,
-            frames_per_second=frames_per_second if walked else None,
-        )
-        yield from self._followed(writing)
-
-    def video(self, frames_per_second: float) -> Steps[None]:
-        writing = generated_images.writing_clip(
-            self._target,
-            map(self._made, self._asked),
-            self._records(self._asked),
-            frames_per_second=frames_per_second,
-        )
-        yield from self._followed(writing)
-
-    def sheet(self, columns: int) -> Steps[None]:
-        resolution = self._sampler.shape.resolution
-        captions = ["" if image is None else image.title for image in self._places]
-        found = contact_sheet.laid_out(
-            (resolution, resolution), captions, columns=columns, heading=_heading(self._sampler.card)
-        )
-        images = (None if image is None else self._made(image) for image in self._places)
-        drawn = yield from self._followed(contact_sheet.drawing(found, images, captions))
-        generated_images.write_png(self._target, drawn, self._records(self._told))
-
-    def latents(self) -> Steps[None]:
-        shape = self._sampler.shape
-        n_bytes = 4 * len(self._asked) * shape.num_ws * shape.w_dim
-        if self._target.suffix.lower() == ".json" and n_bytes > _MOST_JSON_BYTES:
-            raise InputError(f"{self._target}: these are too many numbers for JSON; write them as .npz")
-        if n_bytes > _MOST_LATENT_BYTES:
-            raise InputError(f"{self._target}: these are more than 4 GiB of latents; write fewer at a time")
-        ws = np.empty((len(self._asked), shape.num_ws, shape.w_dim), np.float32)
-        for index, image in enumerate(self._asked):
-            ws[index] = self._maker.ws(image)
-            self._told.append(image)
-            yield self._step()
-        arrays = {"ws": ws}
-        zs = [
-            None if image.point is None or image.mixing is not None else z_of(image.point, shape.z_dim)
-            for image in self._asked
-        ]
-        known = [z for z in zs if z is not None]
-        if len(known) == len(zs):
-            arrays["z"] = np.stack(known).astype(np.float32)
-        generated_images.write_latents(self._target, arrays, self._records(self._told))
-
-    def _made(self, image: Provenance) -> Pixels:
-        with _memory_suffices(self._sampler):
-            pixels = self._maker.pixels(image)
-        if self._measure is not None:
-            image = image.model_copy(update={"measures": self._measure(pixels)})
-        self._told.append(image)
-        self._last = pixels
-        return pixels
-
-    def _records(self, images: Sequence[Provenance]) -> Records:
-        common, alone = documented(images)
-        return Records(common, alone, self._title)
-
-    def _step(self) -> Step:
-        done, total = len(self._told), len(self._asked)
-        message = f"Generating {self._target.name}, image {done} of {total}"
-        return Step(done, total, message, preview=self._last, frame=done - 1 if done else None)
-
-    def _followed(self, writing: Generator[int, None, T]) -> Steps[T]:
-        with closing(writing):
-            while True:
-                try:
-                    next(writing)
-                except StopIteration as done:
-                    result: T = done.value
-                    return result
-                yield self._step()
