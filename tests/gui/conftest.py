@@ -33,6 +33,13 @@ def _needs_display():
         pytest.skip("no display; install Xvfb")
 
 
+@pytest.fixture(autouse=True)
+def _keeps_nothing(tmp_path, monkeypatch):
+    """Keep pinned seeds and walks in a folder of the test, not in that of the user."""
+    for module in ("_pins", "_kept_walks"):
+        monkeypatch.setattr(f"glissile.widgets.gan.{module}.settings_folder", lambda: tmp_path / "kept")
+
+
 @pytest.fixture
 def viewer(make_napari_viewer_proxy):
     """A viewer as plugins get it: private access is an error, since warnings are."""

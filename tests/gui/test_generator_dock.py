@@ -13,14 +13,20 @@ from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
-from glissile.gan.points import ws_of
+from glissile.errors import InputError
+from glissile.gan.pixels import as_pixels
+from glissile.gan.points import Point, ws_of
+from glissile.gan.provenance import read_provenance
 from glissile.gan.randomised import random_generator
 from glissile.gan.sampler import Sampler
 from glissile.io.generator_card import GeneratorCard, GeneratorShape, Origin, TrainingData, widths_of
 from glissile.io.generator_file import read_generator_card, write_generator
+from glissile.widgets.gan import microstructure_sliders
 from glissile.widgets.gan._recent import recent_networks, remember_network
 from glissile.widgets.gan._resolve import NetworkFacts, card_rows, recent_titles, resolve_network
-from glissile.widgets.gan.state import state_of
+from glissile.widgets.gan._resolve_export import Format, What
+from glissile.widgets.gan._resolve_sliders import value_text
+from glissile.widgets.gan.picture import picture_told
 from glissile.widgets.generator import GeneratorDock
 
 NAME = "Microstructure generator"
@@ -215,13 +221,40 @@ def test_while_one_is_opened_no_other_is(dock, network, qtbot):
     assert not seen(section.work)
 
 
-def test_a_cancelled_opening_leaves_the_old_network(dock, network, tmp_path, qtbot):
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_cancelled_opening_is_left_at_once(dock, network, tmp_path, said, qtbot, monkeypatch, ends_well):
     open_network(dock, network, qtbot)
-    sampler = dock.state.sampler
-    dock.network.open_network(written(tmp_path / "other.safetensors", seed=1))
-    dock.network.work.cancel.click()
-    idle(dock, qtbot)
-    assert dock.state.sampler is sampler
+    section, sampler, read = dock.network, dock.state.sampler, Sampler.open
+    reading, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(path, *, device):
+        reading.set()
+        go_on.wait(20)
+        try:
+            if not ends_well:
+                raise InputError("is damaged")
+            return read(path, device=device)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Sampler, "open", slowly)
+    section.open_network(written(tmp_path / "other.safetensors", seed=1))
+    qtbot.waitUntil(reading.is_set, timeout=10_000)
+    section.work.cancel.click()
+    assert not section.work.running  # though the file is being read
+    assert not seen(section.work)
+    assert section.open.isEnabled()
+    monkeypatch.setattr(Sampler, "open", read)
+    third = written(tmp_path / "third.safetensors", seed=2, name="third")
+    open_network(dock, third, qtbot)
+    assert section.name.text() == "third"
+    go_on.set()
+    qtbot.waitUntil(ended.is_set, timeout=10_000)
+    qtbot.wait(300)
+    assert dock.state.path == third
+    assert dock.state.sampler is not sampler
+    assert recent_networks() == (third, network)
+    assert said == []
 
 
 def test_recent_networks_are_in_the_menu_the_last_one_first(dock, network, tmp_path, qtbot):
@@ -371,7 +404,6 @@ def test_closing_the_dock_while_an_image_is_made_ends_all(viewer, network, qtbot
 
     again = docked(viewer)
     assert again.state is not state
-    assert again.state is state_of(viewer)
     open_network(again, network, qtbot)
     again.state.generate("picture", slow, arrived.append)
     qtbot.waitUntil(lambda: bool(arrived), timeout=30_000)
@@ -406,6 +438,71 @@ def test_two_viewers_do_not_mix(make_napari_viewer_proxy, network, tmp_path, qtb
     docks[0].state.close(wait_s=10)
     assert not docks[1].state.closed
     docks[1].state.close(wait_s=10)
+
+
+def test_two_docks_of_one_viewer_are_two(viewer, network, tmp_path, qtbot):
+    docks = [GeneratorDock(viewer), GeneratorDock(viewer)]
+    for number, dock in enumerate(docks):
+        viewer.window.add_dock_widget(dock, name=f"{NAME} {number}", area="right")
+    open_network(docks[0], network, qtbot)
+    assert docks[1].state.sampler is None
+    other = written(tmp_path / "other.safetensors", seed=1, name="other")
+    open_network(docks[1], other, qtbot)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    viewer.window.remove_dock_widget(docks[0])
+    assert docks[0].state.closed
+    left = docks[1].state
+    assert not left.closed
+    left.show(left.seeded(4))
+    qtbot.waitUntil(lambda: picture_told(viewer.layers[1]) is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: picture_told(viewer.layers[1])["point"]["seed"] == 4, timeout=30_000)
+    left.close(wait_s=10)
+
+
+def test_the_card_tells_what_the_picture_is(dock, tmp_path, qtbot):
+    path = tmp_path / "two.safetensors"
+    generator, plain = random_generator(shape(c_dim=2, embedding=16), 0)
+    named = plain.model_copy(update={"name": "two", "class_names": ("ferrite", "martensite")})
+    write_generator(path, generator.state_dict(), named)
+    open_network(dock, path, qtbot)
+    qtbot.waitUntil(lambda: "seed 0, ψ 1.00, class 0 (ferrite)" in told(dock.network), timeout=10_000)
+    dock.look.classes.setCurrentIndex(1)
+    dock.look.classes.activated.emit(1)
+    dock.look.psi_number.setValue(0.5)
+    dock.state.set_edit("more", np.ones((dock.state.sampler.shape.num_ws, 16), np.float32))
+    qtbot.waitUntil(
+        lambda: "seed 0, ψ 0.50, class 1 (martensite), edited" in told(dock.network), timeout=10_000
+    )
+
+
+def test_measures_of_a_class_are_shown_and_exported(dock, tmp_path, qtbot, monkeypatch):
+    monkeypatch.setattr(microstructure_sliders, "SAMPLES", 60)
+    given = random_sampler(32, c_dim=2, embedding=16, class_names=("ferrite", "martensite"))
+    path = tmp_path / "two.safetensors"
+    write_generator(path, given._generator.state_dict(), given.card)
+    open_network(dock, path, qtbot)
+    measures = dock.sliders.microstructure
+    dock.sliders.set_open(True)
+    measures.fit.click()
+    qtbot.waitUntil(lambda: measures.fitted is not None, timeout=60_000)
+    dock.look.classes.setCurrentIndex(1)
+    dock.look.classes.activated.emit(1)
+    dock.look.psi_number.setValue(0.6)
+    point = Point(seed=0, psi=0.6, label=1)
+    assert dock.state.point == point
+    pixels = as_pixels(given.images(ws_of(given, [point])))[0]
+    expected = measures.fitted.measured_in(pixels)
+    fraction = measures._sliders["phase_fraction"]
+    qtbot.waitUntil(
+        lambda: value_text(expected.phase_fraction, "") in fraction.note.text() + fraction.number.text(),
+        timeout=20_000,
+    )
+    dock.export.choose(What.picture, Format.png)
+    dock.export.export_to(tmp_path / "one.png")
+    qtbot.waitUntil(lambda: not dock.export.work.running, timeout=60_000)
+    (found,) = read_provenance(tmp_path / "one.png")
+    assert (found.point.label, found.point.psi) == (1, 0.6)
+    assert found.measures["phase_fraction"] == pytest.approx(expected.phase_fraction)
 
 
 def test_nothing_is_cut_off(dock, network, qtbot):

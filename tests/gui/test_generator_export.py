@@ -1,12 +1,14 @@
 """From a network to files in the generator dock: samples, a walk, exports; in a real napari."""
 
+import csv
+import shutil
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import tifffile
-from generators import WaitingSampler
+from generators import WaitingSampler, random_sampler
 from PIL import Image
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -15,9 +17,11 @@ from glissile.gan.points import Point
 from glissile.gan.provenance import Maker, of_walk, read_provenance, rebuilt
 from glissile.gan.randomised import random_generator
 from glissile.gan.sampler import Sampler
+from glissile.gan.sliders import fit_sliders, save_sliders, sliders_path
 from glissile.gan.walk import Walk, WalkSettings
 from glissile.io.generator_card import SYNTHETIC_NOTICE, GeneratorShape, widths_of
 from glissile.io.generator_file import write_generator
+from glissile.progress import finish
 from glissile.widgets._frame_axis import go_to_frame
 from glissile.widgets.gan._export_folder import export_folder
 from glissile.widgets.gan._resolve_export import (
@@ -33,6 +37,7 @@ from glissile.widgets.gan._resolve_export import (
 )
 from glissile.widgets.gan.walk_layer import NAME
 from glissile.widgets.generator import GeneratorDock
+from glissile.workflow.generation import measure_of
 
 STEPS = 4
 
@@ -191,6 +196,67 @@ def test_a_walk_of_equal_speed_is_measured_while_it_is_exported(walked, qtbot, t
     told = read_provenance(path)
     assert told[0].walk.positions is not None
     assert len(told) == 2 * STEPS + 1
+
+
+@pytest.fixture
+def measured(walked, network, qtbot, tmp_path):
+    """A walk of a network whose microstructure sliders lie beside it."""
+    copied = Path(shutil.copy(network, tmp_path / "measured.safetensors"))
+    sampler = Sampler.open(copied, device="cpu")
+    save_sliders(sliders_path(copied), finish(fit_sliders(sampler, samples=60)))
+    keys = walked.state.keys
+    walked.network.open_network(copied)
+    qtbot.waitUntil(lambda: walked.sliders.microstructure.fitted is not None, timeout=20_000)
+    walked.state.set_keys(keys)
+    return walked
+
+
+def test_what_is_measured_in_a_film_lies_beside_it(measured, qtbot, tmp_path, said):
+    measured.export.set_open(True)
+    measured.export.choose(What.walk, Format.mp4)
+    assert not measured.export.measures.isHidden()
+    measured.export.rate.setValue(25)
+    path = exported(measured, qtbot, What.walk, Format.mp4, tmp_path / "walk.mp4")
+    assert any("their measures in walk.csv" in message for message in said)
+    with (tmp_path / "walk.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[:3] == ["frame", "time_s", "synthetic_image"]
+    assert [row[0] for row in rows] == [str(frame) for frame in range(2 * STEPS + 1)]
+    assert [float(row[1]) for row in rows] == pytest.approx([frame / 25 for frame in range(2 * STEPS + 1)])
+    fitted = measured.sliders.microstructure.fitted
+    sampler = measured.state.sampler
+    for row, told in zip(rows, read_provenance(path), strict=True):
+        wanted = measure_of(fitted)(rebuilt(sampler, told))
+        found = {name: float(cell) for name, cell in zip(header[3:], row[3:], strict=True) if cell}
+        assert found == pytest.approx(wanted, rel=1e-6)
+    # Another export replaces both; a table of somebody else is left alone.
+    exported(measured, qtbot, What.walk, Format.mp4, path)
+    (tmp_path / "walk.csv").write_text("frame,mine\n", encoding="utf-8")
+    before = path.read_bytes()
+    measured.export.rate.setValue(30)
+    exported(measured, qtbot, What.walk, Format.mp4, path)
+    assert any("no table of such frames" in message for message in said)
+    assert path.read_bytes() == before
+    measured.export.measures.setChecked(False)
+    exported(measured, qtbot, What.walk, Format.mp4, path)
+    assert path.read_bytes() != before
+    assert (tmp_path / "walk.csv").read_text(encoding="utf-8") == "frame,mine\n"
+
+
+def test_measures_are_offered_where_images_are_made_and_it_is_known_how(measured, qtbot, tmp_path):
+    export = measured.export
+    for kind in Format:
+        export.choose(What.walk, kind)
+        assert export.measures.isHidden() == (kind in (Format.npz, Format.json))
+    export.measures.setChecked(False)
+    path = exported(measured, qtbot, What.walk, Format.tiff, tmp_path / "a.tif")
+    assert not any(told.measures for told in read_provenance(path))
+    export.measures.setChecked(True)
+    exported(measured, qtbot, What.walk, Format.tiff, path)
+    assert all(told.measures for told in read_provenance(path))
+    measured.state.use(random_sampler(32))
+    export.choose(What.walk, Format.tiff)
+    assert export.measures.isHidden()
 
 
 def test_an_export_can_be_cancelled_and_leaves_nothing(walked, qtbot, tmp_path):

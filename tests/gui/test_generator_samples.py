@@ -3,20 +3,32 @@
 import numpy as np
 import pytest
 from generators import WaitingSampler, random_sampler
+from napari.layers import Image
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QPushButton,
+    QStyle,
+    QStyleOptionFrame,
+    QVBoxLayout,
+    QWidget,
+)
 
 from glissile.errors import InputError
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
 from glissile.gan.provenance import Provenance, rebuilt
+from glissile.widgets.gan import samples as samples_module
 from glissile.widgets.gan._pace import SMOOTH_S, Pace
 from glissile.widgets.gan._pins import Pins
+from glissile.widgets.gan._resolve_picture import picture_text
 from glissile.widgets.gan._seed_pages import PER_PAGE, Consecutive, Drawn, pages_of
 from glissile.widgets.gan.look import LookSection
 from glissile.widgets.gan.picture import NAME, Picture, picture_told
 from glissile.widgets.gan.samples import SamplesSection
 from glissile.widgets.gan.state import GeneratorState
+from glissile.widgets.sections.section import style
 
 
 class Docked:
@@ -193,6 +205,68 @@ def test_typed_seeds_are_shown(opened, said, qtbot):
     qtbot.keyClick(samples.go_to, Qt.Key.Key_Return)
     assert said == ["'7-' is no list of seeds; write it as 0,1,5-9"]
     assert samples.grid.seeds[0] == 4294967290
+
+
+@pytest.mark.parametrize("font", [1.0, 1.25])
+def test_where_to_type_seeds_is_read_in_full(opened, qtbot, font):
+    field = opened.samples.go_to
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    try:
+        appearance.font_size = round(font * before)
+        opened.samples.setStyleSheet(style(appearance.font_size))
+        opened.samples.setFixedWidth(370)  # in a dock of 400
+        qtbot.waitUntil(lambda: opened.samples.width() == 370)
+        qtbot.wait(50)
+        needed = field.fontMetrics().horizontalAdvance(field.placeholderText())
+        option = QStyleOptionFrame()
+        field.initStyleOption(option)
+        room = field.style().subElementRect(QStyle.SubElement.SE_LineEditContents, option, field)
+        assert needed + 4 <= room.width()
+        for button in opened.samples.findChildren(QPushButton):
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+    finally:
+        appearance.font_size = before
+
+
+@pytest.mark.parametrize("problem", [InputError("this one cannot be made"), RuntimeError("nor this")])
+def test_thumbnails_go_on_after_one_that_fails(docked, sampler, qtbot, said, monkeypatch, problem):
+    bad = (2, 5)
+    of = samples_module.ws_of
+
+    def ws_that_fail(sampler, points):
+        if points[0].seed in bad:
+            raise problem
+        return of(sampler, points)
+
+    monkeypatch.setattr(samples_module, "ws_of", ws_that_fail)
+    docked.state.use(sampler)
+    section, state = docked.samples, docked.state
+
+    def there():
+        known = {seed: section._thumbnails.get((state.seeded(seed), state.look)) for seed in range(PER_PAGE)}
+        return {seed for seed, one in known.items() if one is not None and one.exact}
+
+    qtbot.waitUntil(lambda: there() == set(range(PER_PAGE)) - set(bad), timeout=30_000)
+    done = []
+    state.generate("afterwards", lambda sampler: None, done.append)
+    qtbot.waitUntil(lambda: bool(done), timeout=20_000)
+    assert len(said) == 1
+    assert str(problem) in said[0]
+    monkeypatch.undo()
+    section.forward.click()
+    section.back.click()
+    qtbot.waitUntil(lambda: there() == set(range(PER_PAGE)), timeout=30_000)
+    assert looks_like(section.grid, 5, pixels_of(sampler, Point(seed=5)))
+
+
+def test_thumbnails_go_on_with_another_device(docked, sampler, qtbot):
+    waiting = WaitingSampler(sampler)
+    docked.state.use(waiting)
+    qtbot.waitUntil(lambda: bool(waiting.calls), timeout=20_000)
+    docked.state.replace_sampler(sampler)
+    waiting.go_on()
+    until_filled(docked, qtbot)
 
 
 def test_pages_tell_where_they_end():
@@ -466,6 +540,58 @@ def test_the_layer_has_the_scale_of_the_training_images(opened, qtbot):
     assert layer.data.shape == (32, 32, 3)
     np.testing.assert_array_equal(layer.scale, [12.5, 12.5])
     assert [str(unit) for unit in layer.units] == ["nanometer", "nanometer"]
+
+
+def test_the_next_dock_takes_over_the_layer_and_leaves_duplicates(opened, viewer, sampler, qtbot, pins):
+    opened.state.show(Point(seed=0))
+    until_exact(opened, qtbot, Point(seed=0))
+    (layer,) = viewer.layers
+    copy = Image(layer.data.copy(), name="mine", metadata=dict(layer.metadata))
+    viewer.add_layer(copy)
+
+    beside = Docked(viewer, pins)  # while the first one is there, both keep their own
+    beside.state.use(sampler)
+    beside.state.show(Point(seed=1))
+    until_exact(beside, qtbot, Point(seed=1))
+    assert [each.name for each in viewer.layers] == [NAME, "mine", f"{NAME} [1]"]
+    viewer.layers.remove(f"{NAME} [1]")
+    beside.state.close()
+
+    opened.state.close()
+    later = Docked(viewer, pins)
+    later.state.use(random_sampler(32))
+    later.state.show(Point(seed=2))
+    until_exact(later, qtbot, Point(seed=2))
+    assert [each.name for each in viewer.layers] == ["mine", NAME]
+    assert later.shown.shape == (32, 32)
+    later.state.close()
+
+
+def test_class_and_truncation_of_the_picture_are_told(docked, qtbot):
+    names = ("ferrite", "pearlite")
+    docked.state.use(random_sampler(32, c_dim=2, embedding=16, class_names=names))
+    docked.look.psi_number.setValue(0.7)
+    choose(docked.look.classes, 1)
+    docked.state.show(docked.state.seeded(3))
+
+    def title():
+        layer = docked.picture.layer
+        return None if layer is None else layer.metadata["glissile"].get("title")
+
+    qtbot.waitUntil(lambda: title() == "seed 3, ψ 0.70, class 1 (pearlite)", timeout=20_000)
+    assert (docked.told.point.psi, docked.told.point.label) == (0.7, 1)
+    docked.state.set_edit("more", np.ones((docked.state.sampler.shape.num_ws, 16), np.float32))
+    qtbot.waitUntil(lambda: title() == "seed 3, ψ 0.70, class 1 (pearlite), edited", timeout=20_000)
+    assert docked.told.point.label == 1
+
+
+def test_a_picture_is_told_by_what_it_depends_on():
+    card = random_sampler(32, c_dim=2, embedding=16).card
+    assert picture_text(Point(seed=3), card, edited=False) == "seed 3, ψ 1.00"
+    cut = Point(seed=3, psi=-0.25, cutoff=4, label=1)
+    assert picture_text(cut, card, edited=False) == "seed 3, ψ -0.25 up to layer 3, class 1"
+    final = Point.of_w(np.zeros((1, 16)), label=0)
+    assert picture_text(final, card, edited=True) == "vector w, class 0, edited"
 
 
 def test_a_layer_taken_away_comes_with_the_next_sample(opened, sampler, qtbot):

@@ -7,6 +7,7 @@ import pytest
 from generators import WaitingSampler, random_sampler
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from glissile.errors import InputError
 from glissile.gan.directions import style_directions
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
@@ -174,11 +175,27 @@ def test_reset_takes_everything_off(opened, qtbot, sampler):
     assert np.array_equal(opened.wanted(), ws_of(sampler, [Point(seed=3)])[0])
 
 
-def test_a_measure_that_w_does_not_tell_cannot_be_set(opened):
-    row = opened.row("anisotropy")
-    assert not row.slider.isEnabled()
-    assert "10% of its variance" in row.toolTip()
+def contrast(slider):
+    """Grey levels between the slider and what is behind it."""
+    image = slider.grab().toImage()
+    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
+    behind = image.pixelColor(0, 0).lightness()
+    return max(abs(image.pixelColor(*place).lightness() - behind) for place in places)
+
+
+def test_a_measure_that_w_does_not_tell_cannot_be_set_and_does_not_look_so(opened, qtbot):
+    row, other = opened.row("anisotropy"), opened.row("phase_fraction")
+    assert not any(part.isEnabled() for part in (row.slider, row.box))
+    assert row.number.isEnabled()  # it is measured all the same
+    for part in (row, row.slider, row.box, row.number):
+        assert "10% of its variance" in part.toolTip()
     assert "no use" in row.note.text()
+    qtbot.waitUntil(lambda: row.number.text() != "–", timeout=10_000)
+    pixels = as_pixels(opened.state.sampler.images(opened.wanted()[None]))[0]
+    assert row.number.text() == value_text(FITTED.measured_in(pixels).anisotropy, "")
+    assert row.slider.value() == pytest.approx(min(FITTED.measured_in(pixels).anisotropy, 0.3))
+    # napari's own sheet paints both alike.
+    assert contrast(row.slider) < 0.7 * contrast(other.slider)
 
 
 def test_values_that_cannot_be_set_together_are_told(opened):
@@ -286,6 +303,50 @@ def test_a_foreign_file_stays_beside_the_network(docked, sampler, few, qtbot, tm
     qtbot.waitUntil(lambda: docked.measures.fitted is not None, timeout=60_000)
     qtbot.waitUntil(lambda: any("The sliders are not kept" in message for message in said))
     assert place.read_bytes() == before
+
+
+def test_what_was_measured_is_kept_on_another_device(docked, sampler, few, qtbot, tmp_path):
+    docked.state.use(sampler, tmp_path / "steel.safetensors")
+    docked.measures.fit.click()
+    docked.state.replace_sampler(random_sampler(32, weights_sha256=SHA))
+    qtbot.waitUntil(lambda: docked.measures.fitted is not None, timeout=60_000)
+
+
+# what waits for the generator goes on
+
+
+def test_another_device_finds_what_the_one_before_was_asked_for(docked, sampler, qtbot, tmp_path):
+    path = tmp_path / "steel.safetensors"
+    save_sliders(sliders_path(path), FITTED)
+    waiting = WaitingSampler(sampler)
+    docked.state.use(waiting, path)
+    docked.state.show(Point(seed=3))
+    qtbot.waitUntil(lambda: bool(waiting.calls), timeout=10_000)  # and all else waits
+    assert docked.measures.fitted is None
+    directions = docked.section.directions
+    assert directions.sliders[0].slider.toolTip().startswith("The directions are being found")
+    docked.state.replace_sampler(sampler)
+    waiting.go_on()
+    qtbot.waitUntil(lambda: docked.measures.fitted == FITTED, timeout=10_000)
+    qtbot.waitUntil(lambda: directions.sliders[0].slider.isEnabled(), timeout=10_000)
+    docked.row("phase_fraction").slider.setValue(0.55)
+    qtbot.waitUntil(lambda: EDIT in docked.state.edits, timeout=10_000)
+    qtbot.waitUntil(lambda: "measured" in docked.row("phase_fraction").note.text(), timeout=10_000)
+
+
+def test_directions_that_cannot_be_found_are_told_and_tried_again(docked, sampler, qtbot, said, monkeypatch):
+    def fails(*_, **__):
+        raise InputError("no directions here")
+
+    monkeypatch.setattr("glissile.gan.directions.style_directions", fails)
+    docked.state.use(sampler)
+    docked.state.show(Point(seed=3))
+    directions = docked.section.directions
+    qtbot.waitUntil(lambda: said == ["no directions here"], timeout=10_000)
+    assert directions.sliders[0].slider.toolTip().startswith("The directions could not be found")
+    monkeypatch.undo()
+    directions.layers.activated.emit(0)
+    qtbot.waitUntil(lambda: directions.sliders[0].slider.isEnabled(), timeout=10_000)
 
 
 # directions
@@ -404,5 +465,20 @@ def test_what_r2_means_is_said():
     assert slider_refused(reliable, NO_PICTURE) == NO_PICTURE
     assert "too little" in slider_refused(useless, "")
     text = resolve_sliders(SliderFacts(network=True, fitted=FITTED, effort_sd=4.5)).text
-    assert text.startswith("2 of 3 measures can be set, as 98 samples show")
-    assert "4.5 standard deviations: so far off" in text
+    assert text == (
+        "2 of 3 measures can be set; the others are only measured. This was learned from 98 images of this "
+        "generator. The picture is moved by 4.5 standard deviations, so far that images may get strange."
+    )
+
+
+def test_measuring_is_told_plainly():
+    def text(**facts):
+        return resolve_sliders(SliderFacts(network=True, **facts)).text
+
+    assert text().startswith("Not measured yet. 2000 images are made and measured once")
+    for running in (text(running=True), text(running=True, fitted=FITTED)):
+        assert "you can go on meanwhile" in running
+    none = FITTED.model_copy(update={"sliders": FITTED.sliders[2:]})
+    assert text(fitted=none).startswith("None of the 1 measures can be set")
+    every = FITTED.model_copy(update={"sliders": FITTED.sliders[:2]})
+    assert text(fitted=every).startswith("All 2 measures can be set. This was learned from 98 images")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 from generators import WaitingSampler, random_sampler
-from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QProgressDialog
 
 from glissile.gan.points import Point
 from glissile.gan.provenance import Maker, Provenance, of_walk, rebuilt
@@ -233,6 +234,41 @@ def test_napari_saves_the_frames_themselves(walked, sampler, tmp_path):
     assert np.array_equal(tifffile.imread(path), expected(sampler))
 
 
+def in_the_dialog(act, until=lambda: True):
+    """Act on the dialog that is shown while napari waits for a whole walk; give what it is told."""
+    told = []
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QProgressDialog) and until():
+            told.append(dialog.labelText())
+            act(dialog)
+        else:
+            QTimer.singleShot(20, look)
+
+    QTimer.singleShot(0, look)
+    return told
+
+
+def test_the_window_lives_while_napari_saves(held, sampler, tmp_path):
+    told = in_the_dialog(lambda dialog: held.waiting.go_on())
+    (path,) = held.layer.save(str(tmp_path / "walk.tif"))
+    assert "making 11 frames" in told[0]
+    assert "Export" in told[0]
+    assert np.array_equal(tifffile.imread(path), expected(sampler))
+
+
+@pytest.mark.parametrize("what", ["save", "project"])
+def test_saving_and_projecting_can_be_cancelled(held, tmp_path, what):
+    in_the_dialog(lambda dialog: dialog.cancel())
+    with pytest.raises(RuntimeError, match="is not whole; export the walk"):
+        held.layer.save(str(tmp_path / "walk.tif")) if what == "save" else np.max(held.layer.data, axis=0)
+    assert QApplication.activeModalWidget() is None
+    assert not any(in_gui for _, in_gui in held.waiting.calls)
+    held.waiting.go_on()
+    assert np.array_equal(np.asarray(held.layer.data), expected(held.waiting))
+
+
 def test_a_duplicate_of_the_layer_shows_the_frames_too(walked, viewer, qtbot, sampler):
     from copy import deepcopy
 
@@ -438,6 +474,52 @@ def test_napari_plays_the_walk(walked, qtbot):
     qtbot.waitUntil(lambda: section.play.text() == "Play")
 
 
+def test_play_leaves_three_dimensions(walked, viewer, qtbot):
+    viewer.dims.ndisplay = 3
+    walked.section.play.click()
+    assert viewer.dims.ndisplay == 2
+    qtbot.waitUntil(lambda: walked.section.player.playing)
+
+
+def test_play_begins_within_the_walk(walked, viewer, qtbot):
+    viewer.add_image(np.zeros((50, 8, 8), np.uint8), name="a longer series")
+    walked.go_to(40)
+    walked.section.play.click()
+    assert frame_at(viewer.dims) == 0
+    walked.section.player.stop()
+    walked.go_to(7)
+    walked.section.play.click()
+    assert frame_at(viewer.dims) == 7
+
+
+def test_play_loops_within_the_walk(walked, viewer, qtbot):
+    viewer.show()  # napari plays on once a frame is drawn
+    viewer.add_image(np.zeros((50, 8, 8), np.uint8), name="a longer series", translate=(-3, 0, 0))
+    walked.section.rate.setValue(30)
+    walked.go_to(7)
+    seen = []
+    viewer.dims.events.point.connect(lambda: seen.append(frame_at(viewer.dims)))
+    walked.section.play.click()
+    qtbot.waitUntil(lambda: len(seen) > 15, timeout=20_000)
+    assert set(seen) == set(range(11))
+    # A walk that becomes longer is played to its end.
+    walked.state.add_key(Point(seed=5))
+    qtbot.waitUntil(lambda: 15 in seen, timeout=20_000)
+    assert max(seen) == 15
+    walked.section.play.click()
+    # Napari's own button plays all of the slider again.
+    slider = walked.section.player._sliders().slider_widgets[0]
+    assert slider.frame_range == (0, 0)
+
+
+def test_play_and_stop_at_once(walked, qtbot):
+    for _ in range(20):
+        walked.section.play.click()
+        assert walked.section.play.text() == "Stop"
+        walked.section.play.click()
+        assert walked.section.play.text() == "Play"
+
+
 def test_a_new_picture_stops_the_play(walked, qtbot):
     walked.section.play.click()
     qtbot.waitUntil(lambda: walked.section.player.playing)
@@ -453,6 +535,18 @@ def test_the_walk_of_the_paper_is_one_click(opened, qtbot):
     assert opened.layer.data.shape[0] == 1440
     assert section.text.text().startswith("1440 frames, 60.0 s")
     qtbot.waitUntil(lambda: section.player.playing)
+
+
+def test_the_walk_of_the_paper_begins_at_the_edited_picture(opened, qtbot):
+    section, state = opened.section, opened.state
+    state.show(Point(seed=7))
+    state.set_edit("brighter", np.ones((state.sampler.shape.num_ws, 16), np.float32))
+    state.set_ws(state.picture_ws()(state.sampler))
+    assert "choose space w" in section.paper.toolTip()
+    section.form.set_value(WalkSettings(space="w"))
+    section.paper.click()
+    assert [key.title for key in state.keys] == ["seed 7, edited", "seed 0"]
+    assert opened.layer.data.shape[0] == 1440
 
 
 def test_equal_speed_is_measured_once_and_can_be_cancelled(walked, qtbot, sampler):
@@ -487,8 +581,8 @@ EDITED = Point(w=((0.0,),), name="edited")
         ({"network": False}, "add", NO_NETWORK),
         ({"network": False}, "show", NO_NETWORK),
         ({}, "add", NO_PICTURE),
-        ({"picture": True}, "add", ""),
-        ({"picture": True, "keys": KEYS[:1] * MOST_KEYS}, "add", "at most 256"),
+        ({"picture": KEYS[0]}, "add", ""),
+        ({"picture": KEYS[0], "keys": KEYS[:1] * MOST_KEYS}, "add", "at most 256"),
         ({"keys": KEYS[:1]}, "show", "two key frames"),
         ({"keys": KEYS}, "play", ""),
         ({"keys": KEYS, "settings": None}, "play", "Correct the settings"),
@@ -505,6 +599,10 @@ EDITED = Point(w=((0.0,),), name="edited")
         ({"keys": KEYS}, "paper", "remove the others"),
         ({"keys": KEYS[:2]}, "paper", ""),
         ({"keys": (EDITED,)}, "paper", "choose space w"),
+        ({"picture": EDITED}, "paper", "The picture was edited"),
+        ({"picture": EDITED, "keys": KEYS[:1]}, "paper", "Key frame 2 (edited)"),
+        ({"picture": EDITED, "keys": KEYS[:2]}, "paper", ""),
+        ({"picture": EDITED, "settings": WalkSettings(space="w")}, "paper", ""),
         ({"keys": KEYS}, "measure", "Equal speed"),
         ({"keys": KEYS, "settings": EVEN}, "measure", ""),
         ({"keys": KEYS, "settings": EVEN, "running": True}, "measure", "Wait"),

@@ -27,3 +27,10 @@ def frame_at(dims: Dims) -> int:
 def go_to_frame(dims: Dims, index: int) -> None:
     """Look at frame `index` along t."""
     dims.set_point(frame_axis(dims), float(index))
+
+
+def steps_of(dims: Dims, count: int) -> tuple[int, int] | None:
+    """Give the steps of the slider at the first and last of `count` frames; None where it has no others."""
+    start, stop, step = dims.range[frame_axis(dims)]
+    first, last = round(-start / step), round((count - 1 - start) / step)
+    return None if first <= 0 and last >= round((stop - start) / step) else (first, last)

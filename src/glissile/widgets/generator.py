@@ -14,11 +14,12 @@ from glissile.widgets._column import Column
 from glissile.widgets.gan._resolve_export import What
 from glissile.widgets.gan.export import ExportSection
 from glissile.widgets.gan.look import LookSection
+from glissile.widgets.gan.micrographs import MicrographsSection
 from glissile.widgets.gan.network import NetworkSection
 from glissile.widgets.gan.picture import Picture
 from glissile.widgets.gan.samples import SamplesSection
 from glissile.widgets.gan.sliders import SlidersSection
-from glissile.widgets.gan.state import state_of
+from glissile.widgets.gan.state import GeneratorState
 from glissile.widgets.gan.walk import WalkSection
 from glissile.widgets.sections.section import style
 
@@ -36,6 +37,8 @@ _AT_THE_END_S = 5.0  # that an image may take which is made while the window clo
 class GeneratorDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
     """Opens a StyleGAN2 generator, and leads from samples to walks and exports.
 
+    Docks are independent, also in one viewer: two of them compare two generators.
+
     Parameters
     ----------
     napari_viewer : napari.Viewer
@@ -47,13 +50,14 @@ class GeneratorDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        state = self.state = state_of(napari_viewer)
+        state = self.state = GeneratorState()
         self._used = False
         self.network = NetworkSection(state)
         self.look = LookSection(state)
         self.samples = SamplesSection(state)
         self.walk = WalkSection(napari_viewer, state)
         self.sliders = SlidersSection(state)
+        self.micrographs = MicrographsSection(napari_viewer, state)
         points = {What.grid: lambda: self.samples.shown, What.pins: lambda: self.samples.pinned}
         fitted = self.sliders.microstructure
         self.export = ExportSection(state, self.walk, points, lambda: fitted.fitted)
@@ -64,6 +68,7 @@ class GeneratorDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
             self.samples,
             self.walk,
             self.sliders,
+            self.micrographs,
             self.export,
         )
         self.scroll = Column(self.sections)
@@ -114,6 +119,7 @@ class GeneratorDock(QWidget):  # type: ignore[misc]  # qtpy brings no types
         elif self.parent() is None and self._docked:
             self.network.work.stop()
             self.walk.layer.remove()  # nobody would make its frames any more
+            self.micrographs.search.leave()
             self.state.close()
             self.deleteLater()
 

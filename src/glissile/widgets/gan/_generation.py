@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
 
 T = TypeVar("T")
-Request = tuple["Sampler", "Callable[[Sampler], Any]", "Callable[[Any], object]"]
-
 # Kinds of requests, what is waited for first; others come after.
 _FIRST = ("picture", "walk", "exact")
+# The same problem is told again when it comes after so long without it.
+_TELL_AGAIN_S = 5.0
 
 _log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """What was asked for, with which generator, and who is told in the GUI thread."""
+
+    sampler: Sampler
+    job: Callable[[Sampler], Any]
+    on_done: Callable[[Any], object]
+    on_failed: Callable[[], object]
 
 
 class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
@@ -46,7 +56,7 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         self._wanted: dict[str, Request] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._told = ""
+        self._problems: dict[str, float] = {}  # when each came last
         self._sampler: Sampler | None = None
         self._arrived.connect(self._deliver)
         self._thread = threading.Thread(target=self._run, name="glissile images", daemon=True)
@@ -58,9 +68,15 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         with self._changed:
             self._sampler = sampler
             self._wanted.clear()
-        self._told = ""
+        self._problems.clear()
 
-    def request(self, kind: str, job: Callable[[Sampler], T], on_done: Callable[[T], object]) -> None:
+    def request(
+        self,
+        kind: str,
+        job: Callable[[Sampler], T],
+        on_done: Callable[[T], object],
+        on_failed: Callable[[], object] = lambda: None,
+    ) -> None:
         """Ask for something; a request of the same kind that was not begun is forgotten.
 
         Parameters
@@ -70,14 +86,18 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
         job : callable
             Is called in the thread.
         on_done : callable
-            Is called in the GUI thread with what `job` returned, in the order of the requests; not where the
-            job failed, of which the user is told, or another generator is used by then.
+            Is called in the GUI thread with what `job` returned, in the order of the requests; not where
+            another generator is used by then.
+        on_failed : callable, optional
+            Is called in its place where the job failed, after the user was told why; whoever works through
+            many goes on with the next one. Not where the memory was too little: another device, or the user,
+            has to change first.
         """
         with self._changed:
             if self._sampler is None or self._closed:
                 return
             self._wanted.pop(kind, None)
-            self._wanted[kind] = (self._sampler, job, on_done)
+            self._wanted[kind] = Request(self._sampler, job, on_done, on_failed)
             self._changed.notify()
 
     def forget(self, kind: str) -> None:
@@ -111,10 +131,9 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
             del request  # with it goes the generator, once another is used
 
     def _work(self, request: Request) -> None:
-        sampler, job, _ = request
         result, problem = None, None
         try:
-            result = job(sampler)
+            result = request.job(request.sampler)
         except Exception as raised:  # told in the GUI thread
             problem = raised
         with suppress(RuntimeError):  # the dock went meanwhile
@@ -130,25 +149,25 @@ class Generation(QObject):  # type: ignore[misc]  # qtpy brings no types
             return self._wanted.pop(kind)
 
     def _deliver(self, request: Request, result: Any, problem: Exception | None) -> None:
-        sampler, _, on_done = request
-        if self._closed or sampler is not self._sampler:
+        if self._closed or request.sampler is not self._sampler:
             return
         if problem is None:
-            self._told = ""
-            on_done(result)
+            request.on_done(result)
             self.made.emit()
         elif _is_out_of_memory(problem):
-            self.out_of_memory.emit(sampler)
+            self.out_of_memory.emit(request.sampler)
         else:
             self._tell(problem)
+            request.on_failed()
 
     def _tell(self, problem: Exception) -> None:
         known = isinstance(problem, InputError)
         text = str(problem) if known else f"An image could not be made: {problem}. See the log for details."
         if not known:
             _log.error("an image could not be made", exc_info=problem)
-        if text != self._told:  # once, though a slider asks again and again
-            self._told = text
+        now = time.monotonic()
+        before, self._problems[text] = self._problems.get(text), now
+        if before is None or now - before > _TELL_AGAIN_S:  # once, though a slider asks again and again
             show_error(text)
 
 

@@ -46,7 +46,7 @@ class Pins:
     def of(self, card: GeneratorCard) -> tuple[int, ...]:
         """Give the pinned seeds of a generator, the first that was pinned first."""
         try:
-            return self._read().pinned.get(_key(card), ())
+            return self._read().pinned.get(key_of(card), ())
         except InputError as error:
             _log.warning("%s", error)
             return ()
@@ -72,7 +72,7 @@ class Pins:
             If the file cannot be read, which is left alone then, or not be written.
         """
         before = self._read().pinned
-        pinned = {**before, _key(card): toggled(before.get(_key(card), ()), seed)}
+        pinned = {**before, key_of(card): toggled(before.get(key_of(card), ()), seed)}
         document = _Document(pinned={key: seeds for key, seeds in pinned.items() if seeds})
         try:
             atomic.write_text(self._path, document.model_dump_json(indent=1))
@@ -81,7 +81,7 @@ class Pins:
                 f"{self._path}: pinned seeds could not be written ({error.strerror}); "
                 "they are kept until napari is closed"
             ) from error
-        return pinned[_key(card)]
+        return pinned[key_of(card)]
 
     def _read(self) -> _Document:
         try:
@@ -108,5 +108,6 @@ def settings_folder() -> Path:
     return Path(above) / "glissile"
 
 
-def _key(card: GeneratorCard) -> str:
+def key_of(card: GeneratorCard) -> str:
+    """Give what a generator is known by: the hash of its weights, or its name where there is no hash."""
     return card.weights_sha256 or card.name

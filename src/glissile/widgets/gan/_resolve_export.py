@@ -114,6 +114,17 @@ def format_refused(what: What, count: int, kind: Format) -> str:
     return ""
 
 
+def measures_in(kind: Format) -> str:
+    """Say where the measures of images go; empty where no images are made."""
+    if kind in (Format.npz, Format.json):
+        return ""
+    if kind is Format.mp4:
+        return "By the microstructure sliders; a row for each frame in a table (.csv) beside the video"
+    return (
+        "By the microstructure sliders; the numbers are in the file, with what tells how each image was made"
+    )
+
+
 def export_refused(facts: ExportFacts, what: What, kind: Format) -> str:
     """Say why an export cannot begin; empty where it can."""
     if facts.running:

@@ -107,8 +107,9 @@ def trust_tooltip(slider: Slider, unit: str) -> str:
         "no use": "The picture does not follow this measure.",
     }[slider.trust]
     one = slider.measure
+    of = "its logarithm's variance" if slider.scale == "logarithmic" else "its variance"
     return (
-        f"{one.description} ({one.symbol}; {one.reference}). {max(slider.r2, 0):.0%} of its variance over "
+        f"{one.description} ({one.symbol}; {one.reference}). {max(slider.r2, 0):.0%} of {of} over "
         f"samples is predicted, with an error of {value_text(slider.error, unit)}. {explained} Samples lie "
         f"from {value_text(slider.low, unit)} to {value_text(slider.high, unit)}."
     )
@@ -151,15 +152,24 @@ def layer_groups(shape: GeneratorShape) -> dict[str, tuple[int, ...]]:
 
 def _text(facts: SliderFacts) -> str:
     fitted = facts.fitted
+    if facts.running:
+        return (
+            f"Images are made and measured, {SAMPLES} in all, to learn how phase fraction, island size and "
+            "the like can be set. This is done once for a generator, and you can go on meanwhile."
+        )
     if fitted is None:
         return (
-            f"Not measured yet: {SAMPLES} samples are made and measured once, then each measure becomes a "
-            "slider."
+            f"Not measured yet. {SAMPLES} images are made and measured once; then phase fraction, island "
+            "size and the like can be set by sliders."
         )
-    useful = sum(one.trust != "no use" for one in fitted.sliders)
-    text = f"{useful} of {len(fitted.sliders)} measures can be set, as {fitted.measured} samples show"
+    useful, of = sum(one.trust != "no use" for one in fitted.sliders), len(fitted.sliders)
+    learned = f"This was learned from {fitted.measured} images of this generator."
+    if not useful:
+        return f"None of the {of} measures can be set: images cannot be steered by them. {learned}"
+    text = f"All {of} measures can be set. {learned}"
+    if useful < of:
+        text = f"{useful} of {of} measures can be set; the others are only measured. {learned}"
     if facts.effort_sd:
-        text += f" · moved by {facts.effort_sd:.1f} standard deviations"
-    if facts.effort_sd > FAR_SD:
-        text += ": so far off that images may get strange"
+        far = ", so far that images may get strange" if facts.effort_sd > FAR_SD else ""
+        text += f" The picture is moved by {facts.effort_sd:.1f} standard deviations{far}."
     return text

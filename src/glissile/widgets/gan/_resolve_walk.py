@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from glissile.gan.walk import PAPER_WALK, Walk, WalkSettings
+from glissile.gan.walk import MOST_KEYS, PAPER_WALK, Walk, WalkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NO_NETWORK = "Open a network first"
 NO_PICTURE = "Choose a sample first"
 PAPER_FRAMES_PER_SECOND = 24
-MOST_KEYS = 256
 _LEAST_KEYS = 2
 
 
@@ -29,12 +28,14 @@ class WalkFacts:
     ----------
     network : bool
         A generator is open.
-    picture : bool
-        A sample is looked at.
+    picture : Point, optional
+        That is looked at, with its edits.
     keys : tuple of Point
         Key frames.
     selected : int, optional
         Index of the key frame that is selected.
+    undoable : bool
+        The key frames were changed.
     settings : WalkSettings, optional
         None where the form holds none that are valid.
     measured : bool
@@ -50,9 +51,10 @@ class WalkFacts:
     """
 
     network: bool = False
-    picture: bool = False
+    picture: Point | None = None
     keys: tuple[Point, ...] = ()
     selected: int | None = None
+    undoable: bool = False
     settings: WalkSettings | None = None
     measured: bool = False
     running: bool = False
@@ -69,7 +71,7 @@ class WalkControls:
     ----------
     text : str
         What the walk is, or waits for.
-    add, remove, left, right, clear : str
+    add, remove, left, right, clear, undo : str
         Of the buttons that change the key frames.
     paper : str
         Of the walk of the paper.
@@ -77,6 +79,8 @@ class WalkControls:
         Of what shows the walk in the viewer.
     measure : str
         Of measuring the speed.
+    read : str
+        Of reading key frames from a file.
     """
 
     text: str
@@ -85,10 +89,12 @@ class WalkControls:
     left: str
     right: str
     clear: str
+    undo: str
     paper: str
     show: str
     play: str
     measure: str
+    read: str
 
 
 def walk_of(keys: Sequence[Point], settings: WalkSettings) -> Walk | None:
@@ -122,10 +128,12 @@ def resolve_walk(facts: WalkFacts) -> WalkControls:
         left=selected or ("It is the first" if first else ""),
         right=selected or ("It is the last" if last else ""),
         clear="" if facts.keys else "There are no key frames",
+        undo="" if facts.undoable else "Nothing was changed",
         paper=network or _paper_refused(facts),
         show=refused,
         play=refused,
         measure=refused or _measure_refused(facts),
+        read=network,
     )
 
 
@@ -145,10 +153,7 @@ def paper_keys(keys: Sequence[Point], picture: Point | None, seeded: Sequence[Po
     -------
     tuple of Point
     """
-    found: list[Point] = []
-    for point in (*keys, *([] if picture is None else [picture]), *seeded):
-        if point not in found and (point.w is None or point in keys):
-            found.append(point)
+    found = list(dict.fromkeys((*keys, *([] if picture is None else [picture]), *seeded)))
     return found[0], found[1]
 
 
@@ -158,7 +163,7 @@ def paper_settings(settings: WalkSettings | None) -> WalkSettings:
 
 
 def _add_refused(facts: WalkFacts) -> str:
-    if not facts.picture:
+    if facts.picture is None:
         return NO_PICTURE
     if len(facts.keys) >= MOST_KEYS:
         return f"A walk has at most {MOST_KEYS} key frames"
@@ -187,10 +192,12 @@ def _refused(facts: WalkFacts) -> str:
 def _paper_refused(facts: WalkFacts) -> str:
     if len(facts.keys) > _LEAST_KEYS:
         return "It goes between two key frames: remove the others first"
-    if not facts.keys:
-        return ""
+    settings = paper_settings(facts.settings)
+    chosen = (*facts.keys, *([] if facts.picture is None else [facts.picture]))[:_LEAST_KEYS]
+    if settings.space == "z" and not facts.keys and any(key.w is not None for key in chosen):
+        return "The picture was edited and has no z: choose space w"
     # What a single key frame cannot do with itself, it cannot do with another.
-    return _refused(WalkFacts(keys=facts.keys * 2, settings=paper_settings(facts.settings)))
+    return _refused(WalkFacts(keys=chosen * 2, settings=settings)) if chosen else ""
 
 
 def _measure_refused(facts: WalkFacts) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COUNT = 8
 MOST_SD = 5.0
+_NOT_FOUND = "The directions could not be found; choose the layers again to try once more"
 
 
 class DirectionSliders(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -34,6 +35,7 @@ class DirectionSliders(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._state = state
         self._groups: dict[str, tuple[int, ...]] = {}
         self._found: dict[str, tuple[Direction, ...]] = {}
+        self._failed: set[str] = set()
         self._amounts: dict[str, float] = {}  # by the name of the edit
         self._usable = ""
         self.layers = QComboBox()
@@ -73,20 +75,28 @@ class DirectionSliders(QWidget):  # type: ignore[misc]  # qtpy brings no types
         group = self.group
         if group and group not in self._found:
             chosen = self._groups[group]
+            self._failed.discard(group)
             self._state.generate(
                 "directions",
                 lambda sampler: _found_in(sampler, chosen),
                 lambda found: self._take(group, found),
+                lambda: self._give_up(group),
             )
+            self._show()
 
     def _take(self, group: str, found: tuple[Direction, ...]) -> None:
         self._found[group] = found
+        self._show()
+
+    def _give_up(self, group: str) -> None:
+        self._failed.add(group)
         self._show()
 
     def _on_network(self) -> None:
         sampler = self._state.sampler
         self._groups = {} if sampler is None else layer_groups(sampler.shape)
         self._found.clear()
+        self._failed.clear()
         self._amounts.clear()
         self.layers.clear()
         self.layers.addItems(list(self._groups))
@@ -116,12 +126,13 @@ class DirectionSliders(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def _show(self) -> None:
         directions = self._directions()
+        missing = _NOT_FOUND if self.group in self._failed else "The directions are being found"
         for index, slider in enumerate(self.sliders):
             known = index < len(directions)
             amount = self._amounts.get(self._name(directions[index]), 0.0) if known else 0.0
             slider.show_value(amount, f"{amount:+.2f}" if amount else "0")
             slider.set_usable(
-                self._usable or ("" if known else "The directions are being found"),
+                self._usable or ("" if known else missing),
                 "In standard deviations of w along it. SeFa 1 changes the styles of the layers most",
             )
 

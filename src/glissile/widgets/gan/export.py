@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QMessageBox, QPushButton, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QMessageBox, QPushButton, QSpinBox
 
 from glissile.errors import InputError
 from glissile.gan.provenance import of_points, of_walk
@@ -21,6 +21,7 @@ from glissile.widgets.gan._resolve_export import (
     What,
     export_refused,
     format_refused,
+    measures_in,
     proposed_name,
     suffix_of,
     what_refused,
@@ -28,6 +29,7 @@ from glissile.widgets.gan._resolve_export import (
 )
 from glissile.widgets.gan.long_work import LongWork
 from glissile.widgets.sections.section import words
+from glissile.workflow.frame_table import refuse_table, table_beside
 from glissile.workflow.generation import Form, form_of, measure_of, refuse_target, write_images
 
 if TYPE_CHECKING:
@@ -84,10 +86,13 @@ class ExportSection(Fold):
         self.rate = QSpinBox()
         self.rate.setRange(*FRAMES_PER_SECOND)
         self.rate.setSuffix(" frames/s")
+        self.measures = QCheckBox("Measure every image")
+        self.measures.setChecked(True)
         rows = self._rows = QFormLayout()
         rows.addRow("What", self.what)
         rows.addRow("Format", self.format)
         rows.addRow("Speed", self.rate)
+        rows.addRow("", self.measures)
         for widget in (self.what, self.format, self.rate):
             widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             widget.installEventFilter(guard)
@@ -104,6 +109,7 @@ class ExportSection(Fold):
         for signal in (state.network_changed, state.point_changed, state.edits_changed, state.ws_changed):
             signal.connect(self.refresh)
         walk.changed.connect(self.refresh)
+        state.made.connect(self._show_measures)  # they are fitted, and used, in the background
         self.toggled.connect(self.refresh)
         self.refresh()
 
@@ -139,6 +145,14 @@ class ExportSection(Fold):
         self.export.setToolTip(refused or "Choose a name, then write")
         timed = what is What.walk and kind in (Format.mp4, Format.tiff)
         self._rows.setRowVisible(self.rate, timed)
+        self._show_measures()
+
+    def _show_measures(self) -> None:
+        """Offer to measure the images where it is known how, and images are made."""
+        _, kind = self.chosen
+        where = measures_in(kind)
+        self._rows.setRowVisible(self.measures, bool(where) and self._fitted() is not None)
+        self.measures.setToolTip(where)
 
     @property
     def chosen(self) -> tuple[What, Format]:
@@ -198,12 +212,15 @@ class ExportSection(Fold):
         alone = kind is Format.sheet and count == 1
         try:
             form = form_of(target, count, grid=alone)
+            fitted = self._fitted() if self.measures.isChecked() and form is not Form.latents else None
+            table = table_beside(target) if fitted is not None and form is Form.video else None
             refuse_target(target, form, *read)
+            if table is not None:
+                refuse_table(target, *read)
         except (InputError, OSError) as error:
             show_error(str(error))
             return
         remember_export_folder(target.parent)
-        fitted, measured = self._fitted(), form not in (Form.video, Form.latents)
         rate = self.rate.value()
         title = f"{sampler.card.name or 'generator'}, {what.value}"
 
@@ -216,12 +233,12 @@ class ExportSection(Fold):
                     title=title,
                     columns=1 if alone else None,
                     frames_per_second=rate,
-                    measure=measure_of(fitted) if fitted is not None and measured else None,
+                    measure=None if fitted is None else measure_of(fitted),
                     read=read,
                 )
             )
 
-        self.work.run(steps, description="Exporting", on_done=_tell)
+        self.work.run(steps, description="Exporting", on_done=lambda done: _tell(done, table))
 
     def _images(self, what: What) -> Callable[[Sampler], Steps[list[Provenance]]] | None:
         """Give what lists the images, in the background where that takes long."""
@@ -249,9 +266,10 @@ def _of_walk(timed: Callable[[], Steps[Walk]], look: Look) -> Callable[[Sampler]
     return listed
 
 
-def _tell(done: Generated) -> None:
+def _tell(done: Generated, table: Path | None) -> None:
     images = "1 synthetic image" if done.images == 1 else f"{done.images} synthetic images"
-    show_info(f"{images} in {done.target} ({done.form.value})")
+    beside = "" if table is None else f", their measures in {table.name}"
+    show_info(f"{images} in {done.target} ({done.form.value}){beside}")
 
 
 def _allow(box: QComboBox, row: int, refused: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWidgetItem, QStyledItemDelegate
 
 from glissile.widgets.gan._thumbnails import icon_of, no_picture, pixmap_of
@@ -24,6 +25,7 @@ class KeyRow(QListWidget):  # type: ignore[misc]  # qtpy brings no types
     chosen = Signal(int)  # index of what was clicked, or gone to by a key
     dragged = Signal(int, int)  # from an index to another
     removed = Signal(int)  # index at which Delete was pressed
+    undone = Signal()  # Ctrl+Z
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,28 +53,42 @@ class KeyRow(QListWidget):  # type: ignore[misc]  # qtpy brings no types
     def set_titles(self, titles: Sequence[str], selected: int | None) -> None:
         """Show key frames, without pictures yet where they are new."""
         blocked = self.blockSignals(True)
-        if [self.item(row).toolTip() for row in range(self.count())] != list(titles):
+        if [self.item(row).text() for row in range(self.count())] != list(titles):
             self.clear()
             for title in titles:
                 item = QListWidgetItem(icon_of(no_picture(PICTURE_PX)), title, self)
-                item.setToolTip(title)
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsDropEnabled)
         self.setCurrentRow(-1 if selected is None else selected)
         self.blockSignals(blocked)
+
+    def set_tips(self, tips: Sequence[str]) -> None:
+        """Tell of each key frame what its title has no room for."""
+        for row, tip in enumerate(tips):
+            self.item(row).setToolTip(tip)
 
     def set_picture(self, index: int, pixels: NDArray[np.uint8]) -> None:
         """Show the picture (y, x) or (y, x, 3) of a key frame."""
         self.item(index).setIcon(icon_of(pixmap_of(pixels, PICTURE_PX)))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Go along the row by the arrow keys, and remove by Delete."""
+        """Go along the row by the arrow keys, remove by Delete, and take back by Ctrl+Z."""
         row = self.selected
+        if event.matches(QKeySequence.StandardKey.Undo):
+            self.undone.emit()
+            return
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and row is not None:
             self.removed.emit(row)
             return
         super().keyPressEvent(event)
         if self.selected is not None and self.selected != row:
             self.chosen.emit(self.selected)
+
+    def event(self, event: Any) -> bool:
+        """Have Ctrl+Z before napari has it."""
+        if event.type() == QEvent.Type.ShortcutOverride and event.matches(QKeySequence.StandardKey.Undo):
+            event.accept()
+            return True
+        return bool(super().event(event))
 
     def changeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Follow the size of napari's font."""

@@ -60,6 +60,7 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
     def __init__(self, state: GeneratorState) -> None:
         super().__init__()
         self._state = state
+        self._network = 0  # counts those that were opened; the same one on another device is no other
         self.fitted: Sliders | None = None
         self.effort_sd = 0.0
         self.targets: dict[str, float] = {}
@@ -88,6 +89,7 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
         self._measure_soon.setInterval(_MEASURE_AFTER_MS)
         self._measure_soon.timeout.connect(self._measure)
         state.network_changed.connect(self._on_network)
+        state.dropped.connect(self._read)
         state.point_changed.connect(self._on_point)
         state.look_changed.connect(self._on_point)
         state.edits_changed.connect(self._on_edits)
@@ -101,12 +103,13 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
         state, sampler = self._state, self._state.sampler
         if sampler is None:
             return
+        network = self._network
         noise: Literal["const", "none"] = "none" if state.look.noise == "none" else "const"
         path = None if state.path is None else sliders_path(state.path)
         self.work.run(
             lambda: _fitted(sampler, noise, path),
             description="Measuring the generator",
-            on_done=lambda fitted: self._take(fitted) if sampler is state.sampler else None,
+            on_done=lambda fitted: self._take(fitted) if network == self._network else None,
         )
 
     def show_controls(self, controls: SliderControls) -> None:
@@ -123,10 +126,15 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
 
     def _on_network(self) -> None:
         self.work.stop()
+        self._network += 1
         self._base, self._measured = None, None
         self._take(None)
+        self._read()
+
+    def _read(self) -> None:
+        """Read the sliders that are kept beside the network, where there are any."""
         path, card = self._state.path, self._state.card
-        if path is not None and card is not None:
+        if path is not None and card is not None and self.fitted is None:
             place = sliders_path(path)
             self._state.generate(
                 "sliders",
@@ -266,10 +274,14 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
             predicted = {name: float(value) for name, value in fitted.predict(now).items()}
         for one in fitted.sliders:
             slider, unit = self._sliders[one.name], fitted.unit(one.name)
+            measured = None if self._measured is None else getattr(self._measured, one.name)
+            slider.show_set(one.name in self.targets)
+            if one.trust == "no use":  # what is predicted means nothing
+                slider.show_value(one.mean if measured is None else measured, value_text(measured, unit))
+                slider.note.setText(f"only measured · {trust_text(one)}")
+                continue
             if one.name in predicted:  # else it stays until it is known
                 slider.show_value(predicted[one.name], value_text(predicted[one.name], unit))
-            slider.show_set(one.name in self.targets)
-            measured = None if self._measured is None else getattr(self._measured, one.name)
             known = "" if self._measured is None else f"measured {value_text(measured, unit)} · "
             slider.note.setText(f"{known}{trust_text(one)}")
 

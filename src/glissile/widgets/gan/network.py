@@ -23,6 +23,7 @@ from glissile.widgets.gan._resolve import (
     recent_titles,
     resolve_network,
 )
+from glissile.widgets.gan._resolve_picture import picture_text
 from glissile.widgets.gan.long_work import LongWork
 from glissile.widgets.sections.section import words
 
@@ -76,13 +77,14 @@ class NetworkSection(Fold):
         self.device.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.device.installEventFilter(WheelGuard(self))
         self.device.activated.connect(self._move)
-        self._measured = QTimer(self)
-        self._measured.setSingleShot(True)
-        self._measured.setInterval(_SPEED_EVERY_MS)
-        self._measured.timeout.connect(self._show_card)
+        self._card_timer = QTimer(self)
+        self._card_timer.setSingleShot(True)
+        self._card_timer.setInterval(_SPEED_EVERY_MS)
+        self._card_timer.timeout.connect(self._show_card)
         self._arrange()
         state.network_changed.connect(self.refresh)
-        state.made.connect(self._measure_soon)
+        for signal in (state.made, state.point_changed, state.look_changed, state.edits_changed):
+            signal.connect(self._show_card_soon)
         state.out_of_memory.connect(self._fall_back)
         self.set_open(True)
         self.refresh()
@@ -148,7 +150,8 @@ class NetworkSection(Fold):
         )
 
     def _show_card(self) -> None:
-        sampler, path = self._state.sampler, self._state.path
+        state = self._state
+        sampler, path, point = state.sampler, state.path, state.point
         if sampler is None:
             return
         rows = card_rows(
@@ -157,6 +160,8 @@ class NetworkSection(Fold):
             device=sampler.device,
             seconds_per_image=sampler.seconds_per_image,
         )
+        if point is not None:
+            rows += (("picture", picture_text(point, sampler.card, edited=bool(state.edits))),)
         self.name.setText(breakable(sampler.card.name or ("Sample" if path is None else path.name)))
         self.name.setToolTip("" if path is None else str(path))
         cells = "".join(
@@ -166,10 +171,10 @@ class NetworkSection(Fold):
         )
         self.card.setText(f'<table cellspacing="0" cellpadding="1">{cells}</table>')
 
-    def _measure_soon(self) -> None:
-        """Show the speed anew; images may come faster than the eye can follow."""
-        if not self._measured.isActive():
-            self._measured.start()
+    def _show_card_soon(self) -> None:
+        """Show speed and picture anew; images may come faster than the eye can follow."""
+        if not self._card_timer.isActive():
+            self._card_timer.start()
 
     # opening
 
@@ -181,7 +186,9 @@ class NetworkSection(Fold):
             self.device.setCurrentText(device)
             take(sampler)
 
-        self.work.run(lambda: opened(path, device), description="Opening a network", on_done=done)
+        self.work.run(
+            lambda: opened(path, device), description="Opening a network", on_done=done, left_at_once=True
+        )
 
     def _work_changed(self) -> None:
         if not self.work.running and self._state.sampler is not None:

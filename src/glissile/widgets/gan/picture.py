@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from glissile.gan.thumbnails import enlarged, exact_pixels, quick_pixels
 from glissile.widgets.gan._pace import Pace
+from glissile.widgets.gan._resolve_picture import picture_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +28,17 @@ if TYPE_CHECKING:
 NAME = "Generated"
 ROLE = "generated"
 
+# Whose layers are whose; a layer that the user has duplicated is nobody's.
+_keepers: WeakKeyDictionary[Image, GeneratorState] = WeakKeyDictionary()
+
 
 class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
     """Keeps the picture of a generator in the viewer.
 
     While point, look or edits change quickly, previews of it are shown, as large as the image; the image
     itself follows as soon as they rest. The layer goes when another generator is opened: duplicate it, or
-    export the image, to keep it. Where the user takes it away, it comes again with the next change.
+    export the image, to keep it. Where the user takes it away, it comes again with the next change. When the
+    dock closes the layer stays, and the next dock in the viewer takes it over.
 
     Parameters
     ----------
@@ -47,7 +53,8 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
     def __init__(self, state: GeneratorState, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state, self._viewer = state, viewer
-        self._layer: Image | None = None
+        self._layer: Image | None = _left_in(viewer)
+        self._keep()
         self._wanted = 0  # counts the changes
         self._shown = (0, False)  # change of which a picture came last, and whether it was the image itself
         self._told_ws = 0  # change whose w is known
@@ -97,7 +104,7 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
         if size is not None:
             preview = _preview(compute, look, size)
             state.generate("picture", preview, lambda made: self._take_preview(change, pace, made))
-        exact = _exact(compute, look, state.point, bool(state.edits))
+        exact = _exact(compute, look, state.point, edited=bool(state.edits))
         state.generate("exact", exact, lambda made: self._take_exact(change, pace, made))
 
     def _take_preview(self, change: int, pace: Pace, made: _Made) -> None:
@@ -139,13 +146,24 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
             **shown,
             **self._placement(),
         )
+        self._keep()
         self._viewer.add_layer(self._layer)
+
+    def _keep(self) -> None:
+        if self._layer is not None:
+            _keepers[self._layer] = self._state
 
     def _placement(self) -> dict[str, Any]:
         card = self._state.card
         nm = None if card is None else card.nm_per_pixel
         unit = "pixel" if nm is None else "nm"
         return {"scale": (nm or 1.0,) * 2, "units": (unit,) * 2, "axis_labels": ("y", "x")}
+
+
+def _left_in(viewer: ViewerModel) -> Image | None:
+    """Give the layer of a dock of the viewer that was closed; None where there is none."""
+    layers = (getattr(layer, "__wrapped__", layer) for layer in viewer.layers)
+    return next((layer for layer in layers if layer in _keepers and _keepers[layer].closed), None)
 
 
 class _Made(NamedTuple):
@@ -178,7 +196,7 @@ def _preview(
 
 
 def _exact(
-    compute: Callable[[Sampler], NDArray[np.float32]], look: Look, point: Point, edited: bool
+    compute: Callable[[Sampler], NDArray[np.float32]], look: Look, point: Point, *, edited: bool
 ) -> Callable[[Sampler], _Made]:
     """Give what makes the picture, and tells how."""
 
@@ -192,6 +210,8 @@ def _exact(
         seconds = time.perf_counter() - begin
         made_of = Point.of_w(ws, f"{point.title}, edited"[:200], point.label) if edited else point
         provenance = of_points(sampler.card, [made_of], look)[0]
-        return _Made(pixels, ws, {"provenance": provenance.model_dump(mode="json")}, seconds)
+        title = picture_text(point, sampler.card, edited=edited)
+        told = {"title": title, "provenance": provenance.model_dump(mode="json")}
+        return _Made(pixels, ws, told, seconds)
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,7 @@ class SamplesSection(Fold):
         self._page = 0
         self._pinned: tuple[int, ...] = ()
         self._thumbnails: OrderedDict[tuple[Point, Look], _Thumbnail] = OrderedDict()
+        self._failed: set[tuple[Point, Look, bool]] = set()  # since the last change
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -94,7 +96,7 @@ class SamplesSection(Fold):
 
     def _add_seeds(self) -> None:
         self.go_to = QLineEdit()
-        self.go_to.setPlaceholderText("Go to seed: 7 or 0,1,5-9")
+        self.go_to.setPlaceholderText("7 or 0,1,5-9")
         self.go_to.setToolTip("A seed, from which on seeds are shown, or a list of seeds; press Enter")
         self.go_to.setAccessibleName("Go to seed")
         self.go_to.returnPressed.connect(self._go_to)
@@ -104,11 +106,13 @@ class SamplesSection(Fold):
         self.only_pinned = QPushButton("★ Pinned")
         self.only_pinned.setCheckable(True)
         self.only_pinned.toggled.connect(self._show_pinned)
-        row = QHBoxLayout()
-        row.addWidget(self.go_to, 1)
-        row.addWidget(self.random)
-        row.addWidget(self.only_pinned)
-        self.body.addLayout(row)
+        typed, buttons = QHBoxLayout(), QHBoxLayout()
+        typed.addWidget(QLabel("Go to seed"))
+        typed.addWidget(self.go_to, 1)
+        buttons.addWidget(self.random, 1)
+        buttons.addWidget(self.only_pinned, 1)
+        self.body.addLayout(typed)
+        self.body.addLayout(buttons)
 
     def _add_actions(self) -> None:
         self.pin = QPushButton("★ Pin")
@@ -214,6 +218,7 @@ class SamplesSection(Fold):
 
     def _fill(self) -> None:
         """Show the thumbnails that are there, and have the others made; until then the old ones stay."""
+        self._failed.clear()
         state = self._state
         look = state.look
         for seed in self.grid.seeds:
@@ -234,9 +239,11 @@ class SamplesSection(Fold):
         for exact in (False, True) if sizes else (True,):
             for point in points:
                 known = self._thumbnails.get((point, look))
-                if known is None or (exact and not known.exact):
+                missing = known is None or (exact and not known.exact)
+                if missing and (point, look, exact) not in self._failed:
                     job = _thumbnail(point, look, None if exact else sizes[0])
-                    state.generate("thumbnails", job, self._taker(point, look, exact=exact))
+                    taken = self._taker(point, look, exact=exact)
+                    state.generate("thumbnails", job, taken, partial(self._leave_out, point, look, exact))
                     return
         state.forget("thumbnails")
 
@@ -252,6 +259,11 @@ class SamplesSection(Fold):
             self._ask()
 
         return take
+
+    def _leave_out(self, point: Point, look: Look, exact: bool) -> None:
+        """Go on with the next thumbnail; this one is tried again with the next change."""
+        self._failed.add((point, look, exact))
+        self._ask()
 
     # what is done with samples
 

@@ -49,6 +49,7 @@ class SlidersSection(Fold):
             signal.connect(self.refresh)
         self.microstructure.changed.connect(self.refresh)
         state.network_changed.connect(self._prepare)
+        state.dropped.connect(self._prepare)
         self.toggled.connect(self._prepare)
         self.refresh()
 

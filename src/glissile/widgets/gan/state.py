@@ -7,8 +7,7 @@ Everything here happens in the GUI thread; images are made in one other thread, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari.components import ViewerModel
     from numpy.typing import NDArray
 
     from glissile.gan.points import Point
@@ -74,6 +72,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
     keys_changed = Signal()
     ws_changed = Signal()  # the picture was made anew
     made = Signal()  # something was made in the background
+    dropped = Signal()  # what was asked for and not made is forgotten: whoever waits for it asks again
     out_of_memory = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -113,11 +112,18 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         """Compute the same generator elsewhere: what is looked at stays."""
         self.sampler = sampler
         self._generation.use(sampler)
+        self.dropped.emit()
         self.look_changed.emit()
 
-    def generate(self, kind: str, job: Callable[[Sampler], T], on_done: Callable[[T], object]) -> None:
+    def generate(
+        self,
+        kind: str,
+        job: Callable[[Sampler], T],
+        on_done: Callable[[T], object],
+        on_failed: Callable[[], object] = lambda: None,
+    ) -> None:
         """Have something made in the background; see `Generation.request`."""
-        self._generation.request(kind, job, on_done)
+        self._generation.request(kind, job, on_done, on_failed)
 
     def forget(self, kind: str) -> None:
         """Take a request back, where it was not begun."""
@@ -255,15 +261,3 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
         keys = list(self.keys)
         keys.insert(to, keys.pop(index))
         self.set_keys(tuple(keys))
-
-
-_states: WeakKeyDictionary[Any, GeneratorState] = WeakKeyDictionary()
-
-
-def state_of(viewer: ViewerModel) -> GeneratorState:
-    """Give the state of one viewer, a new one after its dock was closed; two viewers never share one."""
-    # A proxy lives as long as one dock; what it stands for lives as long as the window.
-    itself = getattr(viewer, "__wrapped__", viewer)
-    if itself not in _states or _states[itself].closed:
-        _states[itself] = GeneratorState()
-    return _states[itself]

@@ -12,6 +12,14 @@ from glissile.widgets._form import WheelGuard
 from glissile.widgets.sections.section import words
 
 _STEPS = 200
+# napari's own sheet shows what is disabled as if it could be used.
+_STYLE = """
+QSlider::groove:horizontal:disabled { background-color: rgba(127, 127, 127, 40); }
+QSlider::sub-page:horizontal:disabled, QSlider::add-page:horizontal:disabled { background: transparent; }
+QSlider::handle:horizontal:disabled { background-color: rgba(127, 127, 127, 60); }
+QLabel:disabled, QCheckBox:disabled { color: rgba(127, 127, 127, 180); }
+QCheckBox::indicator:disabled { background-color: rgba(127, 127, 127, 40); }
+"""
 
 
 class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
@@ -52,6 +60,7 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.note = words("")
         self.note.setParent(self)
         self.note.setVisible(ends is not None)
+        self._moves: tuple[QWidget, ...] = (name, self.slider)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(0)
@@ -63,14 +72,16 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
         else:
             grid.addWidget(name, 0, 0, 1, 2)
             grid.addWidget(self.number, 0, 2)
-            grid.addWidget(QLabel(ends[0]), 1, 0)
+            low_end, high_end = (QLabel(end) for end in ends)
+            grid.addWidget(low_end, 1, 0)
             grid.addWidget(self.slider, 1, 1)
-            grid.addWidget(QLabel(ends[1]), 1, 2, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(high_end, 1, 2, Qt.AlignmentFlag.AlignRight)
             grid.addWidget(self.note, 2, 0, 1, 3)
-        self._named = name
+            self._moves += (low_end, high_end)
         self.slider.valueChanged.connect(self._on_moved)
         if self.box is not None:
             self.box.toggled.connect(self._on_box)
+        self.setStyleSheet(_STYLE)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Keep room for the number, in the font that napari's style sheet has given it."""
@@ -107,11 +118,12 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def set_usable(self, reason: str, tooltip: str) -> None:
         """Let it be moved where `reason` is empty; else the tooltip tells why not."""
-        self.slider.setEnabled(not reason)
-        self._named.setEnabled(not reason)
-        self.note.setEnabled(not reason)
-        for widget in (self, self.slider, self._named):
-            widget.setToolTip(f"{reason}\n\n{tooltip}" if reason and tooltip else reason or tooltip)
+        told = f"{reason}\n\n{tooltip}" if reason and tooltip else reason or tooltip
+        self.setToolTip(told)
+        for widget in self._moves:
+            widget.setEnabled(not reason)
+        for widget in (*self._moves, self.number, self.note):
+            widget.setToolTip(told)
 
     def _on_moved(self, value: float) -> None:
         self.moved.emit(float(value))

@@ -12,7 +12,7 @@ from glissile.gan.walk import Walk, WalkSettings, measured_distances, retimed, t
 from glissile.gan.walk_frames import key_frames
 from glissile.widgets._fold import Fold
 from glissile.widgets._form import SettingsForm, WheelGuard
-from glissile.widgets._frame_axis import frame_axis, go_to_frame
+from glissile.widgets._frame_axis import frame_at, frame_axis, go_to_frame, steps_of
 from glissile.widgets.gan._playing import Player
 from glissile.widgets.gan._resolve_walk import (
     PAPER_FRAMES_PER_SECOND,
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
+    from glissile.gan.provenance import Look
     from glissile.gan.sampler import Sampler
     from glissile.progress import Steps
+    from glissile.widgets.gan._kept_walks import KeptWalks
     from glissile.widgets.gan.state import GeneratorState
 
 MOST_FRAMES_PER_SECOND = 30
@@ -43,7 +45,10 @@ _REBUILD_AFTER_MS = 150
 _MEASURE = "Make images along the walk, and space its frames so that the image changes equally"
 _SHOW = "Show the walk as a layer; its frames are made while the slider moves"
 _PLAY = "Let napari's slider move along the walk; frames are made ahead, so the second round is smooth"
-_PAPER = "Two key frames and 1438 frames between them: one minute, as in Lambard et al. 2023"
+_PAPER = (
+    "Play the walk of the paper: 1438 images between two key frames; where there are none, between the "
+    "picture and another sample"
+)
 
 
 class WalkSection(Fold):
@@ -55,11 +60,13 @@ class WalkSection(Fold):
         Where the walk is shown.
     state : GeneratorState
         Has the key frames.
+    kept : KeptWalks, optional
+        Where key frames are kept. Default: with the user's settings.
     """
 
     changed = Signal()  # the walk is another, or there is none
 
-    def __init__(self, viewer: ViewerModel, state: GeneratorState) -> None:
+    def __init__(self, viewer: ViewerModel, state: GeneratorState, kept: KeptWalks | None = None) -> None:
         super().__init__("Walk", is_section=True)
         self._viewer, self._state = viewer, state
         self._distances: dict[Any, NDArray[np.floating]] = {}
@@ -71,10 +78,12 @@ class WalkSection(Fold):
         self._rebuild.setSingleShot(True)
         self._rebuild.setInterval(_REBUILD_AFTER_MS)
         self._rebuild.timeout.connect(self._renew)
-        self.keys = KeyFrames(state)
+        self.keys = KeyFrames(state, kept)
         self.keys.chosen.connect(self._go_to_key)
+        self.keys.selection_changed.connect(self.refresh)
         self.body.addWidget(self.keys)
         self._add_settings()
+        self.keys.sources.read_settings.connect(self.form.set_value)
         self._add_playing()
         self._add_shortcuts()
         state.network_changed.connect(self._on_network)
@@ -127,7 +136,7 @@ class WalkSection(Fold):
         self.body.addLayout(row)
 
     def _add_shortcuts(self) -> None:
-        self.paper = QPushButton("Walk of the paper")
+        self.paper = QPushButton("Walk of one minute (Lambard et al. 2023)")
         self.paper.clicked.connect(self._walk_of_the_paper)
         self.body.addWidget(self.paper)
 
@@ -146,9 +155,10 @@ class WalkSection(Fold):
         settings = self.settings()
         return WalkFacts(
             network=state.sampler is not None,
-            picture=state.point is not None and (not state.edits or state.ws is not None),
+            picture=state.edited_point(),
             keys=state.keys,
             selected=self.keys.selected,
+            undoable=self.keys.undoable,
             settings=settings,
             measured=settings is not None and self._way(settings) in self._distances,
             running=self.work.running,
@@ -174,7 +184,8 @@ class WalkSection(Fold):
         if walk is None or settings is None or sampler is None:
             return None
         distances = self._distances.get(self._way(settings)) if settings.equal_speed else None
-        return lambda: _timed(walk, sampler, distances)
+        look = self._state.look
+        return lambda: _timed(walk, sampler, look, distances)
 
     def _set_walk(self) -> Walk | None:
         settings = self.settings()
@@ -202,7 +213,8 @@ class WalkSection(Fold):
 
     def _way(self, settings: WalkSettings) -> Any:
         """Give what the distances of images along the walk depend on."""
-        return self._state.keys, settings.space, settings.path, settings.closed
+        look = self._state.look
+        return self._state.keys, settings.space, settings.path, settings.closed, look.noise, look.noise_seed
 
     # key frames
 
@@ -248,6 +260,8 @@ class WalkSection(Fold):
             self.layer.show(walk, look)
         self.walk = walk
         then, self._once_shown = self._once_shown, lambda walk: None
+        if self.player.playing:
+            self._play_within(walk)
         then(walk)
         self.refresh()
 
@@ -289,19 +303,28 @@ class WalkSection(Fold):
 
     def _play(self, walk: Walk) -> None:
         self._raise(walk)
-        self.player.play(frame_axis(self._viewer.dims), self.rate.value())
+        dims = self._viewer.dims
+        dims.ndisplay = 2  # in 3D there is no slider along t
+        if not 0 <= frame_at(dims) < walk.frame_count:
+            go_to_frame(dims, 0)
+        self._play_within(walk)
+
+    def _play_within(self, walk: Walk) -> None:
+        dims = self._viewer.dims
+        self.player.play(frame_axis(dims), self.rate.value(), steps_of(dims, walk.frame_count))
 
     def _on_rate(self) -> None:
         if self.player.playing and self.walk is not None:
-            self._play(self.walk)
+            self._play_within(self.walk)
         self.refresh()
 
     def _show_playing(self, event: Any = None) -> None:
+        self.player.stopped()
         self.play.setText("Stop" if self.player.playing else "Play")
 
     def _walk_of_the_paper(self) -> None:
         state = self._state
-        keys = paper_keys(state.keys, state.point, [state.seeded(seed) for seed in (0, 1)])
+        keys = paper_keys(state.keys, state.edited_point(), [state.seeded(seed) for seed in (0, 1)])
         self.form.set_value(paper_settings(self.settings()))
         self.rate.setValue(PAPER_FRAMES_PER_SECOND)
         state.set_keys(keys)
@@ -327,10 +350,10 @@ class WalkSection(Fold):
         settings, sampler = self.settings(), self._state.sampler
         if settings is None or sampler is None or resolve_walk(self.facts()).measure:
             return
-        walk, way = walk_of(self._state.keys, settings), self._way(settings)
+        walk, way, look = walk_of(self._state.keys, settings), self._way(settings), self._state.look
         assert walk is not None
         self.work.run(
-            lambda: measured_distances(walk, sampler),
+            lambda: measured_distances(walk, sampler, noise=look.noise, noise_seed=look.noise_seed),
             description="Measuring the speed of the walk",
             on_done=lambda distances: self._take_distances(sampler, way, distances),
         )
@@ -361,7 +384,7 @@ class WalkSection(Fold):
         self.refresh()
 
 
-def _timed(walk: Walk, sampler: Sampler, distances: NDArray[np.floating] | None) -> Steps[Walk]:
+def _timed(walk: Walk, sampler: Sampler, look: Look, distances: NDArray[np.floating] | None) -> Steps[Walk]:
     if distances is not None:
         return retimed(walk, distances)
-    return (yield from timed(walk, sampler))
+    return (yield from timed(walk, sampler, noise=look.noise, noise_seed=look.noise_seed))

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from glissile.gan.walk_frames import WalkFrames
 from glissile.widgets._layer_list import remove
 from glissile.widgets.gan._pace import Pace
+from glissile.widgets.gan._whole_walk import made_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,8 @@ class LazyWalk:
     """Frames of a walk as napari reads them.
 
     Read by index in the GUI thread, where napari slices its layers, it gives at once what is kept nearest and
-    asks for the frame. Read in another thread, or as a whole by `numpy.asarray`, as napari does when it saves
-    a layer, it gives the frames themselves, however long they take.
+    asks for the frame. Read in another thread it gives the frames themselves, however long they take; so it
+    does as a whole, by `numpy.asarray`, as napari does in the GUI thread when it saves or projects a layer.
 
     Parameters
     ----------
@@ -72,7 +73,9 @@ class LazyWalk:
         return np.asarray(found)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self.frames.__array__(dtype, copy)
+        if threading.current_thread() is not threading.main_thread():
+            return self.frames.__array__(dtype, copy)
+        return made_whole(self.frames, NAME).astype(dtype or self.dtype, copy=False)
 
     def __deepcopy__(self, memo: Any) -> LazyWalk:
         """Share the frames with a layer that is duplicated."""
