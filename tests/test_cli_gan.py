@@ -16,9 +16,10 @@ from glissile.gan.points import Point
 from glissile.gan.provenance import Look, Maker, of_mixing, of_points, of_walk, read_provenance, rebuilt
 from glissile.gan.randomised import random_generator
 from glissile.gan.sampler import Sampler
-from glissile.gan.walk import Walk, WalkSettings
+from glissile.gan.walk import Walk, WalkSettings, timed
 from glissile.io.generator_card import GeneratorShape, TrainingData
 from glissile.io.generator_file import read_generator_card, write_generator
+from glissile.progress import finish
 
 COMMANDS = ["info", "convert", "sample", "slerp", "mix", "directions", "measure", "nearest", "project"]
 
@@ -277,7 +278,7 @@ def test_project_writes_what_it_found(net, sampler, tmp_path, space):
         "projection.json",
     }
     (image,) = read_provenance(folder / "image.png")
-    assert image.title == "projection of crop.png"
+    assert image.title == "found: crop.png"
     assert len(image.point.w) == (1 if space == "w" else 8)
     found = pixels(folder / "image.png")
     assert np.array_equal(rebuilt(sampler, image), found)
@@ -401,6 +402,55 @@ def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
     header, *rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("frame,time_s,synthetic_image,phase_fraction")
     assert [row.split(",")[2] for row in rows] == ["seed 0", "seed 1", "seed 2"]
+    done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
+    assert not (tmp_path / "a.csv").exists()  # its numbers were of other images
+    (tmp_path / "a.csv").write_text("of somebody else\n")
+    done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
+    assert (tmp_path / "a.csv").read_text() == "of somebody else\n"
+
+
+def test_measure_looks_at_the_noise_that_is_asked_for(tmp_path):
+    net = network(tmp_path, "steel.safetensors")
+    options = ("measure", net, "--samples", 60, "--threshold", 128, "--noise")
+    assert done(*options, "const") != done(*options, "none").replace(", in place of the one before", "")
+
+
+def test_equal_speed_is_that_of_the_images_that_are_written(net, sampler, tmp_path):
+    path = tmp_path / "a.json"
+    look = ("--noise", "random", "--noise-seed", "7")
+    done("slerp", net, "--seeds", "0,1", "--frames", 9, "--equal-speed", *look, "--output", path)
+    walk = Walk(keys=(Point(seed=0), Point(seed=1)), settings=WalkSettings(steps_per_leg=8, equal_speed=True))
+    (told,) = {record.walk.positions for record in read_provenance(path)}
+    assert told == finish(timed(walk, sampler, noise="random", noise_seed=7)).positions
+    assert told != finish(timed(walk, sampler)).positions
+
+
+def test_too_many_frames_are_refused_before_anything_is_measured(net, tmp_path, monkeypatch):
+    monkeypatch.setattr("glissile.io.generated_images.MOST_IMAGES", 97)
+    monkeypatch.setattr("glissile.gan.walk.measured_distances", lambda *_, **__: pytest.fail("measured"))
+    seeds = ("--seeds", "0-9", "--frames", 95, "--equal-speed")
+    assert "too many" in refused("slerp", net, *seeds, "--output", tmp_path / "a.tif")
+
+
+def test_the_bundled_sample_becomes_a_file(tmp_path):
+    path = tmp_path / "sample.safetensors"
+    out = done("convert", "sample", path)
+    assert "its weights are random" in out
+    assert read_generator_card(path).shape.resolution == 256
+
+
+def test_the_data_bar_is_left_out_of_a_projection(net, sampler, tmp_path):
+    truth = Maker(sampler).pixels(of_points(sampler.card, [Point(seed=4)])[0])
+    Image.fromarray(np.concatenate([truth, np.zeros((9, 32), np.uint8)])).save(tmp_path / "sem.png")
+    options = ("--steps", 20, "--output", tmp_path / "found")
+    done("project", net, tmp_path / "sem.png", "--data-bar", 9, *options)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        pixels(tmp_path / "found" / "comparison.png"), (32, 32)
+    )
+    assert (windows == truth).all(axis=(2, 3)).any()
+    assert "lower it" in refused(
+        "project", net, tmp_path / "sem.png", "--data-bar", 99, "--output", tmp_path / "other"
+    )
 
 
 def test_directions_are_those_of_the_class(classes):

@@ -1,6 +1,8 @@
 """`glissile gan nearest`: images that a generator was trained on are told from new ones."""
 
 import csv
+import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -72,7 +74,7 @@ def test_what_is_among_the_training_images_is_called_a_copy(sampler, training):
     assert {seed: found.found[seed].path.name for seed in COPIED} == COPIED
     assert [one.verdict == "copy" for one in found.found] == [seed in COPIED for seed in SEEDS]
     assert found.counts["copy"] == 2
-    assert found.sentence.startswith("2 of 6 images are copies")
+    assert found.sentence.startswith("copies of training images: 2 of 6")
     assert found.training_images == 42
     assert 0 < found.usual < found.close <= found.copy < 1
 
@@ -97,7 +99,7 @@ def test_each_image_stands_beside_its_nearest(net, sampler, training, tmp_path, 
     assert lines[1].split()[-2:] == ["copy", COPIED[1]]
     assert lines[1].split()[-3] == "1.00"
     assert lines[6].startswith("among 42 training images a similarity of 0.")
-    assert lines[7].startswith("2 of 6 images are copies of training images")
+    assert lines[7].startswith("copies of training images: 2 of 6")
     assert lines[8:] == [f"sheet in {sheet}", f"table in {table}"]
     assert cache.exists()
 
@@ -164,8 +166,18 @@ def test_each_folder_has_a_cache_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("command", "options", "step", "left"),
     [
-        ("sample", ("--seeds", "0"), "glissile.workflow.generation.write_images", "nothing was written"),
-        ("slerp", ("--seeds", "0,1"), "glissile.workflow.generation.write_images", "nothing was written"),
+        (
+            "sample",
+            ("--seeds", "0"),
+            "glissile.workflow.generation.write_images",
+            "no unfinished file is left",
+        ),
+        (
+            "slerp",
+            ("--seeds", "0,1"),
+            "glissile.workflow.generation.write_images",
+            "no unfinished file is left",
+        ),
         ("measure", (), "glissile.gan.sliders.fit_sliders", "no image was kept"),
     ],
 )
@@ -180,3 +192,46 @@ def test_ctrl_c_tells_what_is_left(net, tmp_path, monkeypatch, command, options,
     assert ended.err.startswith(f"glissile: stopped; {left}")
     assert "what was done is kept" not in ended.err
     assert not (tmp_path / "a.tif").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
+def test_the_table_tells_the_levels_and_names_that_are_no_text(sampler, training, tmp_path):
+    (training / COPIED[1]).rename(training / os.fsdecode(b"k\xf6rnung.png"))
+    table = tmp_path / "nearest.csv"
+    found = finish(compare_with_training(sampler, images(sampler, [1]), training, table=table))
+    (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    levels = [float(row[name]) for name in ("usual", "close_from", "copy_from")]
+    assert levels == pytest.approx([found.usual, found.close, found.copy], abs=1e-4)
+    assert row["nearest"].endswith("k?rnung.png")
+    assert found.names == ("k?rnung.png",)
+
+
+def test_images_in_folders_below_are_told_apart(sampler, training):
+    below = training / "below"
+    below.mkdir()
+    for path in training.glob("*.png"):
+        path.rename(below / path.name)
+    found = finish(compare_with_training(sampler, images(sampler, [1]), training))
+    assert found.names == (f"below/{COPIED[1]}",)
+
+
+def test_the_options_of_images_are_those_of_the_command(net, sampler, training, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    options = ("--psi", "0.5", "--cutoff", "4", "--noise", "random", "--noise-seed", "7", "--device", "cpu")
+    result = glissile(
+        "gan", "nearest", net, "--images", training, "--seeds", "2", "--output", sheet, *options
+    )
+    assert result.code == 0, result.err
+    (told,) = read_provenance(sheet)
+    assert (told.point.psi, told.point.cutoff) == (0.5, 4)
+    assert (told.look.noise, told.look.noise_seed) == ("random", 7)
+
+
+def test_memory_that_does_not_suffice_is_told(net, training, monkeypatch):
+    def images(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("glissile.gan.sampler.Sampler.images", images)
+    result = glissile("gan", "nearest", net, "--images", training, "--seeds", "2", "--device", "cpu")
+    assert result.code == 2
+    assert "The memory does not suffice" in result.err

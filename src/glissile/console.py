@@ -375,12 +375,15 @@ def print_sliders(found: "Sliders") -> None:
 def print_memorisation(found: "Memorisation") -> None:
     """Print the nearest training image of each image, and what that means."""
     width = max(map(len, found.titles))
-    for title, one in zip(found.titles, found.found, strict=True):
-        print(f"  {title:{width}}  {one.similarity:5.2f}  {one.verdict:5}  {one.path.name}")
-    print(
-        f"among {counted(found.training_images, 'training image')} a similarity of {found.usual:.2f} to the "
-        f"nearest other one is usual; from {found.close:.2f} an image is close, from {found.copy:.2f} a copy"
+    for title, name, one in zip(found.titles, found.names, found.found, strict=True):
+        print(f"  {title:{width}}  {one.similarity:5.2f}  {one.verdict:5}  {name}")
+    images = counted(found.training_images, "training image")
+    usual = (
+        f"among {images} a similarity of {found.usual:.2f} to the nearest other one is usual"
+        if found.usual
+        else f"{images} cannot tell which similarity is usual"
     )
+    print(f"{usual}; from {found.close:.2f} an image is close, from {found.copy:.2f} a copy")
     print(found.sentence)
 
 

@@ -232,3 +232,30 @@ def test_folders_without_images_are_refused(tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"cut\.png"):
         finish(index_images(tmp_path))
+
+
+def test_the_central_square_of_an_oblong_training_image_counts(tmp_path):
+    oblong = np.concatenate([drawn(90)[:, :40], drawn(ONE), drawn(91)[:, :40]], axis=1)
+    others = [drawn(seed) for seed in range(20, 40)]
+    found = nearest(finish(index_images(write(tmp_path / "oblong", [oblong, *others]))), drawn(ONE))
+    assert found.path.name == "steel0.png"
+    assert found.similarity == pytest.approx(1, abs=2e-3)
+    assert found.verdict == "copy"
+
+
+def test_small_numbers_are_not_flat():
+    image = drawn(ONE).astype(np.float32)
+    np.testing.assert_allclose(averaged(1e-6 * image), averaged(image), atol=1e-4)
+    assert not averaged(np.full((64, 64), 100.0, np.float32)).any()
+    assert not averaged(np.zeros((64, 64), np.uint8)).any()
+
+
+def test_a_full_disk_keeps_no_index_and_loses_no_work(folder, tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    assert len(finish(index_images(folder, tmp_path / "index.safetensors"))) == COUNT
+    assert not (tmp_path / "index.safetensors").exists()

@@ -303,9 +303,7 @@ def test_a_file_of_another_program_can_be_saved_as_ours(dock, tmp_path, said, qt
     (output.with_suffix(".json")).write_text("{}")
     section.save.click()
     idle(dock, qtbot)
-    assert said == [
-        f"{output.with_suffix('.json')}: is there already, and would be written; choose another name"
-    ]
+    assert said == [f"{output.with_suffix('.json')}: is there already; choose another name"]
     assert not output.exists()
     output.with_suffix(".json").unlink()
     section.save.click()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from generators import random_sampler
 from qtpy.QtCore import QMimeData, QPoint, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication
 
 from glissile.errors import InputError
 from glissile.gan.points import Point
@@ -181,6 +182,16 @@ def test_no_more_than_twenty_walks_are_kept(kept, sampler):
     assert [walk[0].seed for walk in kept.of(sampler.card)] == list(range(29, 9, -1))
 
 
+def test_walks_of_many_numbers_give_way_but_not_the_one_that_stands(kept, sampler):
+    draw = np.random.default_rng(0)
+    walks = [tuple(Point.of_w(draw.normal(size=(14, 512))) for _ in range(count)) for count in (16, 16, 80)]
+    for walk in walks[:2]:
+        kept.keep(sampler.card, walk)
+    assert kept.of(sampler.card) == (walks[1], walks[0])
+    kept.keep(sampler.card, walks[2])
+    assert kept.of(sampler.card) == (walks[2],)
+
+
 def test_walks_of_two_windows_are_both_kept(kept, sampler, tmp_path):
     other = KeptWalks(tmp_path / "walks")
     kept.keep(sampler.card, (A, B))
@@ -297,9 +308,37 @@ def test_a_file_is_dropped_on_the_row(opened, sampler, qtbot, tmp_path):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    opened.keys.dropEvent(event)
+    over = opened.keys.row.viewport()
+    entering = QDragEnterEvent(
+        QPoint(5, 5),
+        Qt.DropAction.CopyAction,
+        dropped,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(over, entering)
+    assert entering.isAccepted()
+    QApplication.sendEvent(over, event)
     assert event.isAccepted()
     qtbot.waitUntil(lambda: opened.seeds == [3, 1, 4], timeout=10_000)
+
+
+def test_a_walk_at_equal_speed_is_measured_once_it_is_there(opened, sampler, qtbot, tmp_path):
+    settings = WalkSettings(steps_per_leg=3, equal_speed=True)
+    walk = Walk(keys=KEYS, settings=settings)
+    path = exported(sampler, of_walk(sampler.card, walk), tmp_path / "walk.json")
+    opened.state.set_keys((Point(seed=9), Point(seed=8)))
+    read(opened, qtbot, path, 3)
+    qtbot.waitUntil(lambda: not opened.section.work.running, timeout=20_000)
+    assert "not measured" not in opened.section.text.text()
+
+
+def test_a_walk_takes_no_more_key_frames_than_it_can_have(opened, sampler, kept, said):
+    opened.state.set_keys(tuple(Point(seed=seed) for seed in range(MOST_KEYS)))
+    opened.state.add_key(Point(seed=1000))
+    assert len(opened.state.keys) == MOST_KEYS
+    assert "at most 256" in said[-1]
+    assert len(kept.of(sampler.card)[0]) == MOST_KEYS
 
 
 # what is selected, and what is told

@@ -171,7 +171,45 @@ def test_a_search_that_is_cancelled_keeps_the_best_so_far(opened, viewer, qtbot)
     qtbot.waitUntil(lambda: not opened.search.work.running, timeout=60_000)
     assert opened.search.found is not None
     assert opened.state.point == opened.search.found
-    assert opened.search.result.text().startswith("Stopped early")
+    assert opened.search.result.text().startswith("SEM. Stopped early")
+
+
+def test_a_search_takes_nothing_from_a_user_who_went_on(opened, viewer, qtbot):
+    viewer.add_image(steel(), name="SEM")
+    best(opened, qtbot)
+    opened.state.show(Point(seed=5))
+    opened.state.set_edit("brighter", np.ones((opened.state.sampler.shape.num_ws, 16), np.float32))
+    opened.search.work.cancel.click()
+    qtbot.waitUntil(lambda: not opened.search.work.running, timeout=60_000)
+    assert opened.state.point == Point(seed=5)
+    assert list(opened.state.edits) == ["brighter"]
+    assert opened.layer("SEM").visible
+    assert CROP_NAME not in [layer.name for layer in viewer.layers]
+    opened.search.show_found.click()
+    assert opened.state.point == opened.search.found
+    assert CROP_NAME in [layer.name for layer in viewer.layers]
+    assert not opened.layer("SEM").visible
+    opened.state.use(random_sampler(32, seed=2, weights_sha256=OTHER_SHA))
+    assert opened.layer("SEM").visible
+
+
+def test_the_picture_comes_before_a_micrograph_that_lies_over_it(opened, viewer, qtbot):
+    qtbot.waitUntil(lambda: NAME in [layer.name for layer in viewer.layers], timeout=10_000)
+    viewer.add_image(steel(), name="SEM")
+    viewer.add_labels(np.zeros((32, 32), np.uint8), name="marks")
+    opened.state.show(Point(seed=6))
+    assert [layer.name for layer in viewer.layers] == ["SEM", NAME, "marks"]
+
+
+def test_nothing_is_read_of_a_micrograph_while_the_section_is_closed(docked, viewer, sampler):
+    docked.section.set_open(False)
+    asked = []
+    docked.state.generate = lambda kind, *rest: asked.append(kind)
+    docked.state.use(sampler)
+    viewer.add_image(steel(), name="SEM")
+    assert "crop" not in asked
+    docked.section.set_open(True)
+    assert "crop" in asked
 
 
 def test_another_network_ends_the_search_without_a_result(opened, viewer, qtbot):
@@ -493,8 +531,8 @@ def test_times_are_told_roughly(seconds, text):
 def test_another_scale_is_told():
     plain = crop_text((960, 1280), 960, 512, bar_px=64, colours=(3, 1))
     assert plain == (
-        "Used: the middle 960 × 960 px (of 1280 × 960 px, 64 of them data bar), reduced to 512 × 512 px, "
-        "its colours turned to grey."
+        "Used: the middle 960 × 960 px (of 1280 × 960 px, the lowest 64 rows data bar), reduced to "
+        "512 × 512 px, its colours turned to grey."
     )
     assert "2.0 times smaller" in crop_text((960, 1280), 640, 512, nm_per_pixel=(16, 10))
     assert "2.0 times larger" in crop_text((960, 1280), 512, 512, nm_per_pixel=(10, 20))

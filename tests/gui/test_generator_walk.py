@@ -289,6 +289,12 @@ def test_a_walk_is_seen_in_three_dimensions(walked, viewer, qtbot):
     viewer.dims.ndisplay = 2
 
 
+def test_another_network_is_seen_flat(walked, viewer):
+    viewer.dims.ndisplay = 3
+    walked.state.use(random_sampler(32, channels=3))
+    assert viewer.dims.ndisplay == 2
+
+
 def test_colour_images_are_walked_through(docked, qtbot):
     colour = random_sampler(32, channels=3)
     docked.state.use(colour)
@@ -520,6 +526,19 @@ def test_play_and_stop_at_once(walked, qtbot):
         assert walked.section.play.text() == "Play"
 
 
+def test_a_hidden_walk_leaves_the_play_of_a_video_alone(walked, viewer, qtbot):
+    viewer.add_image(np.zeros((50, 8, 8), np.uint8), name="a video")
+    walked.layer.visible = False
+    walked.section.player.play(0, 10)
+    qtbot.waitUntil(lambda: walked.section.player.playing)
+    asked = []
+    walked.section.player.play = lambda *settings: asked.append(settings)
+    walked.section.rate.setValue(3)
+    walked.section.form.set_value(WalkSettings(steps_per_leg=7))
+    qtbot.waitUntil(lambda: walked.layer.data.shape[0] == 15, timeout=10_000)
+    assert not asked
+
+
 def test_a_new_picture_stops_the_play(walked, qtbot):
     walked.section.play.click()
     qtbot.waitUntil(lambda: walked.section.player.playing)
@@ -566,6 +585,9 @@ def test_equal_speed_is_measured_once_and_can_be_cancelled(walked, qtbot, sample
     section.form.set_value(WalkSettings(steps_per_leg=2, equal_speed=True))
     qtbot.waitUntil(lambda: walked.layer.data.shape[0] == 5, timeout=10_000)
     assert not section.work.running  # distances do not depend on the number of steps
+    walked.state.set_noise("none")  # but on the noise
+    assert "not measured" in section.text.text()
+    assert not section.measure.isHidden()
 
 
 # what can be done
@@ -599,7 +621,7 @@ EDITED = Point(w=((0.0,),), name="edited")
         ({"keys": KEYS}, "paper", "remove the others"),
         ({"keys": KEYS[:2]}, "paper", ""),
         ({"keys": (EDITED,)}, "paper", "choose space w"),
-        ({"picture": EDITED}, "paper", "The picture was edited"),
+        ({"picture": EDITED}, "paper", "The picture is a vector w"),
         ({"picture": EDITED, "keys": KEYS[:1]}, "paper", "Key frame 2 (edited)"),
         ({"picture": EDITED, "keys": KEYS[:2]}, "paper", ""),
         ({"picture": EDITED, "settings": WalkSettings(space="w")}, "paper", ""),

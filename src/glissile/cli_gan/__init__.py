@@ -13,6 +13,7 @@ from glissile.cli_gan.measures import measure
 from glissile.cli_gan.nearest import nearest
 from glissile.cli_gan.projection import project
 from glissile.cli_gan.walk import slerp
+from glissile.errors import InputError
 
 P = ParamSpec("P")
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     name="gan", help="Sample generators of micrographs, and walk through them.", no_args_is_help=True
 )
 
-_NOTHING = "nothing was written"
+_NOTHING = "no unfinished file is left"
 # What is left of a command that is stopped: files come into being only when they are whole.
 _LEFT: dict[Callable[..., None], str] = {
     info: "a generator is only read",
@@ -36,7 +37,7 @@ _LEFT: dict[Callable[..., None], str] = {
 
 
 def _telling(command: Callable[P, None], left: str) -> Callable[P, None]:
-    """Have a command say what is left of it where it is stopped."""
+    """Have a command say what is left of it where it is stopped, and when the memory was too little."""
 
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -44,6 +45,14 @@ def _telling(command: Callable[P, None], left: str) -> Callable[P, None]:
             command(*args, **kwargs)
         except KeyboardInterrupt as stop:
             raise console.Stopped(left) from stop
+        except (RuntimeError, MemoryError) as problem:
+            from glissile.device import out_of_memory
+
+            if not out_of_memory(problem):
+                raise
+            raise InputError(
+                "The memory does not suffice for this generator; close other programs, or give --device cpu"
+            ) from problem
 
     return told
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from glissile.gan.provenance import Look, Provenance
     from glissile.gan.sampler import Sampler
     from glissile.io.generator_card import GeneratorCard
-    from glissile.workflow.image_work import Measure
+    from glissile.workflow.image_work import Measuring
 
 
 def still(noise: Noise) -> Literal["const", "none"]:
@@ -80,10 +80,11 @@ def write(
     *,
     columns: int | None = None,
     fps: float = 24,
-    measure: "Measure | None" = None,
+    measure: "Measuring | None" = None,
 ) -> None:
     """Generate images into a file or folder, and say so."""
     from glissile.workflow import generation
+    from glissile.workflow.frame_table import table_beside
 
     before = console.in_place_of(output)
     steps = generation.write_images(
@@ -98,3 +99,6 @@ def write(
     )
     done = console.show("Generate", steps)
     print(f"{console.counted(done.images, 'synthetic image')} in {output} ({done.form.value}){before}")
+    if measure is not None:
+        beside = done.form is generation.Form.video
+        print(f"measures in {table_beside(output) if beside else 'the metadata of each image'}")

@@ -11,6 +11,9 @@ from glissile.options_gan import IN_CARD, NetPath
 
 if TYPE_CHECKING:
     from glissile.io.generator_card import GeneratorCard
+    from glissile.io.generator_file import GeneratorFile
+
+_SAMPLE = Path("sample")
 
 
 def info(net: NetPath) -> None:
@@ -51,7 +54,10 @@ def convert(
         typer.Option(metavar="NM", help="Edge length of a pixel in nm.", rich_help_panel=IN_CARD),
     ] = None,
 ) -> None:
-    """Write a generator as safetensors with a card; nothing in a checkpoint is run."""
+    """Write a generator as safetensors with a card; nothing in a checkpoint is run.
+
+    NET may be the word sample: a small generator of random weights, to try the other commands with.
+    """
     from glissile.io.generator_file import read_generator, write_generator
     from glissile.io.generator_words import told
     from glissile.io.outputs import refuse_file, refuse_in_experiment
@@ -60,8 +66,8 @@ def convert(
     refuse_in_experiment(output)
     for written in (output, output.with_suffix(".json")):
         if written.exists():
-            raise InputError(f"{written}: is there already, and would be written; choose another name")
-    found = read_generator(net)
+            raise InputError(f"{written}: is there already; choose another name")
+    found = _bundled() if net == _SAMPLE and not net.exists() else read_generator(net)
     given: dict[str, Any] = {
         "name": name,
         "licence": licence,
@@ -76,6 +82,14 @@ def convert(
     for line in told(write_generator(output, found.tensors, card)):
         print(line)
     print(f"generator in {output}")
+
+
+def _bundled() -> "GeneratorFile":
+    from glissile.gan.randomised import sample_generator
+    from glissile.io.generator_file import GeneratorFile
+
+    generator, card = sample_generator()
+    return GeneratorFile(card, generator.state_dict())
 
 
 def _changed(card: "GeneratorCard", given: dict[str, Any]) -> "GeneratorCard":

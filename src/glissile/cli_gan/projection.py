@@ -19,6 +19,10 @@ def project(
         typer.Argument(metavar="IMAGE", help="Micrograph (PNG, TIFF, JPEG); its central square is taken."),
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="New folder for what is found.")],
+    data_bar: Annotated[
+        int,
+        typer.Option(metavar="PX", min=0, max=100_000, help="Rows of the data bar at the bottom of IMAGE."),
+    ] = 0,
     space: Annotated[
         ProjectionSpace,
         typer.Option(
@@ -51,7 +55,14 @@ def project(
     refuse_target(output, Form.folder, net, image)
     generator, card = opened_generator(net)
     work = project_micrograph(
-        generator, card, image, output, settings, label=class_of(card, label), read=(net,)
+        generator,
+        card,
+        image,
+        output,
+        settings,
+        label=class_of(card, label),
+        data_bar_px=data_bar,
+        read=(net,),
     )
     found = console.show("Project", work)
     distances = found.distances

@@ -109,7 +109,8 @@ def slerp(
     )
     if output.suffix.lower() == ".png":
         raise InputError(f"{output}: a walk is written as video, stack or folder; give another name")
-    refuse_output(net, output, frames)
+    count = settings.steps_per_leg * (len(chosen) - (not closed)) + (not closed)
+    refuse_output(net, output, count)
     sampler = opened(net, device)
     walk = _walk(points_of(sampler, chosen, psi, cutoff, label), settings)
     walk = console.show("Measure", timed(walk, sampler, noise=noise.value, noise_seed=noise_seed))

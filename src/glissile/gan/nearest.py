@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from glissile.atomic import replacing
 from glissile.errors import InputError
+from glissile.gan.crop import cut_square
 from glissile.io.grey import grey_of_colour
 from glissile.io.image_folders import read_image
 from glissile.naming import image_files
@@ -50,7 +51,9 @@ _LEAST_SPREAD = 0.02
 _STEP_IMAGES = 16
 _MOST_BYTES = 1 << 30
 _CACHE_KEY = "glissile_index"
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
+# Deviation of what counts as flat, over the largest value.
+_FLAT = 1e-5
 _CACHE_BEGINS = f'{{"__metadata__":{{"{_CACHE_KEY}":'.encode()
 
 
@@ -168,7 +171,7 @@ def nearest(index: Index, image: NDArray[Any]) -> Nearest:
     index : Index
         The training images.
     image : ndarray, shape (y, x) or (y, x, 3)
-        Of any size; stretched to theirs.
+        Of any size; its central square is taken, as of theirs.
 
     Returns
     -------
@@ -184,8 +187,12 @@ def nearest(index: Index, image: NDArray[Any]) -> Nearest:
 
 
 def averaged(image: NDArray[Any]) -> Floats:
-    """Average an image (y, x) or (y, x, 3) to (32, 32) values of mean 0 and deviation 1; a flat one to 0."""
-    grey = grey_of_colour(image) if image.ndim == 3 else image
+    """Average the central square of an image (y, x) or (y, x, 3) to (32, 32) values.
+
+    Their mean is 0 and their deviation 1; those of a flat image are all 0.
+    """
+    square = cut_square(image)
+    grey = grey_of_colour(square) if square.ndim == 3 else square
     # Whole repeats where the image is small, so that each average has a pixel.
     grey = np.repeat(grey, -(-_FINE // grey.shape[0]), axis=0)
     grey = np.repeat(grey, -(-_FINE // grey.shape[1]), axis=1)
@@ -195,9 +202,10 @@ def averaged(image: NDArray[Any]) -> Floats:
     sizes = np.outer(np.diff(rows, append=grey.shape[0]), np.diff(columns, append=grey.shape[1]))
     fine = ndimage.gaussian_filter(sums / sizes.astype(np.float32), _BLUR)
     values = fine.reshape(VALUES, 2, VALUES, 2).mean(axis=(1, 3), dtype=np.float32)
+    flat = _FLAT * np.abs(values).max()
     values -= values.mean()
     spread = values.std()
-    return np.asarray(values / spread if spread > 1e-3 else np.zeros_like(values))
+    return np.asarray(values / spread if spread > flat else np.zeros_like(values))
 
 
 def _similarities(known: Floats, wanted: Floats) -> Floats:
@@ -285,15 +293,16 @@ def _refuse_foreign(cache: Path) -> None:
     except OSError as problem:
         raise InputError(f"{cache}: cannot be read ({problem.strerror}); choose another file") from problem
     if begins and begins[8:] != _CACHE_BEGINS:
-        raise InputError(f"{cache}: is there already, and no index of images; choose another name")
+        raise InputError(f"{cache}: is there already, and no index of images; move it away")
 
 
 def _keep(cache: Path, index: Index, stamp: str) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     tensors = {"values": index.values, "levels": np.array([index.usual, index.close, index.copy])}
     # Where it cannot be kept, the images are read again the next time.
-    with suppress(OSError), replacing(cache) as temporary:
+    with suppress(OSError, SafetensorError), replacing(cache) as temporary:
         save_file(tensors, temporary, {_CACHE_KEY: stamp})
 
 
@@ -301,7 +310,7 @@ def _cached(cache: Path, paths: list[Path], stamp: str) -> Index | None:
     """Read what was kept; None where there is nothing, or it is damaged, or of other images."""
     from safetensors import SafetensorError, safe_open
 
-    with suppress(OSError, SafetensorError, KeyError, ValueError):
+    with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError):
         if cache.stat().st_size > _MOST_BYTES:
             return None
         with safe_open(cache, framework="numpy") as stored:

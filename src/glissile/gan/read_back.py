@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from pydantic import ValidationError
+
 from glissile.errors import InputError
 from glissile.gan.points import Point, refuse_misfit
 from glissile.gan.provenance import Maker, Provenance, read_provenance, refuse_other_generator
@@ -11,6 +14,8 @@ from glissile.gan.walk import MOST_KEYS, WalkSettings
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
+
+_MOST_WALKS = 8  # in one file; each is prepared anew
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ def read_keys(path: Path, sampler: "Sampler") -> KeysRead:
             refuse_other_generator(sampler.card, record)
         except InputError as problem:
             raise InputError(f"{path.name}: {problem}") from problem
+    if len({record.walk for record in records}) > _MOST_WALKS:
+        raise InputError(f"{path.name}: holds frames of many walks; choose a file that was exported")
     walk = records[0].walk
     if walk is not None and all(record.walk == walk for record in records):
         keys, settings = walk.keys, walk.settings
@@ -69,7 +76,13 @@ def read_keys(path: Path, sampler: "Sampler") -> KeysRead:
         )
     else:
         maker = Maker(sampler)
-        keys, settings = tuple(_point(maker, record) for record in records), None
+        try:
+            with np.errstate(all="ignore"):
+                keys, settings = tuple(_point(maker, record) for record in records), None
+        except ValidationError as problem:
+            raise InputError(
+                f"{path.name}: an image in it comes from numbers that are too large; export it again"
+            ) from problem
     for key in keys:
         refuse_misfit(key, sampler.shape)
     return KeysRead(keys, settings)
@@ -79,4 +92,4 @@ def _point(maker: Maker, record: Provenance) -> Point:
     if record.point is not None and record.mixing is None:
         return record.point
     label = None if record.point is None else record.point.label
-    return Point.of_w(maker.ws(record), record.title, label)
+    return Point.of_w(maker.ws(record), record.title[:200], label)

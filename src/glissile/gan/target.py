@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from glissile.contrast import contrast_limits
 from glissile.errors import InputError
+from glissile.gan.crop import cut_square
 from glissile.io.generator_card import GeneratorShape
 from glissile.io.grey import grey_of_colour
 
@@ -45,7 +46,7 @@ def as_target(image: NDArray[Any], shape: GeneratorShape) -> NDArray[np.float32]
             f"The generator makes images of {shape.channels} channels; images are compared with grey and RGB "
             "ones only"
         )
-    square = _square(_checked(image)).astype(np.float32)
+    square = cut_square(_checked(image)).astype(np.float32)
     if not np.isfinite(square).all():
         raise InputError("The image has values that are not finite; choose another one or fill them")
     low, high = (0.0, 255.0) if image.dtype == np.uint8 else contrast_limits([square])
@@ -73,10 +74,3 @@ def _checked(image: NDArray[Any]) -> NDArray[Any]:
             f"The image has {image.shape[0]} x {image.shape[1]} px; give one of {_LEAST_PX} px or more"
         )
     return image[..., :3] if image.ndim == 3 else image
-
-
-def _square(image: NDArray[Any]) -> NDArray[Any]:
-    """Largest square around the centre."""
-    side = min(image.shape[:2])
-    top, left = ((size - side) // 2 for size in image.shape[:2])
-    return image[top : top + side, left : left + side]

@@ -12,6 +12,7 @@ from glissile.io.outputs import refuse_same
 
 # The third tells of each frame that it is synthetic, and what it is.
 _FIRST = ("frame", "time_s", "synthetic_image")
+_BEGINS = f"{','.join(_FIRST)},".encode()
 
 
 def table_beside(video: Path) -> Path:
@@ -40,8 +41,7 @@ def refuse_table(video: Path, *read: Path) -> None:
     for source in read:
         if source.exists():
             refuse_same(table, source)
-    begin = f"{','.join(_FIRST)},".encode()
-    if table.is_dir() or not _begins_with(table, begin):
+    if table.is_dir() or not _begins_with(table, _BEGINS):
         raise InputError(
             f"{table}: is there already, and is no table of such frames; give the video another name"
         )
@@ -75,6 +75,19 @@ def write_table(video: Path, frames: Sequence[Provenance], frames_per_second: fl
     table = table_beside(video)
     atomic.write_text(table, text.getvalue())
     return table
+
+
+def drop_table(video: Path) -> None:
+    """Take the table of an earlier video away, whose numbers are not of these frames; others stay.
+
+    Parameters
+    ----------
+    video : Path
+        That was written.
+    """
+    table = table_beside(video)
+    if table.is_file() and _begins_with(table, _BEGINS):
+        table.unlink()
 
 
 def _begins_with(path: Path, begin: bytes) -> bool:

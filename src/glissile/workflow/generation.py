@@ -20,7 +20,7 @@ from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.naming import TIFF_SUFFIXES
 from glissile.progress import Steps
 from glissile.workflow.frame_table import refuse_table
-from glissile.workflow.image_work import ImageWork, Measure, Pixels
+from glissile.workflow.image_work import ImageWork, Measuring, Pixels
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
@@ -161,7 +161,7 @@ def write_images(
     title: str,
     columns: int | None = None,
     frames_per_second: float = FRAMES_PER_SECOND,
-    measure: Measure | None = None,
+    measure: Measuring | None = None,
     read: Sequence[Path] = (),
 ) -> Steps[Generated]:
     """Generate images one after the other and write them, atomically: `target` is whole, or as it was.
@@ -308,7 +308,7 @@ def strips(
     return of_points(sampler.card, moved, look)
 
 
-def measure_of(sliders: Sliders) -> Measure:
+def measure_of(sliders: Sliders) -> Measuring:
     """Measure images as the sliders were: numbers by name with unit; those without a meaning are left out."""
 
     def measured(pixels: Pixels) -> dict[str, float]:

@@ -16,14 +16,14 @@ from glissile.io import contact_sheet, generated_images
 from glissile.io.generated_images import Records
 from glissile.io.generator_card import GeneratorCard
 from glissile.progress import Step, Steps
-from glissile.workflow.frame_table import write_table
+from glissile.workflow.frame_table import drop_table, write_table
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
 
 T = TypeVar("T")
 Pixels = NDArray[np.uint8]
-Measure = Callable[[Pixels], dict[str, float]]
+Measuring = Callable[[Pixels], dict[str, float]]
 
 _MOST_JSON_BYTES = 8 << 20
 _MOST_LATENT_BYTES = 4 << 30
@@ -59,7 +59,7 @@ class ImageWork:
         images: Sequence[Provenance | None],
         target: Path,
         title: str,
-        measure: Measure | None,
+        measure: Measuring | None,
     ) -> None:
         self._sampler = sampler
         self._maker = Maker(sampler)
@@ -116,6 +116,8 @@ class ImageWork:
         yield from self._followed(writing)
         if self._measure is not None:
             write_table(self._target, self._told, frames_per_second)
+        else:
+            drop_table(self._target)
 
     def sheet(self, columns: int) -> Steps[None]:
         """Write the images on one sheet, with captions."""

@@ -32,6 +32,7 @@ _HEADING = (
     "Left of each pair: a synthetic image, which shows no real specimen. Right: the nearest training image."
 )
 _LONGEST_NAME = 30
+_LONGEST_CAPTION = f"{'M' * _LONGEST_NAME}: 0.00, close"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Memorisation:
     ----------
     titles : tuple of str
         Of the generated images.
+    names : tuple of str
+        Of the nearest training images, as far as they lie below the folder.
     found : tuple of Nearest
         The nearest training image of each.
     usual, close, copy : float
@@ -51,6 +54,7 @@ class Memorisation:
     """
 
     titles: tuple[str, ...]
+    names: tuple[str, ...]
     found: tuple[Nearest, ...]
     usual: float
     close: float
@@ -68,16 +72,16 @@ class Memorisation:
         """What was found, for a person."""
         total, counts = len(self.found), self.counts
         if counts["copy"]:
-            return (
-                f"{counts['copy']} of {total} images are copies of training images: the generator has "
-                "learned some by heart"
-            )
+            learned = "the generator has learned some by heart"
+            return f"copies of training images: {counts['copy']} of {total}; {learned}"
         if counts["close"]:
             return (
                 f"no image is a copy; {counts['close']} of {total} are nearer to a training image than "
                 "almost all training images are to each other: look at them"
             )
-        return f"all {total} images are new: as far from the training images as these are from each other"
+        if total == 1:
+            return "the image is new: it is not close to a training image"
+        return f"all {total} images are new: none is close to a training image"
 
     def table(self) -> str:
         """Write a row for each image as CSV."""
@@ -86,7 +90,7 @@ class Memorisation:
         rows.writerow(_COLUMNS)
         levels = [f"{level:.4f}" for level in (self.usual, self.close, self.copy)]
         for title, one in zip(self.titles, self.found, strict=True):
-            rows.writerow([title, one.path.as_posix(), f"{one.similarity:.4f}", one.verdict, *levels])
+            rows.writerow([title, _told(one.path), f"{one.similarity:.4f}", one.verdict, *levels])
         return text.getvalue()
 
 
@@ -145,7 +149,8 @@ def compare_with_training(
     columns = 2 * int(np.ceil(np.sqrt(len(images) / 2)))
     size = (sampler.shape.resolution,) * 2
     if sheet is not None:  # refuses one that would be too large, before anything is made
-        contact_sheet.laid_out(size, [""] * (2 * len(images)), columns=columns, heading=_HEADING)
+        longest = [text for image in images for text in (image.title, _LONGEST_CAPTION)]
+        contact_sheet.laid_out(size, longest, columns=columns, heading=_HEADING)
     index = yield from index_images(folder, cache)
     maker, total = Maker(sampler), len(images)
     found: list[Nearest] = []
@@ -157,15 +162,20 @@ def compare_with_training(
             pairs += [pixels, _as_generated(found[-1].path, sampler)]
         yield Step(len(found), total, f"Comparing image {len(found)} of {total}", preview=pixels)
     titles = tuple(image.title for image in images)
-    result = Memorisation(titles, tuple(found), index.usual, index.close, index.copy, len(index))
+    names = tuple(_told(one.path.relative_to(folder)) for one in found)
+    result = Memorisation(titles, names, tuple(found), index.usual, index.close, index.copy, len(index))
+    if table is not None:
+        atomic.write_text(table, result.table())
     if sheet is not None:
-        captions = [text for title, one in zip(titles, found, strict=True) for text in (title, _caption(one))]
+        captions = [
+            text
+            for title, name, one in zip(titles, names, found, strict=True)
+            for text in (title, _caption(name, one))
+        ]
         layout = contact_sheet.laid_out(size, captions, columns=columns, heading=_HEADING)
         common, alone = documented(images)
         records = Records(common, alone, "Synthetic images, each beside the nearest training image")
         write_png(sheet, contact_sheet.drawn(layout, pairs, captions), records)
-    if table is not None:
-        atomic.write_text(table, result.table())
     return result
 
 
@@ -195,7 +205,11 @@ def _as_generated(path: Path, sampler: "Sampler") -> NDArray[np.uint8]:
     return np.asarray(as_pixels(as_target(read_image(path), sampler.shape)[None])[0])
 
 
-def _caption(one: Nearest) -> str:
-    name = one.path.name
-    shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+def _caption(name: str, one: Nearest) -> str:
+    shown = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
     return f"{shown}: {one.similarity:.2f}, {one.verdict}"
+
+
+def _told(path: Path) -> str:
+    """Write a path as text, also where its name is none."""
+    return path.as_posix().encode(errors="replace").decode()

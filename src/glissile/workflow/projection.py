@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from glissile import atomic
 from glissile.errors import InputError
+from glissile.gan.crop import cut_square
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point
 from glissile.gan.provenance import Look, Maker, Provenance, documented, of_points
@@ -74,6 +75,7 @@ def project_micrograph(
     settings: "ProjectionSettings",
     *,
     label: int | None = None,
+    data_bar_px: int = 0,
     read: tuple[Path, ...] = (),
 ) -> Steps[Projected]:
     """Seek the latent vectors of a micrograph and write what was found, once it is found.
@@ -92,6 +94,8 @@ def project_micrograph(
         How to seek. Noise that is optimised is not part of a point, so it cannot be written.
     label : int, optional
         Class, of conditional generators.
+    data_bar_px : int
+        Rows of the data bar at the bottom of the micrograph, which are left out.
     read : tuple of Path
         Files that must not be replaced.
 
@@ -117,11 +121,11 @@ def project_micrograph(
     if settings.noise == "optimised":
         raise InputError("noise that is optimised is not kept with an image; choose const or none")
     refuse_target(folder, Form.folder, micrograph, *read)
-    pixels = read_image(micrograph)
+    pixels = cut_square(read_image(micrograph), bar_px=data_bar_px)
     name = micrograph.name.encode(errors="replace").decode()
     found = yield from project(generator, pixels, settings, label=label)
     sampler = Sampler(generator, card, device=settings.device)
-    point = Point.of_w(found.ws, f"projection of {name}"[:200], label)
+    point = Point.of_w(found.ws, f"found: {name}"[:200], label)
     (provenance,) = of_points(card, [point], Look(noise=settings.noise))
     image = Maker(sampler).pixels(provenance)
     with atomic.replacing_folder(folder) as place:

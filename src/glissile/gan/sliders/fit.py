@@ -16,6 +16,7 @@ from glissile.progress import Step, Steps
 
 _RANGE_PERCENT = (1, 99)
 _FOLDS = 5
+_ROUNDING = 1e-9
 _LEAST_SAMPLES = 50
 _PENALTIES = np.logspace(-6, 3, 28)  # in mean squares of the features
 _OUTLIER = 5.0  # robust standard deviations that a measured value counts as at most
@@ -181,12 +182,14 @@ def _fitted(w: Floats, values: Floats, seed: int, total: int) -> Steps[list[Slid
     along = (w - centre).T @ ((w - centre) @ gradients) / (len(w) - 1)
     wrong = np.mean((values - unseen) ** 2, axis=0)
     spread = values.var(axis=0)
+    # What rounding alone changes does not change.
+    varies = spread > (_ROUNDING * np.maximum(np.abs(values).max(axis=0), 1)) ** 2
     shown = np.where(as_log, np.exp(means), means)
     return [
         Slider(
             name=one.name,
             scale=scales[i],
-            r2=float(1 - wrong[i] / spread[i]) if spread[i] > 0 else 0.0,
+            r2=float(1 - wrong[i] / spread[i]) if varies[i] else 0.0,
             error=float(np.sqrt(wrong[i]) * (shown[i] if as_log[i] else 1)),
             low=float(low[i]),
             high=float(high[i]),

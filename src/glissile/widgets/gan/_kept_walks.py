@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _FOLDER = "walks"
 _MOST_WALKS = 20
-# Edited key frames are thousands of numbers each.
-_MOST_CHARACTERS = 32_000_000
+# Edited key frames are thousands of numbers each, and the file is written anew with each change: of earlier
+# walks only so much is kept. The walk that stands now may be larger.
+_MOST_CHARACTERS = 8_000_000
+_MOST_BYTES = 200_000_000
 _LEAST_KEYS = 2
 
 Keys = tuple[Point, ...]
@@ -54,6 +56,7 @@ class KeptWalks:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or settings_folder() / _FOLDER
+        self._known: dict[Path, tuple[tuple[int, int], _Document]] = {}  # as of which file
 
     def of(self, card: GeneratorCard) -> tuple[Keys, ...]:
         """Give the key frames that were set last, and those of earlier walks; none where nothing is kept."""
@@ -78,10 +81,11 @@ class KeptWalks:
         InputError
             If the file cannot be read, which is left alone then, or not be written.
         """
-        walks = kept_after(keys, self._read(card).walks)
+        document, text = _written(card, kept_after(keys, self._read(card).walks))
         path = self._path(card)
         try:
-            atomic.write_text(path, _text(card, walks))
+            atomic.write_text(path, text)
+            self._known[path] = (_stamp(path), document)
         except OSError as error:
             raise InputError(
                 f"{path}: key frames could not be written ({error.strerror}); they are kept until another "
@@ -95,11 +99,15 @@ class KeptWalks:
     def _read(self, card: GeneratorCard) -> _Document:
         path = self._path(card)
         try:
-            if path.stat().st_size > 4 * _MOST_CHARACTERS:
+            stamp = _stamp(path)
+            if path in self._known and self._known[path][0] == stamp:
+                return self._known[path][1]
+            if stamp[0] > _MOST_BYTES:
                 raise ValueError("larger than any")
             document = _Document.model_validate_json(path.read_bytes())
             if any(len(keys) > MOST_KEYS for keys in document.walks):
                 raise ValueError("more key frames than any walk has")
+            self._known[path] = (stamp, document)
             return document
         except (FileNotFoundError, NotADirectoryError):
             return _Document()
@@ -132,10 +140,17 @@ def kept_after(keys: Keys, before: tuple[Keys, ...]) -> tuple[Keys, ...]:
     return (keys, *found)[:_MOST_WALKS]
 
 
-def _text(card: GeneratorCard, walks: tuple[Keys, ...]) -> str:
-    """Write walks as JSON; the oldest give way where they are too many numbers."""
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of the last change."""
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def _written(card: GeneratorCard, walks: tuple[Keys, ...]) -> tuple[_Document, str]:
+    """Give walks as a document and as JSON; the oldest give way where they are too many numbers."""
     while True:
-        text = _Document(network=card.name[:4000], walks=walks).model_dump_json(exclude_defaults=True)
+        document = _Document(network=card.name[:4000], walks=walks)
+        text = document.model_dump_json(exclude_defaults=True)
         if len(text) <= _MOST_CHARACTERS or len(walks) == 1:
-            return text
+            return document, text
         walks = walks[:-1]

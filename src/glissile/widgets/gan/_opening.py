@@ -84,7 +84,7 @@ def saved(path: Path, output: Path) -> Steps[Path]:
     refuse_in_experiment(output)
     beside = output.with_suffix(".json")
     if beside.exists() and not output.exists():
-        raise InputError(f"{beside}: is there already, and would be written; choose another name")
+        raise InputError(f"{beside}: is there already; choose another name")
     yield Step(0, 2, f"Reading {path.name}")
     found = read_generator(path)
     yield Step(1, 2, f"Writing {output.name}")

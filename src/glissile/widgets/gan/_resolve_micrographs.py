@@ -28,8 +28,8 @@ UNIT_IMAGES = 2.5
 # 4 px at 0.3, another field of view of the same steel at 0.8.
 _MEANINGS = (
     (0.15, "The generator makes this structure, nearly in every detail."),
-    (0.35, "The layout is met; details differ."),
-    (0.7, "Bright and dark lie roughly where they should; the structure itself is not met."),
+    (0.35, "Much of the texture and layout agrees; compare the two images."),
+    (0.7, "Some of the texture agrees; the structure itself is not met."),
     (math.inf, "No nearer than another micrograph of such a structure."),
 )
 
@@ -98,6 +98,8 @@ class MicrographFacts:
         Why it cannot be compared with the generator.
     searching, found : bool
         It is being sought; something was found.
+    opening : bool
+        A file is being read.
     reading : bool
         A folder of training images is being read.
     folder : str
@@ -111,6 +113,7 @@ class MicrographFacts:
     micrograph: bool = False
     problem: str = ""
     searching: bool = False
+    opening: bool = False
     found: bool = False
     reading: bool = False
     folder: str = ""
@@ -143,6 +146,7 @@ def resolve_micrographs(facts: MicrographFacts) -> MicrographControls:
     """Say what can be done, and why not."""
     network = "" if facts.network else NO_NETWORK
     busy = "It is being searched for" if facts.searching else ""
+    busy = busy or ("The file is being read" if facts.opening else "")
     found = network or busy or ("" if facts.found else "Nothing was found yet")
     return MicrographControls(
         choose=busy,
@@ -212,7 +216,7 @@ def crop_text(
         Of the micrograph and of the generator, where they are known.
     """
     height, width = shape[:2]
-    whole = f"{width} × {height} px" + (f", {bar_px} of them data bar" if bar_px else "")
+    whole = f"{width} × {height} px" + (f", the lowest {bar_px} rows data bar" if bar_px else "")
     text = f"Used: the middle {side_px} × {side_px} px (of {whole})"
     if side_px != resolution:
         how = "reduced" if side_px > resolution else "enlarged"
@@ -287,6 +291,9 @@ def nearest_text(found: Nearest, close: float) -> str:
         "close": "nearer than almost all training images are to each other; it may be a copy, compare them",
         "new": "as far apart as training images are from each other; no copy",
     }[found.verdict]
+    if not found.usual:
+        few = "there are too few training images to tell what that means"
+        return f"{found.path.name}\nSimilarity {found.similarity:.2f} of 1; {few}."
     return (
         f"{found.path.name}\nSimilarity {found.similarity:.2f} of 1: {meant}. Among training images "
         f"{found.usual:.2f} is usual, and more than {close:.2f} is not."

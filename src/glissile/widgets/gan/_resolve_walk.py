@@ -179,7 +179,7 @@ def _refused(facts: WalkFacts) -> str:
     if facts.settings.space == "z":
         for number, key in enumerate(facts.keys, 1):
             if key.w is not None:
-                return f"Key frame {number} ({key.title}) was edited and has no z: choose space w"
+                return f"Key frame {number} ({key.title}) is a vector w and has no z: choose space w"
             if (key.label or 0) != (facts.keys[0].label or 0):
                 return f"Key frame {number} ({key.title}) is of another class than the first: choose space w"
             if key.cutoff != facts.keys[0].cutoff:
@@ -195,7 +195,7 @@ def _paper_refused(facts: WalkFacts) -> str:
     settings = paper_settings(facts.settings)
     chosen = (*facts.keys, *([] if facts.picture is None else [facts.picture]))[:_LEAST_KEYS]
     if settings.space == "z" and not facts.keys and any(key.w is not None for key in chosen):
-        return "The picture was edited and has no z: choose space w"
+        return "The picture is a vector w and has no z: choose space w"
     # What a single key frame cannot do with itself, it cannot do with another.
     return _refused(WalkFacts(keys=chosen * 2, settings=settings)) if chosen else ""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QEvent, QEventLoop, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QProgressDialog
+from qtpy.QtWidgets import QApplication, QMainWindow, QProgressDialog, QWidget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def made_whole(frames: WalkFrames, name: str) -> Pixels:
         "Cancel",
         0,
         len(frames),
-        QApplication.activeWindow(),
+        _window(),
     )
     dialog.setWindowTitle(name)
     dialog.setWindowModality(Qt.WindowModality.ApplicationModal)
@@ -77,6 +77,12 @@ def made_whole(frames: WalkFrames, name: str) -> Pixels:
             "export the walk in the dock Microstructure generator"
         )
     return making.result()
+
+
+def _window() -> QWidget | None:
+    """Give the window that the dialog is of, by which it gets its looks."""
+    windows = (one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow))
+    return QApplication.activeWindow() or next((one for one in windows if one.isVisible()), None)
 
 
 class _Making:

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from glissile.workflow.generation import Generated
 
 _NOTICE = (
-    "Every image is marked as synthetic and tells how it was made, so that glissile makes it again pixel for "
-    "pixel."
+    "Every image is marked as synthetic and tells how it was made, so that glissile makes it again. Napari's "
+    "own File > Save does not mark them."
 )
 
 

@@ -86,8 +86,8 @@ class KeySources(QWidget):  # type: ignore[misc]  # qtpy brings no types
     def _take_read(self, found: KeysRead) -> None:
         keys = self._state.keys
         if found.settings is not None:
-            self.read_settings.emit(found.settings)
             self._state.set_keys(found.keys)
+            self.read_settings.emit(found.settings)
         elif len(keys) + len(found.keys) > MOST_KEYS:
             show_error(
                 f"The file has {len(found.keys)} images and the walk {len(keys)} key frames, and it has at "

@@ -81,6 +81,8 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.crop: Crop | None = None
         self.found: Point | None = None
         self._layer: Image | None = None  # what was compared with
+        self._whole: Image | None = None  # the micrograph, hidden for it
+        self._watching = False
         self._wanted: Cut | None = None  # what is shown, or will be
         self.micrograph = MicrographChoice(viewer)
         self.micrograph.chosen.connect(self._look_at_micrograph)
@@ -90,6 +92,7 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.about = words("")
         self.pictures = PicturePair("Micrograph", "Nearest found")
         self.reading = LongWork()
+        self.reading.running_changed.connect(self.changed)
         self.search = QPushButton("Find in the generator")
         self.search.clicked.connect(self.start)
         self.work = SearchWork()
@@ -165,6 +168,12 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for widget in (self.result, self.show_found, self.key):
             widget.setVisible(self.found is not None and not self.work.running)
 
+    def set_watching(self, watching: bool) -> None:
+        """Show what of the micrograph is used, or rest while nobody sees it."""
+        self._watching = watching
+        if watching:
+            self._ask_anew()
+
     # the micrograph
 
     def _ask_file(self) -> None:
@@ -203,7 +212,7 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self._wanted = cut
         if cut is None:
             self._state.forget("crop")
-        elif self.crop is None:
+        elif self.crop is None and self._watching:
             self._state.generate(
                 "crop", lambda sampler: crop_of(cut, sampler.card), lambda crop: self._take_crop(cut, crop)
             )
@@ -226,12 +235,12 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
 
     def start(self) -> None:
         """Search, in the background."""
-        state, cut, sampler = self._state, self._cut(), self._state.sampler
-        if sampler is None or cut is None or self.work.running:
+        state, cut, sampler = self._state, self._wanted, self._state.sampler
+        if sampler is None or cut is None or self.work.running or self.reading.running:
             return
         layer = self.micrograph.layer
         assert layer is not None
-        title, label = f"projection of {layer.name}"[:200], state.truncation.label
+        title, label = f"found: {layer.name}"[:200], state.truncation.label
         quality: Quality = self.quality.currentData()
         settings = {
             "space": self.space.currentData(),
@@ -242,38 +251,46 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
             "device": "cpu" if sampler.on_cpu else "auto",
         }
         self.found = None
+        before = state.point
         self.pictures.show_right(None)
         self.work.search(
             lambda: sought(sampler, cut, settings, label),
             quality,
-            lambda found: self._take(sampler, found, Point.of_w(found.ws, title, label), layer),
+            lambda found: self._take(sampler, found, Point.of_w(found.ws, title, label), layer, before),
         )
 
-    def _take(self, sampler: Sampler, found: Projection, point: Point, whole: Image) -> None:
+    def _take(
+        self, sampler: Sampler, found: Projection, point: Point, whole: Image, before: Point | None
+    ) -> None:
+        """Tell what was found, and show it where the user has not gone on to something else."""
         card = self._state.card
         if card is None or card.weights_sha256 != sampler.card.weights_sha256:
             return
         self.found = point
-        self.result.setText(found_text(found.distances, stopped=self.work.stopped))
+        told = found_text(found.distances, stopped=self.work.stopped)
+        noise = " Measured with the noise of the generator." if self._state.look.noise == "random" else ""
+        self.result.setText(f"{whole.name}. {told}{noise}")
         image, target = (as_pixels(one[None])[0] for one in (found.image, found.target))
         self.pictures.show_left(target)
         self.pictures.show_right(image)
-        whole.visible = False  # it would lie over both
-        self._show_beside(crop_layer(target, sampler.card))
-        self._show_found()
+        remove(self._viewer, self._layer)
+        self._layer, self._whole = crop_layer(target, sampler.card), whole
+        if self._state.point is before and not self._state.edits:
+            self._show_found()
         self._show_qualities()
         self.changed.emit()
 
-    def _show_beside(self, layer: Image) -> None:
-        """Show what was compared with beside the picture."""
-        remove(self._viewer, self._layer)
-        self._layer = layer
-        add_beside(self._viewer, layer)
-        look_at_pair(self._viewer, layer)
-
     def _show_found(self) -> None:
-        if self.found is not None:
-            self._state.show(self.found)
+        """Show what was found, and beside it what it was compared with."""
+        if self.found is None or self._layer is None:
+            return
+        if self._whole is not None:
+            self._whole.visible = False  # it would lie over both
+        if self._layer not in self._viewer.layers:
+            add_beside(self._viewer, self._layer)
+        self._layer.visible = True
+        look_at_pair(self._viewer, self._layer)
+        self._state.show(self.found)
 
     def _set_as_key(self) -> None:
         if self.found is not None:
@@ -283,7 +300,9 @@ class MicrographSearch(QWidget):  # type: ignore[misc]  # qtpy brings no types
         """End a search without a result, and take out what is shown of one before."""
         self.work.abandon()
         remove(self._viewer, self._layer)
-        self.found = self._layer = None
+        if self._whole is not None:
+            self._whole.visible = True
+        self.found = self._layer = self._whole = None
 
     def _on_network(self) -> None:
         self.leave()

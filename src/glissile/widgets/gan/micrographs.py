@@ -45,6 +45,7 @@ class MicrographsSection(Fold):
         self.nearest.changed.connect(self.refresh)
         for signal in (state.network_changed, state.point_changed):
             signal.connect(self.refresh)
+        self.toggled.connect(self.search.set_watching)
         self.toggled.connect(self.nearest.set_watching)
         self.refresh()
 
@@ -57,6 +58,7 @@ class MicrographsSection(Fold):
             micrograph=search.micrograph.layer is not None,
             problem="" if search.crop is None else search.crop.problem,
             searching=search.work.running,
+            opening=search.reading.running,
             found=search.found is not None,
             reading=nearest.work.running,
             folder="" if nearest.folder is None else nearest.folder.name,

@@ -156,7 +156,13 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
             slider.deleteLater()
         self._sliders = {}
         for one in () if fitted is None else fitted.sliders:
-            slider = ValueSlider(one.measure.title, one.low, one.high, ends=range_text(one))
+            slider = ValueSlider(
+                one.measure.title,
+                one.low,
+                one.high,
+                ends=range_text(one),
+                logarithmic=one.scale == "logarithmic",
+            )
             slider.moved.connect(partial(self._set, one.name))
             slider.freed.connect(partial(self._free, one.name))
             self._sliders[one.name] = slider

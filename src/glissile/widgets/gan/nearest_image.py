@@ -176,6 +176,7 @@ class NearestImage(QWidget):  # type: ignore[misc]  # qtpy brings no types
             "nearest",
             lambda sampler: _Comparison(index, ws, exact_pixels(sampler, ws, look), sampler.shape),
             self._compare,
+            lambda: self.sentence.setText(_FAILED),
         )
 
     def _compare(self, what: _Comparison) -> None:

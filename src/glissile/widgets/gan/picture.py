@@ -81,7 +81,18 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _on_point(self) -> None:
         if self._layer is not None:
             self._layer.visible = True
+            self._raise(self._layer)
         self._make()
+
+    def _raise(self, layer: Image) -> None:
+        """Bring the picture before other images that are seen; what is drawn on them stays before it."""
+        layers = self._viewer.layers
+        here = layers.index(layer)
+        above = [
+            i for i in range(here + 1, len(layers)) if isinstance(layers[i], Image) and layers[i].visible
+        ]
+        if above:
+            layers.move(here, above[-1] + 1)
 
     def _on_removed(self, event: Any) -> None:
         if self._layer is not None and self._layer not in self._viewer.layers:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
+from glissile.gan.walk import MOST_KEYS
 from glissile.widgets.gan._generation import Generation
 
 if TYPE_CHECKING:
@@ -249,7 +251,10 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
             self.keys_changed.emit()
 
     def add_key(self, point: Point) -> None:
-        """Put a key frame at the end of the walk."""
+        """Put a key frame at the end of the walk; the user is told where it has too many."""
+        if len(self.keys) >= MOST_KEYS:
+            show_error(f"A walk has at most {MOST_KEYS} key frames; remove one first")
+            return
         self.set_keys((*self.keys, point))
 
     def remove_key(self, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt, Signal
@@ -12,6 +13,7 @@ from glissile.widgets._form import WheelGuard
 from glissile.widgets.sections.section import words
 
 _STEPS = 200
+_LEAST = 1e-30  # that has a logarithm
 # napari's own sheet shows what is disabled as if it could be used.
 _STYLE = """
 QSlider::groove:horizontal:disabled { background-color: rgba(127, 127, 127, 40); }
@@ -36,16 +38,26 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
         for a note below.
     widest : str
         A text of the number for which room is kept.
+    logarithmic : bool
+        Equal ways multiply the number; its range is above 0.
     """
 
     moved = Signal(float)  # by the user
     freed = Signal()  # the box was cleared by the user
 
     def __init__(
-        self, title: str, low: float, high: float, *, ends: tuple[str, str] | None = None, widest: str = ""
+        self,
+        title: str,
+        low: float,
+        high: float,
+        *,
+        ends: tuple[str, str] | None = None,
+        widest: str = "",
+        logarithmic: bool = False,
     ) -> None:
         super().__init__()
-        self._widest = widest
+        self._widest, self._logarithmic = widest, logarithmic
+        low, high = self._place(low), self._place(high)
         self.box = None if ends is None else QCheckBox(title)
         name: QWidget = QLabel(title) if self.box is None else self.box
         self.slider = QDoubleSlider(Qt.Orientation.Horizontal)
@@ -100,12 +112,20 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
         self.number.setMinimumWidth(self.number.sizeHint().width())
         self.number.setText(text)
 
+    def _place(self, value: float) -> float:
+        """Give where on the slider a number is."""
+        return math.log(max(value, _LEAST)) if self._logarithmic else value
+
+    def _number(self, place: float) -> float:
+        return math.exp(place) if self._logarithmic else float(place)
+
     def show_value(self, value: float, text: str) -> None:
         """Show a number, without telling that it was moved."""
         blocked = self.slider.blockSignals(True)
         # While it is held it stays where the hand is.
         if not self.slider.isSliderDown():
-            self.slider.setValue(min(max(value, self.slider.minimum()), self.slider.maximum()))
+            place = self._place(value)
+            self.slider.setValue(min(max(place, self.slider.minimum()), self.slider.maximum()))
         self.slider.blockSignals(blocked)
         self.number.setText(text)
 
@@ -126,10 +146,10 @@ class ValueSlider(QWidget):  # type: ignore[misc]  # qtpy brings no types
             widget.setToolTip(told)
 
     def _on_moved(self, value: float) -> None:
-        self.moved.emit(float(value))
+        self.moved.emit(self._number(value))
 
     def _on_box(self, checked: bool) -> None:
         if checked:
-            self.moved.emit(float(self.slider.value()))
+            self.moved.emit(self._number(self.slider.value()))
         else:
             self.freed.emit()

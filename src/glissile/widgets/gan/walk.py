@@ -260,7 +260,7 @@ class WalkSection(Fold):
             self.layer.show(walk, look)
         self.walk = walk
         then, self._once_shown = self._once_shown, lambda walk: None
-        if self.player.playing:
+        if self._plays:
             self._play_within(walk)
         then(walk)
         self.refresh()
@@ -314,9 +314,15 @@ class WalkSection(Fold):
         self.player.play(frame_axis(dims), self.rate.value(), steps_of(dims, walk.frame_count))
 
     def _on_rate(self) -> None:
-        if self.player.playing and self.walk is not None:
+        if self._plays and self.walk is not None:
             self._play_within(self.walk)
         self.refresh()
+
+    @property
+    def _plays(self) -> bool:
+        """Whether it is the walk that napari plays, and no video of the user's."""
+        layer = self.layer.layer
+        return self.player.playing and layer is not None and bool(layer.visible)
 
     def _show_playing(self, event: Any = None) -> None:
         self.player.stopped()
@@ -370,6 +376,9 @@ class WalkSection(Fold):
         self.work.stop()
         self._distances.clear()
         self.walk = None
+        # The next picture is flat. In 3D, where RGB and grey images come after one another, napari ended the
+        # process in its graphics (napari 0.9.2 with the software graphics of Mesa 22.3).
+        self._viewer.dims.ndisplay = 2
         self.layer.remove()
         self.refresh()
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from glissile.gan.walk_frames import WalkFrames
 from glissile.widgets._layer_list import remove
+from glissile.widgets._window import WindowAround
 from glissile.widgets.gan._pace import Pace
 from glissile.widgets.gan._whole_walk import made_whole
 
@@ -145,27 +146,29 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
         data = LazyWalk(frames, self._ask)
         told = {"role": ROLE, "synthetic": True, "provenance": frames.record(0).model_dump(mode="json")}
         layer = self._layer
-        if layer is not None and layer.rgb == (frames.ndim == 4):
-            layer.metadata = {"glissile": told}
-            layer.data = data
-        else:
-            self.remove()
-            self._frames = frames
-            self._layer = Image(
-                data,
-                name=NAME,
-                rgb=frames.ndim == 4,
-                multiscale=False,
-                contrast_limits=(0, 255),
-                metadata={"glissile": told},
-                **_placement(self._state.sampler.card.nm_per_pixel),
-            )
-            self._viewer.add_layer(self._layer)
+        with WindowAround(self.parent()).unpainted():
+            if layer is not None and layer.rgb == (frames.ndim == 4):
+                layer.metadata = {"glissile": told}
+                layer.data = data
+            else:
+                self.remove()
+                self._frames = frames
+                self._layer = Image(
+                    data,
+                    name=NAME,
+                    rgb=frames.ndim == 4,
+                    multiscale=False,
+                    contrast_limits=(0, 255),
+                    metadata={"glissile": told},
+                    **_placement(self._state.sampler.card.nm_per_pixel),
+                )
+                self._viewer.add_layer(self._layer)
         self.progressed.emit()
 
     def remove(self) -> None:
         """Take the layer away."""
-        remove(self._viewer, self._layer)
+        with WindowAround(self.parent()).unpainted():
+            remove(self._viewer, self._layer)
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self._layer:
