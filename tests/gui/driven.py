@@ -4,6 +4,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+import psutil
+
 from glissile.widgets._child_process import REQUESTS, Requests, drive, in_child_process
 
 
@@ -44,3 +46,9 @@ def at_rest(steps, quiet_s=0.5):
         seen = len(steps)
         time.sleep(quiet_s)
     return steps[-1].index
+
+
+def child_at_work():
+    """The one child of the tests; the screen that they have is a process, too."""
+    (process,) = (one for one in psutil.Process().children() if one.name() != "Xvfb")
+    return process

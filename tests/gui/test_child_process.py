@@ -9,7 +9,7 @@ import long_works
 import numpy as np
 import psutil
 import pytest
-from driven import at_rest, driven, until
+from driven import at_rest, child_at_work, driven, until
 
 from glissile.errors import InputError
 from glissile.progress import finish
@@ -157,7 +157,7 @@ def test_a_paused_child_neither_works_nor_computes():
         until(lambda: len(steps) > 3)
         requests.paused = True
         resting_at = at_rest(steps)
-        (process,) = psutil.Process().children()
+        process = child_at_work()
         before = process.cpu_times()
         time.sleep(1)
         after = process.cpu_times()

@@ -1,10 +1,9 @@
 """A training in a child process, as the dock runs it: what a pause does to it. Needs no display."""
 
 import numpy as np
-import psutil
 import pytest
 import tifffile
-from driven import at_rest, driven, until
+from driven import at_rest, child_at_work, driven, until
 
 from glissile import workflow
 from glissile.experiment import Experiment
@@ -44,7 +43,7 @@ def paused(requests, steps):
 def test_a_paused_training_rests_and_counts_no_time(folder):
     with driven(_jobs.trained, folder, 0, False, None) as (requests, steps, _):
         resting_at = paused(requests, steps)
-        (process,) = psutil.Process().children()
+        process = child_at_work()
         before = sum(process.cpu_times()[:2])
         at_rest(steps, QUIET_S)
         assert sum(process.cpu_times()[:2]) - before < 0.2
