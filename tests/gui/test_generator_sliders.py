@@ -319,13 +319,15 @@ def test_another_device_finds_what_the_one_before_was_asked_for(docked, sampler,
     path = tmp_path / "steel.safetensors"
     save_sliders(sliders_path(path), FITTED)
     waiting = WaitingSampler(sampler)
-    docked.state.use(waiting, path)
-    docked.state.show(Point(seed=3))
+    docked.state.use(waiting)
+    docked.state.show(Point(seed=9))
     qtbot.waitUntil(lambda: bool(waiting.calls), timeout=10_000)  # and all else waits
+    docked.state.use(sampler, path)
+    docked.state.show(Point(seed=3))
     assert docked.measures.fitted is None
     directions = docked.section.directions
     assert directions.sliders[0].slider.toolTip().startswith("The directions are being found")
-    docked.state.replace_sampler(sampler)
+    docked.state.replace_sampler(type(sampler)(sampler.generator, sampler.card, device="cpu"))
     waiting.go_on()
     qtbot.waitUntil(lambda: docked.measures.fitted == FITTED, timeout=10_000)
     qtbot.waitUntil(lambda: directions.sliders[0].slider.isEnabled(), timeout=10_000)
