@@ -6,9 +6,10 @@ operation take fresh memory. Ways that are compared take turns. Previews are sin
 stopped at a block; "late layers" changes the w of layers above 128 px and up from image to image.
 
 On the processor: one thread, seconds that the process computed, so that other work counts less; beside it how
-long products of matrices with as many operations take on this machine.
+long products of matrices with as many operations take on this machine. Of several threads: seconds that pass.
 
     python benchmarks/generator_speed.py
+    python benchmarks/generator_speed.py --threads 2
     python benchmarks/generator_speed.py --device cuda
 """
 
@@ -136,8 +137,9 @@ class Bench:
 def clock(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
+    elif torch.get_num_threads() == 1:
+        return time.process_time()
+    return time.perf_counter()
 
 
 def page_faults() -> int:
@@ -231,15 +233,16 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--times", type=int, default=5, help="calls of each way that count")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(chosen.threads)
     torch.backends.cudnn.allow_tf32 = False  # all that is called float32 is
     device = choose(chosen.device)
     rates = attainable(device)
     allocator = {k: v for k, v in os.environ.items() if k.startswith(("MALLOC_", "THP_MEM", "LD_PRELOAD"))}
     system = " ".join(platform.libc_ver()).strip() or platform.system()
     print(
-        f"{describe(device)}, torch {torch.__version__}, {system}, one thread, "
+        f"{describe(device)}, torch {torch.__version__}, {system}, {chosen.threads} thread(s), "
         f"allocator: {allocator or 'default'}; products of matrices: "
         + ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
     )
