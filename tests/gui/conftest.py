@@ -3,10 +3,11 @@
 import gc
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from idling import idle
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QSettings
 
 from glissile.widgets._bench import Bench
 from glissile.widgets.glissile_dock import MOTION_NAME, GlissileDock
@@ -35,9 +36,14 @@ def _needs_display():
 
 @pytest.fixture(autouse=True)
 def _keeps_nothing(tmp_path, monkeypatch):
-    """Keep pinned seeds and walks in a folder of the test, not in that of the user."""
+    """Keep settings, pinned seeds and walks in a folder of the test, not in that of the user."""
+    before = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile").fileName()
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
     for module in ("_pins", "_kept_walks"):
         monkeypatch.setattr(f"glissile.widgets.gan.{module}.settings_folder", lambda: tmp_path / "kept")
+    yield
+    home = str(Path(before).parent)
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from generators import random_sampler
-from qtpy.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
@@ -31,16 +31,6 @@ from glissile.widgets.generator import GeneratorDock
 
 NAME = "Microstructure generator"
 FOREIGN = Path(__file__).parents[3] / "shared" / "gan" / "fixtures" / "tiny_layout_nosource_p4.pkl"
-
-
-@pytest.fixture(autouse=True)
-def _recent_networks_of_no_one(tmp_path):
-    """Remember networks in a folder of the test, not in that of the user."""
-    before = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile").fileName()
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
-    yield
-    home = str(Path(before).parent)
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
 
 
 def shape(resolution=32, **changes):

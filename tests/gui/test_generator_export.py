@@ -10,7 +10,6 @@ import pytest
 import tifffile
 from generators import WaitingSampler, random_sampler
 from PIL import Image
-from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from glissile.gan.points import Point
@@ -40,16 +39,6 @@ from glissile.widgets.generator import GeneratorDock
 from glissile.workflow.generation import measure_of
 
 STEPS = 4
-
-
-@pytest.fixture(autouse=True)
-def _settings_of_no_one(tmp_path):
-    """Remember folders and networks in a folder of the test, not in that of the user."""
-    before = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile").fileName()
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
-    yield
-    home = str(Path(before).parent)
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import torch
 from generators import WaitingSampler, random_sampler
 from napari.layers import Image, Labels
 from PIL import Image as Pillow
-from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from glissile.gan.features import texture_distance
@@ -69,14 +68,9 @@ class Docked:
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_no_one(tmp_path, monkeypatch):
-    """Remember folders and what is known of them in a folder of the test, not in those of the user."""
-    before = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile").fileName()
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+def _index_of_no_one(tmp_path, monkeypatch):
+    """Keep what is known of training images in a folder of the test, not in that of the user."""
     monkeypatch.setattr(nearest_image, "index_cache", lambda folder: tmp_path / f"{folder.name}.safetensors")
-    yield
-    home = str(Path(before).parent)
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, home)
 
 
 @pytest.fixture

@@ -120,8 +120,10 @@ def slerp(
 
 def _steps_per_leg(keys: int, frames: int, *, closed: bool) -> int:
     """Share frames out among the legs of a walk; InputError where that cannot be."""
-    if not 2 <= keys <= 256:
-        raise InputError(f"--seeds: a walk goes through 2 to 256 seeds, and these are {keys}")
+    from glissile.gan.walk import MOST_KEYS
+
+    if not 2 <= keys <= MOST_KEYS:
+        raise InputError(f"--seeds: a walk goes through 2 to {MOST_KEYS} seeds, and these are {keys}")
     legs, steps = (keys, frames) if closed else (keys - 1, frames - 1)
     if steps < legs:
         raise InputError(f"--frames {frames}: are fewer than a walk through {keys} seeds has; give more")

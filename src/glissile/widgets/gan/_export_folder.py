@@ -2,22 +2,18 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import QSettings
+from glissile.widgets.gan._settings import settings
 
 _KEY = "export_folder"
 
 
 def export_folder() -> Path:
     """Give the folder that was exported to last, where it is still there; else the home folder."""
-    name = str(_settings().value(_KEY, ""))
+    name = str(settings().value(_KEY, ""))
     folder = Path(name) if name else Path.home()
     return folder if folder.is_dir() else Path.home()
 
 
 def remember_export_folder(folder: Path) -> None:
     """Remember where was exported to."""
-    _settings().setValue(_KEY, str(folder.absolute()))
-
-
-def _settings() -> QSettings:
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile", "generator")
+    settings().setValue(_KEY, str(folder.absolute()))

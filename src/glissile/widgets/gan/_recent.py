@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from qtpy.QtCore import QSettings
+from glissile.widgets.gan._settings import settings
 
 _KEY = "recent_networks"
 _MOST = 8
@@ -12,7 +12,7 @@ _MOST = 8
 def recent_networks() -> tuple[Path, ...]:
     """Files of networks, the one that was opened last first; they need not be there any more."""
     try:
-        names = json.loads(str(_settings().value(_KEY, "[]")))
+        names = json.loads(str(settings().value(_KEY, "[]")))
     except ValueError:  # edited by hand
         return ()
     return (
@@ -26,8 +26,4 @@ def remember_network(path: Path) -> None:
     """Put a file in front of those that were opened last."""
     whole = path.absolute()
     names = [str(whole), *(str(other) for other in recent_networks() if other != whole)]
-    _settings().setValue(_KEY, json.dumps(names[:_MOST]))
-
-
-def _settings() -> QSettings:
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile", "generator")
+    settings().setValue(_KEY, json.dumps(names[:_MOST]))

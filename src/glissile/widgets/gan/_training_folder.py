@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSettings
+from glissile.widgets.gan._settings import settings
 
 if TYPE_CHECKING:
     from glissile.io.generator_card import GeneratorCard
@@ -15,7 +15,7 @@ _GROUP = "training_images"
 
 def training_folder(card: GeneratorCard) -> Path | None:
     """Give the folder of a generator, where it is known and still there."""
-    name = str(_settings().value(f"{_GROUP}/{card.weights_sha256}", "")) if card.weights_sha256 else ""
+    name = str(settings().value(f"{_GROUP}/{card.weights_sha256}", "")) if card.weights_sha256 else ""
     folder = Path(name) if name else None
     return folder if folder is not None and folder.is_dir() else None
 
@@ -23,8 +23,4 @@ def training_folder(card: GeneratorCard) -> Path | None:
 def remember_training_folder(card: GeneratorCard, folder: Path) -> None:
     """Remember the folder of a generator, where its weights are known by their hash."""
     if card.weights_sha256:
-        _settings().setValue(f"{_GROUP}/{card.weights_sha256}", str(folder.absolute()))
-
-
-def _settings() -> QSettings:
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "glissile", "generator")
+        settings().setValue(f"{_GROUP}/{card.weights_sha256}", str(folder.absolute()))
