@@ -287,7 +287,7 @@ def nearest_text(found: Nearest, close: float) -> str:
         Similarity from which on an image is nearer than almost all training images are to each other.
     """
     meant = {
-        "copy": "a copy of this training image",
+        "copy": "so near that it counts as a copy of this training image; compare them",
         "close": "nearer than almost all training images are to each other; it may be a copy, compare them",
         "new": "as far apart as training images are from each other; no copy",
     }[found.verdict]
