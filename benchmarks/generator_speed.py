@@ -28,7 +28,8 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode
 
 from glissile.device import choose, describe, quick_precision
-from glissile.gan.networks import EPSILON, Generator, Layer, rectified
+from glissile.gan.layers import EPSILON, rectified
+from glissile.gan.networks import Generator, Layer
 from glissile.gan.randomised import random_generator
 from glissile.gan.resample import filter_of
 from glissile.gan.sampler import Sampler

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from glissile.defects import DEFAULT_CLASSES
 from glissile.device import choose, describe, quick_precision
-from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation, save_model
+from glissile.io.checkpoint import save_model
+from glissile.io.model_card import Architecture, FramesUsed, ModelCard, Normalisation
 from glissile.learn.intensity import normalised
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import RECIPES, Recipe

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glissile.device import choose, describe
-from glissile.gan import networks
+from glissile.gan import weights
 from glissile.gan.features import Distance, Lpips, pixel_distance, texture_distance
 from glissile.gan.networks import Generator
 from glissile.gan.pixels import as_pixels
-from glissile.gan.projection import ProjectionSettings, project
+from glissile.gan.projection import project
+from glissile.gan.projection_settings import ProjectionSettings
 from glissile.gan.randomised import random_generator
 from glissile.gan.spread import spread_of_w
 from glissile.gan.target import as_target
@@ -65,7 +66,7 @@ def opened(path: Path) -> Generator:
 
     found = read_generator(path)
     generator = Generator(found.card.shape)
-    networks.load(generator, found.tensors)
+    weights.load(generator, found.tensors)
     return generator.eval().requires_grad_(requires_grad=False)
 
 

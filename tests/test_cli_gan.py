@@ -1,6 +1,8 @@
 """`glissile gan`: what is asked for is in the files, and what cannot be is refused in a sentence."""
 
+import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +14,16 @@ import tifffile
 from PIL import Image
 
 from commands import glissile
+from glissile.gan.equal_speed import timed
+from glissile.gan.look import Look
+from glissile.gan.maker import Maker, rebuilt
 from glissile.gan.points import Point
-from glissile.gan.provenance import Look, Maker, of_mixing, of_points, of_walk, read_provenance, rebuilt
+from glissile.gan.provenance import of_mixing, of_points, of_walk
 from glissile.gan.randomised import random_generator
+from glissile.gan.records import read_provenance
 from glissile.gan.sampler import Sampler
-from glissile.gan.walk import Walk, WalkSettings, timed
+from glissile.gan.sliders import load_sliders, save_sliders, sliders_path
+from glissile.gan.walk import Walk, WalkSettings
 from glissile.io.generator_card import GeneratorShape, TrainingData
 from glissile.io.generator_file import read_generator_card, write_generator
 from glissile.progress import finish
@@ -288,16 +295,16 @@ def test_project_writes_what_it_found(net, sampler, tmp_path, space):
     with np.load(folder / "latents.npz", allow_pickle=False) as latents:
         assert np.array_equal(latents["ws"][0], Maker(sampler).ws(image))
     sheet = pixels(folder / "comparison.png")
-    places = [np.argwhere(windows_equal(sheet, wanted)) for wanted in (truth, found)]
+    places = [windows_found(sheet, wanted) for wanted in (truth, found)]
     assert [len(place) for place in places] == [1, 1]
     assert places[0][0][1] < places[1][0][1]
     assert "not an empty folder" in refused("project", net, micrograph, "--output", folder)
 
 
-def windows_equal(sheet, wanted):
-    """Where `wanted` is in `sheet`, by top and left edge."""
+def windows_found(sheet, wanted):
+    """List where `wanted` is in `sheet`, by top and left edge."""
     windows = np.lib.stride_tricks.sliding_window_view(sheet, wanted.shape)
-    return (windows == wanted).all(axis=(2, 3))
+    return np.argwhere((windows == wanted).all(axis=(2, 3)))
 
 
 def test_a_projection_of_what_is_no_image_leaves_nothing(net, tmp_path):
@@ -400,8 +407,8 @@ def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
     assert not (tmp_path / "a.npz").exists()
     done("sample", net, *options, tmp_path / "a.mp4")
     header, *rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
-    assert header.startswith("frame,time_s,synthetic_image,phase_fraction")
-    assert [row.split(",")[2] for row in rows] == ["seed 0", "seed 1", "seed 2"]
+    assert header.startswith("frame,time_s,synthetic_image,seed,phase_fraction")
+    assert [row.split(",")[2:4] for row in rows] == [[f"seed {seed}", f"{seed}"] for seed in range(3)]
     done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
     assert not (tmp_path / "a.csv").exists()  # its numbers were of other images
     (tmp_path / "a.csv").write_text("of somebody else\n")
@@ -409,10 +416,119 @@ def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "of somebody else\n"
 
 
-def test_measure_looks_at_the_noise_that_is_asked_for(tmp_path):
+def test_measure_looks_at_the_noise_that_is_asked_for_and_keeps_it(tmp_path):
     net = network(tmp_path, "steel.safetensors")
     options = ("measure", net, "--samples", 60, "--threshold", 128, "--noise")
-    assert done(*options, "const") != done(*options, "none").replace(", in place of the one before", "")
+    found = {}
+    for noise, said in (("const", ""), ("none", " without noise")):
+        out = done(*options, noise)
+        assert re.match(rf"measured: \d+ of 60 images{said}, bright phase above 128\n", out)
+        found[noise] = load_sliders(sliders_path(net), read_generator_card(net))
+        assert found[noise].noise == noise
+    assert found["const"].sliders != found["none"].sliders
+    sample = ("sample", net, "--seeds", "0", "--measures", "--output", tmp_path / "a.png", "--noise")
+    other = (
+        "these images have --noise {}; steel.sliders.json and its threshold are of images with --noise none"
+    )
+    assert done(*sample, "none").startswith("1 synthetic image in ")
+    for noise in ("const", "random"):
+        line, *_, last = done(*sample, noise).splitlines()
+        assert line == other.format(noise)
+        assert last == f"measures in {tmp_path / 'a.csv'}, and in the metadata of each image"
+    # A file of before does not say, and nothing is said of it.
+    old = found["none"].model_copy(update={"noise": None})
+    save_sliders(sliders_path(net), old)
+    assert done(*sample, "const").startswith("1 synthetic image in ")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A generator with its sliders."""
+    net = network(tmp_path_factory.mktemp("measured"), "steel.safetensors")
+    done("measure", net, "--samples", 60, "--threshold", 128)
+    return net
+
+
+def table_in(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def truth_in(net, images):
+    """What the sliders of a generator measure in images, by name with unit."""
+    sliders = load_sliders(sliders_path(net), read_generator_card(net))
+    told = []
+    for image in images:
+        found = sliders.measured_in(image).values()
+        units = {one.name: sliders.unit(one.name) for one in sliders.sliders}
+        told.append({f"{k}, {u}" if (u := units[k]) else k: found[k] for k in units if k in found})
+    return told
+
+
+def is_told(row, wanted):
+    first = ("frame", "time_s", "synthetic_image", "seed")
+    numbers = {name: float(cell) for name, cell in row.items() if cell and name not in first}
+    assert numbers == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["walk.mkv", "walk.tif", "walk"])
+def test_every_frame_of_a_walk_is_measured(measured, tmp_path, name):
+    target = tmp_path / name
+    options = ("--seeds", "0,1", "--frames", 5, "--fps", 4, "--measures", "--output", target)
+    out = done("slerp", measured, *options)
+    maker = Maker(Sampler.open(measured, device="cpu"))
+    told = [one for file in files_of(target) for one in read_provenance(file)]
+    wanted = truth_in(measured, map(maker.pixels, told))
+    assert len({one["phase_fraction"] for one in wanted}) == 5
+    table = target / "walk.csv" if name == "walk" else tmp_path / "walk.csv"
+    rows = table_in(table)
+    also = "" if name == "walk.mkv" else ", and in the metadata of each image"
+    assert out.endswith(f"measures in {table}{also}\n")
+    for row, one in zip(rows, wanted, strict=True):
+        is_told(row, one)
+    assert [row["synthetic_image"] for row in rows] == [f"frame {i}" for i in range(5)]
+    assert "seed" not in rows[0]
+    times = None if name == "walk" else ["0", "0.25", "0.5", "0.75", "1"]
+    assert (None if name == "walk" else [row["time_s"] for row in rows]) == times
+    assert ("time_s" in rows[0]) == (name != "walk")
+    kept = [one.measures for one in told]
+    if name == "walk.mkv":
+        assert not any(kept)
+    else:
+        assert kept == [pytest.approx(one, rel=1e-6) for one in wanted]
+
+
+def files_of(target):
+    return sorted(target.glob("*.png")) if target.is_dir() else [target]
+
+
+@pytest.mark.parametrize("options", [("sample", "--seeds", "0"), ("slerp", "--seeds", "0,1", "--frames", 3)])
+def test_measures_wait_for_those_of_the_generator(net, measured, tmp_path, options, monkeypatch):
+    command, *rest = options
+    target = tmp_path / "a.tif"
+    said = refused(command, net, *rest, "--measures", "--output", target)
+    assert said == f"glissile: {net}: nothing is measured yet; run glissile gan measure on it first\n"
+    monkeypatch.setattr("glissile.gan.sampler.Sampler.open", lambda *_, **__: pytest.fail("opened"))
+    assert "measured only where" in refused(
+        command, measured, *rest, "--measures", "--output", tmp_path / "a.npz"
+    )
+    (tmp_path / "a.csv").write_text("of somebody else\n")
+    assert "no table of such frames" in refused(command, measured, *rest, "--measures", "--output", target)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+@pytest.mark.parametrize("command", ["sample", "measure"])
+def test_sliders_that_are_a_pipe_or_a_folder_are_refused(tmp_path, command):
+    net = network(tmp_path, "steel.safetensors")
+    sample = ("--seeds", "0", "--measures", "--output", tmp_path / "a.png")
+    options = sample if command == "sample" else ("--samples", 60)
+    place = sliders_path(net)
+    place.mkdir()
+    assert "steel.sliders.json: is no file; choose a file of sliders" in refused(command, net, *options)
+    place.rmdir()
+    os.mkfifo(place)
+    assert "steel.sliders.json: is no file; choose a file of sliders" in refused(command, net, *options)
 
 
 def test_equal_speed_is_that_of_the_images_that_are_written(net, sampler, tmp_path):
@@ -427,7 +543,9 @@ def test_equal_speed_is_that_of_the_images_that_are_written(net, sampler, tmp_pa
 
 def test_too_many_frames_are_refused_before_anything_is_measured(net, tmp_path, monkeypatch):
     monkeypatch.setattr("glissile.io.generated_images.MOST_IMAGES", 97)
-    monkeypatch.setattr("glissile.gan.walk.measured_distances", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr(
+        "glissile.gan.equal_speed.measured_distances", lambda *_, **__: pytest.fail("measured")
+    )
     seeds = ("--seeds", "0-9", "--frames", 95, "--equal-speed")
     assert "too many" in refused("slerp", net, *seeds, "--output", tmp_path / "a.tif")
 
@@ -442,15 +560,14 @@ def test_the_bundled_sample_becomes_a_file(tmp_path):
 def test_the_data_bar_is_left_out_of_a_projection(net, sampler, tmp_path):
     truth = Maker(sampler).pixels(of_points(sampler.card, [Point(seed=4)])[0])
     Image.fromarray(np.concatenate([truth, np.zeros((9, 32), np.uint8)])).save(tmp_path / "sem.png")
-    options = ("--steps", 20, "--output", tmp_path / "found")
-    done("project", net, tmp_path / "sem.png", "--data-bar", 9, *options)
-    windows = np.lib.stride_tricks.sliding_window_view(
-        pixels(tmp_path / "found" / "comparison.png"), (32, 32)
-    )
-    assert (windows == truth).all(axis=(2, 3)).any()
-    assert "lower it" in refused(
-        "project", net, tmp_path / "sem.png", "--data-bar", 99, "--output", tmp_path / "other"
-    )
+    for name, options in (("found", ("--data-bar", 9)), ("with", ("--data-bar", 6)), ("whole", ())):
+        folder = tmp_path / name
+        done("project", net, tmp_path / "sem.png", *options, "--steps", 10, "--output", folder)
+        assert len(windows_found(pixels(folder / "comparison.png"), truth)) == (name == "found")
+    other = ("project", net, tmp_path / "sem.png", "--output", tmp_path / "other", "--data-bar")
+    for rows, sentence in ((99, "lower it"), (41, "lower it"), (-1, "--data-bar")):
+        assert sentence in refused(*other, rows)
+    assert not (tmp_path / "other").exists()
 
 
 def test_directions_are_those_of_the_class(classes):

@@ -9,14 +9,8 @@ import torch
 
 from commands import glissile
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import (
-    Architecture,
-    FramesUsed,
-    ModelCard,
-    Normalisation,
-    read_card,
-    save_model,
-)
+from glissile.io.checkpoint import read_card, save_model
+from glissile.io.model_card import Architecture, FramesUsed, ModelCard, Normalisation
 from glissile.learn.reliability import reliability
 from glissile.learn.scoring import write_scores
 from glissile.learn.unet import build

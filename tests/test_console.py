@@ -4,7 +4,7 @@ import pytest
 
 from glissile import console
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
+from glissile.io.model_card import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
 from glissile.progress import Step
 
 

@@ -14,16 +14,8 @@ from glissile.defects import DefectClass
 from glissile.errors import InputError
 from glissile.exchange import export_onnx, export_package, import_model
 from glissile.io.bioimage_zoo import ZooEntry
-from glissile.io.checkpoint import (
-    Architecture,
-    Certainty,
-    FramesUsed,
-    ModelCard,
-    Normalisation,
-    has_model,
-    load_model,
-    save_model,
-)
+from glissile.io.checkpoint import has_model, load_model, save_model
+from glissile.io.model_card import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
 from glissile.learn.references import References
 from glissile.learn.unet import build
 from glissile.progress import finish

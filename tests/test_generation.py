@@ -1,5 +1,8 @@
 """Images of a generator, made and written in every form: the files hold what the generator makes."""
 
+import csv
+import re
+
 import av
 import numpy as np
 import pytest
@@ -9,12 +12,18 @@ from PIL import Image
 
 from glissile.errors import InputError
 from glissile.gan.directions import Direction
+from glissile.gan.look import Look
+from glissile.gan.maker import Maker, rebuilt
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import Look, Maker, of_points, of_walk, read_provenance, rebuilt
+from glissile.gan.provenance import of_mixing, of_points, of_walk
 from glissile.gan.randomised import random_generator
+from glissile.gan.read_back import read_keys
+from glissile.gan.records import read_provenance
+from glissile.gan.route import Route
 from glissile.gan.sampler import Sampler
+from glissile.gan.sliders import fit_sliders
 from glissile.gan.walk import Walk, WalkSettings
-from glissile.io import contact_sheet
+from glissile.io import contact_sheet, generated_images
 from glissile.io.generator_card import GeneratorShape
 from glissile.io.video_files import read_video
 from glissile.progress import finish
@@ -26,6 +35,13 @@ from glissile.workflow.generation import (
     strips,
     table_of_mixing,
     write_images,
+)
+from glissile.workflow.measuring import Measuring, measure_of
+
+# The second has a meaning in some images only.
+MEASURING = Measuring(
+    ("mean, grey", "bright"),
+    lambda pixels: {"mean, grey": pixels.mean(), **({"bright": 1.0} if pixels.mean() > 127 else {})},
 )
 
 
@@ -169,19 +185,174 @@ def test_latents_of_a_walk_have_no_z(tmp_path, grey):
     finish(write_images(grey, images, tmp_path / "a.npz", title="latents"))
     with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
         assert set(found.files) == {"records.json", "ws"}
-        assert np.array_equal(found["ws"], images[0].walk.ws(grey, range(11)))
+        assert np.array_equal(found["ws"], Route.of(images[0].walk, grey).ws(range(11)))
 
 
 @pytest.mark.parametrize("name", ["a", "a.tif", "a.png", "one.png"])
 def test_measures_go_with_the_images(tmp_path, grey, name):
     images = seeds(grey, 0) if name == "one.png" else seeds(grey, 0, 1)
-    steps = write_images(
-        grey, images, tmp_path / name, title="x", measure=lambda pixels: {"mean": float(pixels.mean())}
+    finish(write_images(grey, images, tmp_path / name, title="x", measure=MEASURING))
+    files = sorted((tmp_path / name).glob("*.png")) if name == "a" else [tmp_path / name]
+    found = [p.measures["mean, grey"] for file in files for p in read_provenance(file)]
+    assert found == pytest.approx([pixels.mean() for pixels in made(grey, images)], rel=1e-6)
+
+
+def rows_in(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "walked", "timed"),
+    [
+        ("a", False, False),
+        ("a", True, False),
+        ("a.tif", False, False),
+        ("a.tif", True, True),
+        ("a.png", False, False),
+        ("one.png", False, False),
+        ("a.mp4", False, True),
+        ("a.mkv", True, True),
+    ],
+)
+def test_what_is_measured_stands_in_a_table(tmp_path, grey, name, walked, timed):
+    point = Point.of_w(np.ones(8), "found")
+    images = [*seeds(grey, 7, 3), *of_points(grey.card, [point])]
+    images = walk_of(grey) if walked else images[:1] if name == "one.png" else images
+    done = finish(
+        write_images(grey, images, tmp_path / name, title="x", frames_per_second=4, measure=MEASURING)
     )
-    finish(steps)
-    files = sorted((tmp_path / name).iterdir()) if name == "a" else [tmp_path / name]
-    found = [p.measures["mean"] for file in files for p in read_provenance(file)]
-    assert found == [pixels.mean() for pixels in made(grey, images)]
+    table = tmp_path / "a" / "a.csv" if name == "a" else (tmp_path / name).with_suffix(".csv")
+    assert done.table == table
+    header, *rows = rows_in(table)
+    first = ["frame", *(["time_s"] if timed else []), "synthetic_image", *([] if walked else ["seed"])]
+    assert header == [*first, "mean, grey", "bright"]
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    assert columns["frame"] == tuple(str(i) for i in range(len(images)))
+    assert columns["synthetic_image"] == tuple(image.title for image in images)
+    if timed:
+        assert [float(cell) for cell in columns["time_s"]] == [i / 4 for i in range(len(images))]
+    if not walked:
+        assert columns["seed"] == ("7", "3", "")[: len(images)]
+    wanted = [MEASURING.found(pixels) for pixels in made(grey, images)]
+    assert [float(cell) for cell in columns["mean, grey"]] == pytest.approx(
+        [one["mean, grey"] for one in wanted], rel=1e-6
+    )
+    assert [bool(cell) for cell in columns["bright"]] == ["bright" in one for one in wanted]
+
+
+def test_a_mixed_image_is_of_no_seed(tmp_path, grey):
+    images = table_of_mixing(grey.card, [Point(seed=0)], [Point(seed=4)], (0, 1))
+    finish(write_images(grey, images, tmp_path / "a.png", title="x", columns=2, measure=MEASURING))
+    assert [row[2] for row in rows_in(tmp_path / "a.csv")] == ["seed", "4", "0", ""]
+
+
+def test_a_measure_that_no_image_has_keeps_its_column(tmp_path, grey):
+    nothing = Measuring(("a", "b", "c"), lambda pixels: {"b": 1.0})
+    finish(write_images(grey, seeds(grey, 0), tmp_path / "a.png", title="x", measure=nothing))
+    assert rows_in(tmp_path / "a.csv")[1] == ["0", "seed 0", "0", "", "1", ""]
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.mp4"])
+def test_a_table_lies_beside_its_images_only(tmp_path, grey, name):
+    """Images that are written anew without measures take it along; that of other images stays."""
+    path, table = tmp_path / name, tmp_path / "a.csv"
+    finish(write_images(grey, seeds(grey, 0, 1), path, title="x", measure=MEASURING))
+    one = table.read_bytes()
+    other = tmp_path / ("a.tif" if name == "a.png" else "a.png")
+    finish(write_images(grey, seeds(grey, 2, 3), other, title="x"))
+    assert table.read_bytes() == one
+    with pytest.raises(InputError, match=rf"a\.csv: may be the table of {name}, which is there"):
+        finish(write_images(grey, seeds(grey, 2, 3), other, title="x", measure=MEASURING))
+    assert table.read_bytes() == one
+    other.unlink()
+    finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
+    assert table.read_bytes() != one
+    finish(write_images(grey, seeds(grey, 0, 1), path, title="x"))
+    assert not table.exists()
+    table.write_text("frame,mine\n")
+    finish(write_images(grey, seeds(grey, 0, 1), path, title="x"))
+    with pytest.raises(InputError, match="no table of such frames"):
+        finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
+    assert table.read_text() == "frame,mine\n"
+    assert [told.point.seed for told in read_provenance(path)] == [0, 1]
+    table.unlink()
+    table.mkdir()
+    with pytest.raises(InputError, match="no table of such frames"):
+        finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_as_many_measured_images_are_written_as_are_read_again(tmp_path, grey, monkeypatch, name):
+    """What fits is told before an image is made, also where each number is as long as can be."""
+    monkeypatch.setattr(generated_images, "_MOST_BYTES", generated_images._MORE_BYTES + 2500)
+
+    def found(pixels):
+        long = -1e-300 - pixels.mean() * 1e-303
+        return {"size, µm": long, "x": long}
+
+    long = Measuring(("size, µm", "x"), found)
+    images = seeds(grey, *range(10, 40))
+    steps = write_images(grey, images, tmp_path / name, title="x", measure=long)
+    with pytest.raises(InputError, match=r"30 images were made is too long .* holds that of \d+;") as refusal:
+        next(steps)
+    assert list(tmp_path.iterdir()) == []
+    fitting = int(re.search(r"that of (\d+);", str(refusal.value))[1])
+    assert 5 < fitting < 30
+    finish(write_images(grey, images[:fitting], tmp_path / name, title="x", measure=long))
+    told = read_provenance(tmp_path / name)
+    means = [pixels.mean() for pixels in made(grey, images[:fitting])]
+    assert len(set(means)) == fitting
+    for one, mean in zip(told, means, strict=True):
+        assert one.measures["size, µm"] == pytest.approx(-1e-300 - mean * 1e-303, rel=1e-6, abs=0)
+    with pytest.raises(InputError, match="too long"):
+        next(write_images(grey, images[: fitting + 1], tmp_path / name, title="x", measure=long))
+    # Those of a folder are in files of their own.
+    finish(write_images(grey, images, tmp_path / "folder", title="x", measure=long))
+    assert len(list((tmp_path / "folder").glob("*.png"))) == 30
+
+
+@pytest.mark.parametrize(
+    ("points", "names"),
+    [
+        ([Point(seed=12), Point(seed=3)], ["seed0012", "seed0003"]),
+        ([Point(seed=12, name="mine", psi=0.5), Point(seed=123456)], ["seed000012", "seed123456"]),
+        ([Point(seed=12), Point(seed=12, psi=0.5)], ["0000", "0001"]),
+        ([Point(seed=12), Point(z=(0.5,) * 8)], ["0000", "0001"]),
+    ],
+)
+def test_files_of_a_folder_are_named_by_seeds_that_differ(tmp_path, grey, points, names):
+    images = of_points(grey.card, points)
+    finish(write_images(grey, images, tmp_path / "out", title="x"))
+    files = [tmp_path / "out" / f"out_{name}.png" for name in names]
+    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+    for file, point, pixels in zip(files, points, made(grey, images), strict=True):
+        assert read_keys(file, grey).keys == (point,)
+        with Image.open(file) as found:
+            assert np.array_equal(np.asarray(found), pixels)
+
+
+def test_mixed_images_are_named_by_their_place(tmp_path, grey):
+    images = of_mixing(grey.card, [Point(seed=5)], [Point(seed=6), Point(seed=7)], (0,))
+    finish(write_images(grey, images, tmp_path / "out", title="x"))
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["out_0000.png", "out_0001.png"]
+
+
+def test_images_are_measured_as_the_samples_of_the_sliders_were(grey):
+    sliders = finish(fit_sliders(grey, samples=60, threshold=120))
+    measuring = measure_of(sliders)
+    assert measuring.names[:2] == ("phase_fraction", "island_size, µm")
+    (pixels,) = made(grey, seeds(grey, 5))
+    found = measuring(pixels)
+    assert found["phase_fraction"] == pytest.approx(sliders.measured_in(pixels).phase_fraction, rel=1e-6)
+    assert found["island_size, µm"] == pytest.approx(sliders.measured_in(pixels).island_size, rel=1e-6)
+    assert set(found) == set(measuring.names)
+    blank = measuring(np.zeros((32, 32), np.uint8))
+    assert "island_size, µm" not in blank
+    assert set(blank) < set(measuring.names)
+    for value in (*found.values(), -np.pi * 1e-200):
+        rounded = Measuring(("x",), lambda _, value=value: {"x": value})(pixels)["x"]
+        assert len(repr(rounded)) <= len(repr(measuring.longest(0)["phase_fraction"]))
 
 
 @pytest.mark.parametrize("name", ["a", "a.tif", "a.png", "a.mp4", "a.npz"])

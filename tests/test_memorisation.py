@@ -12,9 +12,11 @@ from PIL import Image
 from commands import glissile
 from glissile.errors import InputError
 from glissile.gan.index_cache import index_cache
+from glissile.gan.maker import Maker
 from glissile.gan.points import Point
-from glissile.gan.provenance import Maker, of_points, read_provenance
+from glissile.gan.provenance import of_points
 from glissile.gan.randomised import random_generator
+from glissile.gan.records import read_provenance
 from glissile.gan.sampler import Sampler
 from glissile.io.generator_card import GeneratorShape
 from glissile.io.generator_file import write_generator
@@ -125,6 +127,7 @@ def test_each_image_stands_beside_its_nearest(net, sampler, training, tmp_path, 
 
 def test_it_can_be_refused(net, training, tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.csv").mkdir()
     (tmp_path / "mine.csv").write_text("of somebody else\n")
     (tmp_path / "mine.png").write_bytes(b"of somebody else")
     for options, sentence in (
@@ -135,6 +138,12 @@ def test_it_can_be_refused(net, training, tmp_path):
         (("--images", training, "--table", tmp_path / "mine.csv"), "is another table"),
         (("--images", training, "--table", tmp_path / "a.txt"), "written as a .csv"),
         (("--images", training, "--output", training / "a.png"), "lies among the training images"),
+        (("--images", training, "--table", training / "a.csv"), "lies among the training images"),
+        (("--images", training, "--table", net), "is the input itself"),
+        (("--images", training, "--table", tmp_path / "folder.csv"), "is a folder"),
+        (("--images", training, "--table", tmp_path / "a.glissile" / "a.csv"), "is of the experiment"),
+        (("--images", training, "--class", "0"), "this generator has no classes"),
+        (("--images", training, "--psi", "11"), "--psi"),
     ):
         result = glissile("gan", "nearest", net, "--seeds", "0", *options)
         assert result.code == 2, result.out
@@ -225,6 +234,76 @@ def test_the_options_of_images_are_those_of_the_command(net, sampler, training, 
     (told,) = read_provenance(sheet)
     assert (told.point.psi, told.point.cutoff) == (0.5, 4)
     assert (told.look.noise, told.look.noise_seed) == ("random", 7)
+
+
+LOOKS = (
+    ("--psi", "0.4"),
+    ("--cutoff", "2", "--psi", "0"),
+    ("--noise", "none"),
+    ("--noise", "random", "--noise-seed", "7"),
+)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_images_are_made_with_the_options_and_compared_so(net, tmp_path, look):
+    """The very image is a copy; without the options it is another one."""
+    folder = tmp_path / "training"
+    options = ("--seeds", "2", "--device", "cpu")
+    assert glissile("gan", "sample", net, *options, *look, "--output", tmp_path / "a.png").code == 0
+    assert glissile("gan", "sample", net, "--seeds", "50-69", "--output", folder).code == 0
+    (tmp_path / "a.png").rename(folder / "very.png")
+    table, sheet = tmp_path / "a.csv", tmp_path / "sheet.png"
+    outputs = ("--table", table, "--output", sheet)
+    result = glissile("gan", "nearest", net, "--images", folder, *options, *look, *outputs)
+    assert result.code == 0, result.err
+    (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    assert (row["image"], row["nearest"].endswith("very.png")) == ("seed 2", True)
+    assert (row["similarity"], row["verdict"]) == ("1.0000", "copy")
+    with Image.open(folder / "very.png") as very, Image.open(sheet) as shown:
+        windows = np.lib.stride_tricks.sliding_window_view(np.asarray(shown), (64, 64))
+        assert (windows == np.asarray(very)).all(axis=(2, 3)).sum() == 2  # the image, and its nearest
+
+
+def test_images_are_of_the_class_that_is_asked_for(tmp_path):
+    shape = GeneratorShape(
+        resolution=64,
+        channels=1,
+        widths=(8, 8, 8, 4, 4),
+        z_dim=8,
+        w_dim=8,
+        c_dim=2,
+        embedding=8,
+        mapping_layers=2,
+        mapping_width=8,
+    )
+    generator, card = random_generator(shape, seed=8)
+    net, folder = tmp_path / "two.safetensors", tmp_path / "training"
+    write_generator(net, generator.state_dict(), card.model_copy(update={"class_names": ("soft", "hard")}))
+    assert glissile("gan", "sample", net, "--seeds", "0-11", "--class", "hard", "--output", folder).code == 0
+    similarity = {}
+    for label in ("soft", "hard", "1"):
+        table = tmp_path / f"{label}.csv"
+        options = ("--images", folder, "--seeds", "0-3", "--class", label, "--table", table)
+        result = glissile("gan", "nearest", net, *options)
+        assert result.code == 0, result.err
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        similarity[label] = [float(row["similarity"]) for row in rows]
+    assert similarity["hard"] == similarity["1"] == pytest.approx([1] * 4, abs=2e-3)
+    assert max(similarity["soft"]) < 0.998
+    assert "or one of soft, hard" in glissile("gan", "nearest", net, *options[:4], "--class", "2").err
+
+
+def test_an_index_that_is_damaged_is_made_anew(net, training, tmp_path, monkeypatch):
+    monkeypatch.setattr("glissile.gan.index_cache.index_cache", index_cache)
+    monkeypatch.setattr("glissile.gan.index_cache.user_cache_path", lambda *_, **__: tmp_path / "kept")
+    options = ("gan", "nearest", net, "--images", training, "--seeds", "1")
+    first = glissile(*options)
+    (kept,) = (tmp_path / "kept").iterdir()
+    good = kept.read_bytes()
+    kept.write_bytes(b"damaged" * 100)
+    again = glissile(*options)
+    assert (first.code, again.code, again.out) == (0, 0, first.out), again.err
+    assert kept.read_bytes() == good
 
 
 def test_memory_that_does_not_suffice_is_told(net, training, monkeypatch):

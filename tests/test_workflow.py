@@ -17,7 +17,8 @@ from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
 from glissile.experiment import Calibration, Experiment
 from glissile.io.annotations import write_mask
-from glissile.io.checkpoint import Certainty, load_model, save_model
+from glissile.io.checkpoint import load_model, save_model
+from glissile.io.model_card import Certainty
 from glissile.io.video_files import write_video
 from glissile.label import annotations
 from glissile.learn.recipes import Recipe

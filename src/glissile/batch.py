@@ -32,7 +32,7 @@ from glissile.segment.settings import SegmentSettings
 from glissile.video import Video
 
 if TYPE_CHECKING:
-    from glissile.io.checkpoint import ModelCard
+    from glissile.io.model_card import ModelCard
     from glissile.learn.train import TrainingJob
     from glissile.segment.cross_validation import CrossValidation
 

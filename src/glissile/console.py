@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from glissile.experiment import Backup, Document, Experiment
     from glissile.gan.sliders import Sliders
-    from glissile.io.checkpoint import ModelCard
+    from glissile.io.model_card import ModelCard
     from glissile.label.suggestion import Suggestion
     from glissile.learn.scoring import FrameScores, Spread
     from glissile.learn.suspects import Suspect
@@ -357,7 +357,8 @@ def print_comparison(found: "Comparison") -> None:
 
 def print_sliders(found: "Sliders") -> None:
     """Print how far each measure follows from w, and between which values it lies."""
-    print(f"measured: {found.measured} of {found.samples} images, bright phase above {found.threshold:.0f}")
+    images = f"{found.measured} of {found.samples} images{' without noise' if found.noise == 'none' else ''}"
+    print(f"measured: {images}, bright phase above {found.threshold:.0f}")
     titles = [
         f"{one.measure.title} ({unit})" if (unit := found.unit(one.name)) else one.measure.title
         for one in found.sliders

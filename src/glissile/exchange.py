@@ -30,18 +30,10 @@ from glissile.io.bioimage_zoo import (
     readme,
     write_package,
 )
-from glissile.io.checkpoint import (
-    WEIGHTS_FILE,
-    FramesUsed,
-    ModelCard,
-    Normalisation,
-    has_model,
-    load_model,
-    read_card,
-    save_model,
-)
+from glissile.io.checkpoint import WEIGHTS_FILE, has_model, load_model, read_card, save_model
 from glissile.io.foreign_package import find_description, find_weights
 from glissile.io.foreign_unet import ForeignUNet, read_foreign_unet
+from glissile.io.model_card import FramesUsed, ModelCard, Normalisation
 from glissile.io.model_words import IMPORTED
 from glissile.io.outputs import refuse_file
 from glissile.progress import Step, Steps

@@ -100,6 +100,9 @@ Label = Annotated[
         rich_help_panel=IN_LOOK,
     ),
 ]
+Measures = Annotated[
+    bool, typer.Option("--measures", help="Measure each image, by the numbers of glissile gan measure.")
+]
 Output = Annotated[
     Path,
     typer.Option(

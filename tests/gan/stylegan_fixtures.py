@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from glissile.gan.networks import Discriminator, Generator, load
+from glissile.gan.discriminator import Discriminator
+from glissile.gan.networks import Generator
+from glissile.gan.weights import load
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape, widths_of
 
 FIXTURES = Path(__file__).parents[2].parent / "shared" / "gan" / "fixtures"

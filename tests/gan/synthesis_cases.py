@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from glissile.gan.networks import Generator, Noise
+from glissile.gan.look import Noise
+from glissile.gan.networks import Generator
 from glissile.gan.randomised import random_generator
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 

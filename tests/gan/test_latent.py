@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from glissile.errors import InputError
 from glissile.gan.latent import (
     along,
-    first_changed,
     latents,
     layers_of,
     mixed,
@@ -206,12 +205,3 @@ def test_mixing_takes_layers_from_the_second():
     found = mixed(a, b, layers_of("0-1,5", 6))
     np.testing.assert_array_equal(found[:, :, 0], [[1, 1, 0, 0, 0, 1]] * 2)
     assert not a.any()
-
-
-@given(st.integers(0, 6))
-def test_the_first_changed_layer_is_found(layer):
-    a = latents(range(6), 4)
-    b = a.copy()
-    b[layer : layer + 2, 2] += 1
-    assert first_changed(a, b) == layer
-    assert first_changed(b, a) == layer

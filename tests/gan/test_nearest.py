@@ -1,3 +1,5 @@
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from scipy import ndimage
 
 from glissile.errors import InputError
 from glissile.gan import nearest as nearest_module
+from glissile.gan.index_cache import index_cache
 from glissile.gan.nearest import VALUES, Index, averaged, index_images, nearest
 from glissile.progress import finish
 from glissile.synthetic.sem import SemSettings, micrograph
@@ -209,6 +212,46 @@ def test_a_damaged_index_is_made_again(tmp_path):
         cache.write_bytes(content)
         np.testing.assert_array_equal(finish(index_images(training, cache)).values, first.values)
         assert cache.read_bytes() == good
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Give the file in which the program itself keeps what it knows of a folder."""
+    monkeypatch.setattr("glissile.gan.index_cache.user_cache_path", lambda *_, **__: tmp_path / "kept")
+    path = index_cache(tmp_path / "training")
+    assert path.parent == tmp_path / "kept"
+    path.parent.mkdir()
+    return path
+
+
+def test_an_index_that_the_program_keeps_is_made_anew_whatever_is_wrong_with_it(tmp_path, own):
+    training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
+    first = finish(index_images(training, own))
+    good = own.read_bytes()
+    for content in (b"of nobody", b"\xff" * 64, b"\0" * len(good), good[:-10]):
+        own.write_bytes(content)
+        np.testing.assert_array_equal(finish(index_images(training, own)).values, first.values)
+        assert own.read_bytes() == good
+    # Beside it a file of somebody else stays.
+    mine = own.with_name("mine.safetensors")
+    mine.write_bytes(b"of somebody else")
+    with pytest.raises(InputError, match="no index"):
+        finish(index_images(training, mine))
+    assert mine.read_bytes() == b"of somebody else"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes among files")
+def test_an_index_that_is_no_file_is_refused_or_passed_over(tmp_path, own):
+    training = write(tmp_path / "training", [drawn(seed) for seed in range(3)])
+    given = tmp_path / "given.safetensors"
+    for make in (Path.mkdir, os.mkfifo):
+        for cache in (given, own):
+            make(cache)
+        with pytest.raises(InputError, match=r"given\.safetensors: is no file; choose another one"):
+            next(index_images(training, given))
+        assert len(finish(index_images(training, own))) == 3
+        for cache in (given, own):
+            cache.rmdir() if cache.is_dir() else cache.unlink()
 
 
 def test_what_cannot_be_kept_is_found_all_the_same(tmp_path):

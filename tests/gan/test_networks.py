@@ -7,10 +7,12 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from glissile.errors import InputError
+from glissile.gan.discriminator import Discriminator, deviation_in_groups
 from glissile.gan.losses import path_lengths, r1_penalty
-from glissile.gan.networks import Discriminator, Generator, deviation_in_groups, load
+from glissile.gan.networks import Generator
 from glissile.gan.randomised import random_generator, randomise, sample_generator
 from glissile.gan.resample import downsampled, filter_of, low_pass, upsampled
+from glissile.gan.weights import load
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape, widths_of
 
 

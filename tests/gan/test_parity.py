@@ -4,8 +4,9 @@ import pytest
 import torch
 from stylegan_fixtures import CASES, Case, needs_fixtures
 
+from glissile.gan.discriminator import Discriminator
 from glissile.gan.losses import generator_loss, path_length_penalty, path_lengths, r1_penalty
-from glissile.gan.networks import Discriminator, Generator
+from glissile.gan.networks import Generator
 from glissile.gan.pixels import as_pixels
 
 pytestmark = needs_fixtures

@@ -11,7 +11,8 @@ from glissile.gan.features import Distance, pixel_distance, texture_distance
 from glissile.gan.networks import Generator
 from glissile.gan.noise_maps import noise_correlation, standardise
 from glissile.gan.pixels import as_pixels
-from glissile.gan.projection import Projection, ProjectionSettings, Stop, project
+from glissile.gan.projection import Projection, Stop, project
+from glissile.gan.projection_settings import ProjectionSettings
 from glissile.gan.randomised import random_generator
 from glissile.gan.spread import spread_of_w
 from glissile.io.generator_card import GeneratorShape, widths_of

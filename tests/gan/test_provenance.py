@@ -7,24 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from glissile.errors import InputError
+from glissile.gan.equal_speed import retimed
+from glissile.gan.look import Look
+from glissile.gan.maker import Maker, rebuilt
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import (
-    GeneratorName,
-    Look,
-    Maker,
-    Mixing,
-    Provenance,
-    documented,
-    of_mixing,
-    of_points,
-    of_walk,
-    rebuilt,
-    understood,
-)
+from glissile.gan.provenance import GeneratorName, Mixing, Provenance, of_mixing, of_points, of_walk
 from glissile.gan.randomised import random_generator
+from glissile.gan.records import documented, understood
 from glissile.gan.sampler import Sampler
-from glissile.gan.walk import Walk, WalkSettings, retimed
+from glissile.gan.walk import Walk, WalkSettings
 from glissile.io.generator_card import SYNTHETIC_NOTICE, GeneratorShape
 
 SHAPE = GeneratorShape(

@@ -1,5 +1,8 @@
 import json
+import os
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -516,6 +519,45 @@ def test_damaged_files_are_refused_with_their_name(tmp_path, sliders, kind):
     path.write_bytes(_broken(sliders, kind))
     with pytest.raises(InputError, match=r"net\.sliders\.json"):
         load_sliders(path, CARD)
+
+
+@pytest.mark.parametrize("noise", ["const", "none"])
+def test_sliders_know_the_noise_of_their_samples(tmp_path, noise):
+    class Noisy(StandIn):
+        def images(self, ws, *, noise="const"):
+            seen.add(noise)
+            return super().images(ws)
+
+    seen = set()
+    found = finish(fit_sliders(Noisy(), samples=60, smoothing_px=0, noise=noise))
+    assert seen == {noise}
+    path = tmp_path / "net.sliders.json"
+    save_sliders(path, found)
+    assert load_sliders(path, CARD).noise == found.noise == noise
+
+
+def test_files_that_do_not_tell_the_noise_are_read(tmp_path, sliders):
+    values = json.loads(sliders.model_dump_json())
+    assert values.pop("noise") == "const"
+    path = tmp_path / "net.sliders.json"
+    path.write_text(json.dumps(values))
+    assert load_sliders(path, CARD) == sliders.model_copy(update={"noise": None})
+    path.write_text(json.dumps({**values, "noise": "random"}))
+    with pytest.raises(InputError, match="noise"):
+        load_sliders(path, CARD)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes among files")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    path = tmp_path / "net.sliders.json"
+    path.mkdir()
+    with pytest.raises(InputError, match=r"net\.sliders\.json: is no file; choose a file of sliders"):
+        load_sliders(path, CARD)
+    path.rmdir()
+    os.mkfifo(path)
+    for pipe in (path, Path(os.devnull)):
+        with pytest.raises(InputError, match="is no file; choose a file of sliders"):
+            load_sliders(pipe, CARD)
 
 
 def test_missing_and_oversized_files_are_refused(tmp_path, monkeypatch, sliders):

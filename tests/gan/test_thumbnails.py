@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from glissile.gan.look import Look
+from glissile.gan.maker import rebuilt
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import Look, of_points, rebuilt
+from glissile.gan.provenance import of_points
 from glissile.gan.randomised import random_generator
 from glissile.gan.sampler import Sampler
 from glissile.gan.thumbnails import enlarged, exact_pixels, preview_sizes, quick_pixels, reduced

@@ -6,10 +6,12 @@ from linear_generator import LinearGenerator
 from pydantic import ValidationError
 
 from glissile.errors import InputError
+from glissile.gan.equal_speed import measured_distances, retimed, timed
 from glissile.gan.json_text import parsed
 from glissile.gan.latent import latents, slerp, slerp_about
-from glissile.gan.points import Point, ws_of, z_of
-from glissile.gan.walk import PAPER_WALK, Walk, WalkSettings, measured_distances, retimed, timed
+from glissile.gan.points import Point, ws_of
+from glissile.gan.route import Route
+from glissile.gan.walk import PAPER_WALK, Walk, WalkSettings
 from glissile.progress import finish
 
 SPACES = ("z", "w")
@@ -36,7 +38,7 @@ def way(space: str, path: str, *, closed: bool = False, steps: int = 200, keys=S
     walk = Walk(
         keys=keys, settings=WalkSettings(steps_per_leg=steps, space=space, path=path, closed=closed, **chosen)
     )
-    return walk.ws(LinearGenerator(), range(walk.frame_count))[:, 0].astype(np.float64)
+    return Route.of(walk, LinearGenerator()).ws(range(walk.frame_count))[:, 0].astype(np.float64)
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,21 +50,18 @@ def test_every_key_frame_is_met_bit_by_bit(walk):
     keys = walk.keys
     assert len(met) == len(keys)
     assert walk.frame_count == (len(keys) * steps if walk.settings.closed else (len(keys) - 1) * steps + 1)
-    assert walk.ws(sampler, met).tobytes() == ws_of(sampler, keys).tobytes()
-    assert walk.on(sampler).points(met) == keys
+    assert Route.of(walk, sampler).ws(met).tobytes() == ws_of(sampler, keys).tobytes()
 
 
 @settings(max_examples=60, deadline=None)
 @given(walks, st.randoms(use_true_random=False))
 def test_a_frame_is_the_same_however_it_is_asked_for(walk, random):
     sampler = LinearGenerator()
-    whole = walk.ws(sampler, range(walk.frame_count))
+    whole = Route.of(walk, sampler).ws(range(walk.frame_count))
     frames = random.sample(range(walk.frame_count), min(5, walk.frame_count))
-    assert walk.ws(sampler, frames).tobytes() == whole[frames].tobytes()
-    route = walk.on(sampler)
+    assert Route.of(walk, sampler).ws(frames).tobytes() == whole[frames].tobytes()
+    route = Route.of(walk, sampler)
     assert all(route.ws([frame])[0].tobytes() == whole[frame].tobytes() for frame in frames)
-    points = [parsed(Point, point.model_dump_json(), "p.json") for point in route.points(frames)]
-    assert ws_of(sampler, points).tobytes() == whole[frames].tobytes()
 
 
 @settings(max_examples=30, deadline=None)
@@ -80,14 +79,14 @@ def test_the_walk_of_the_paper():
     walk = Walk(keys=(Point(seed=0), Point(seed=1)), settings=PAPER_WALK)
     assert walk.frame_count == 1440
     a, b = latents([0, 1], 512)
-    (middle,) = walk.on(sampler).points([479])
-    np.testing.assert_allclose(z_of(middle, 512), slerp(a, b, 479 / 1439), atol=1e-6)
+    (expected,) = ws_of(sampler, [Point(z=tuple(slerp(a, b, 479 / 1439)))])
+    np.testing.assert_allclose(Route.of(walk, sampler).ws([479])[0], expected, atol=1e-6)
 
 
 def test_slerp_in_z_turns_evenly():
-    sampler = LinearGenerator(z_dim=32)
     walk = Walk(keys=SEEDS[:2], settings=WalkSettings(steps_per_leg=12))
-    z = np.array([z_of(point, 32) for point in walk.on(sampler).points(range(13))], np.float64)
+    route = Route.of(walk, LinearGenerator(z_dim=32))
+    z = np.array([route.curve(0, t)[0] for t in walk.times[:-1]])
     unit = z / np.linalg.norm(z, axis=1, keepdims=True)
     angles = np.arccos((unit[1:] * unit[:-1]).sum(axis=1))
     np.testing.assert_allclose(angles, angles.mean(), rtol=1e-4)
@@ -98,7 +97,7 @@ def test_slerp_in_w_is_about_the_mean():
     a, b = ws_of(sampler, SEEDS[:2])
     walk = Walk(keys=SEEDS[:2], settings=WalkSettings(steps_per_leg=4, space="w"))
     expected = [slerp_about(sampler.w_mean, a, b, t) for t in (0.25, 0.5, 0.75)]
-    np.testing.assert_array_equal(walk.ws(sampler, [1, 2, 3]), expected)
+    np.testing.assert_array_equal(Route.of(walk, sampler).ws([1, 2, 3]), expected)
 
 
 def test_linear_in_w_is_straight():
@@ -161,7 +160,7 @@ def test_truncation_goes_from_that_of_one_key_frame_to_the_next(space):
     sampler = LinearGenerator()
     keys = (Point(seed=1, psi=0.2, cutoff=3), Point(seed=1, psi=1, cutoff=3))
     walk = Walk(keys=keys, settings=WalkSettings(steps_per_leg=4, space=space))
-    ws = walk.ws(sampler, range(5))
+    ws = Route.of(walk, sampler).ws(range(5))
     off = ws[:, 0] - sampler.w_mean
     np.testing.assert_allclose(off, np.linspace(0.2, 1, 5)[:, None] * off[-1], atol=1e-5)
     np.testing.assert_allclose(ws[:, 3:], np.broadcast_to(ws[-1:, 3:], (5, 7, 6)), atol=1e-6)
@@ -170,37 +169,48 @@ def test_truncation_goes_from_that_of_one_key_frame_to_the_next(space):
 @pytest.mark.parametrize(
     ("key", "sentence"),
     [
-        (Point.of_w(np.ones(6), "annealed"), r"Key frame 1 \(annealed\) has no latent vector z; walk in w"),
-        (Point(seed=3, label=2), r"Key frame 1 \(seed 3\) is of another class than key frame 0; walk in w"),
-        (Point(seed=3, cutoff=2), r"Key frame 1 \(seed 3\) has another cutoff than key frame 0; walk in w"),
+        (
+            Point.of_w(np.ones(6), "annealed"),
+            r"Key frame 2 \(annealed\) is a vector w and has no z: choose space w",
+        ),
+        (
+            Point(seed=3, label=2),
+            r"Key frame 2 \(seed 3\) is of another class than the first: choose space w",
+        ),
+        (
+            Point(seed=3, cutoff=2),
+            r"Key frame 2 \(seed 3\) has another cutoff than the first: choose space w",
+        ),
     ],
 )
 def test_what_cannot_walk_in_z_can_in_w(key, sentence):
     sampler = LinearGenerator(c_dim=3)
     keys = (Point(seed=1), key)
     with pytest.raises(InputError, match=sentence):
-        Walk(keys=keys).ws(sampler, [0])
+        Route.of(Walk(keys=keys), sampler)
     walk = Walk(keys=keys, settings=WalkSettings(space="w", steps_per_leg=2, path="linear"))
-    ws = walk.ws(sampler, range(3))
+    ws = Route.of(walk, sampler).ws(range(3))
     np.testing.assert_allclose(ws[1], (ws[0] + ws[2]) / 2, atol=1e-6)
 
 
 def test_class_0_is_the_class_that_is_not_named():
     sampler = LinearGenerator(c_dim=3)
-    Walk(keys=(Point(seed=1), Point(seed=2, label=0))).ws(sampler, [1])
+    Route.of(Walk(keys=(Point(seed=1), Point(seed=2, label=0))), sampler)
     walk = Walk(keys=(Point(seed=1, label=2), Point(seed=2, label=2)))
-    assert {point.label for point in walk.on(sampler).points(range(3))} == {2}
+    halfway = tuple(slerp(*latents([1, 2], 8), 0.5))
+    expected = ws_of(sampler, [Point(z=halfway, label=2)])
+    np.testing.assert_allclose(Route.of(walk, sampler).ws([30]), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("frame", [-1, 61])
 def test_frames_beyond_the_walk_are_refused(frame):
     with pytest.raises(InputError, match=f"There is no frame {frame}; the walk has frames 0 to 60"):
-        Walk(keys=SEEDS[:2]).ws(LinearGenerator(), [frame])
+        Route.of(Walk(keys=SEEDS[:2]), LinearGenerator()).ws([frame])
 
 
 def test_a_prepared_walk_maps_no_key_frame_again():
     sampler = LinearGenerator()
-    route = Walk(keys=SEEDS, settings=WalkSettings(space="w")).on(sampler)
+    route = Route.of(Walk(keys=SEEDS, settings=WalkSettings(space="w")), sampler)
     assert sampler.calls == 4
     route.ws(range(1, 60))
     assert sampler.calls == 4
@@ -269,7 +279,7 @@ def test_frames_move_to_where_the_image_changes_equally(image, inverse):
     sampler.image = lambda ws: float(image(ws[0, 0].astype(float)))
     walk = finish(timed(straight(steps_per_leg=240), sampler))
     np.testing.assert_allclose(walk.times, inverse(np.linspace(0, 1, 241)), atol=2e-3)
-    levels = image(walk.ws(sampler, range(241))[:, 0, 0].astype(float))
+    levels = image(Route.of(walk, sampler).ws(range(241))[:, 0, 0].astype(float))
     speed = np.diff(levels)[4:]
     assert speed.max() / speed.min() < 1.05
 
@@ -279,7 +289,7 @@ def test_steps_are_shared_out_by_length_and_key_frames_stay():
     keys = tuple(Point(w=((x,) + (0.0,) * 5,)) for x in (0.0, 1.0, 1.25, 4.0))
     walk = finish(timed(straight(keys, steps_per_leg=40), sampler))
     assert walk.frame_count == 121
-    ws = walk.ws(sampler, range(121))
+    ws = Route.of(walk, sampler).ws(range(121))
     assert np.flatnonzero(np.isin(walk.times, [0, 1, 2, 3])).tolist() == [0, 30, 38, 120]
     assert ws[[0, 30, 38, 120]].tobytes() == ws_of(sampler, keys).tobytes()
     speed = np.diff(ws[:, 0, 0])
@@ -291,7 +301,7 @@ def test_a_loop_keeps_equal_speed_over_its_end():
     sampler = LinearGenerator()
     sampler.image = lambda ws: float(ws[0, 0]) ** 2
     walk = finish(timed(straight(steps_per_leg=100, closed=True), sampler))
-    levels = walk.ws(sampler, [*range(200), 0])[:, 0, 0].astype(float) ** 2
+    levels = Route.of(walk, sampler).ws([*range(200), 0])[:, 0, 0].astype(float) ** 2
     np.testing.assert_allclose(np.abs(np.diff(levels)), 0.01, atol=0.001)
 
 

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from glissile.errors import InputError
+from glissile.gan.equal_speed import retimed
+from glissile.gan.look import Look
+from glissile.gan.maker import Maker, rebuilt
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point
-from glissile.gan.provenance import Look, Maker, Provenance, of_walk, rebuilt
+from glissile.gan.provenance import Provenance, of_walk
 from glissile.gan.randomised import random_generator
+from glissile.gan.route import Route
 from glissile.gan.sampler import Sampler
-from glissile.gan.walk import Walk, WalkSettings, retimed
+from glissile.gan.walk import Walk, WalkSettings
 from glissile.gan.walk_frames import WalkFrames, key_frames
 from glissile.io.generator_card import GeneratorShape, widths_of
 
@@ -164,7 +168,7 @@ def test_a_preview_is_what_the_first_blocks_paint():
     preview = frames.preview(3, 32)
     assert sampler.made == 0
     assert preview.shape == (128, 128)
-    coarse = as_pixels(sampler.preview(WALK.ws(sampler, [3])[0], resolution=32)[None])[0]
+    coarse = as_pixels(sampler.preview(Route.of(WALK, sampler).ws([3])[0], resolution=32)[None])[0]
     assert np.array_equal(preview[::4, ::4], coarse)
     assert np.array_equal(preview[3::4, 3::4], coarse)
     assert frames.at_hand(4) is preview

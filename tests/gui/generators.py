@@ -20,6 +20,11 @@ def random_sampler(resolution=64, *, seed=0, **changes):
     return Sampler(generator, card.model_copy(update=changes), device="cpu")
 
 
+def provenance_in(layer):
+    """What a layer tells of how its image is made, as JSON; None for previews."""
+    return layer.metadata["glissile"].get("provenance")
+
+
 class WaitingSampler:
     """A sampler that makes no image before `go_on`, and tells what was asked of it, and in which thread."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from generators import random_sampler
+from generators import provenance_in, random_sampler
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
@@ -16,8 +16,8 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from glissile.errors import InputError
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import read_provenance
 from glissile.gan.randomised import random_generator
+from glissile.gan.records import read_provenance
 from glissile.gan.sampler import Sampler
 from glissile.io.generator_card import GeneratorCard, GeneratorShape, Origin, TrainingData, widths_of
 from glissile.io.generator_file import read_generator_card, write_generator
@@ -26,7 +26,6 @@ from glissile.widgets.gan._recent import recent_networks, remember_network
 from glissile.widgets.gan._resolve import NetworkFacts, card_rows, recent_titles, resolve_network
 from glissile.widgets.gan._resolve_export import Format, What
 from glissile.widgets.gan._resolve_sliders import value_text
-from glissile.widgets.gan.picture import picture_told
 from glissile.widgets.generator import GeneratorDock
 
 NAME = "Microstructure generator"
@@ -442,8 +441,8 @@ def test_two_docks_of_one_viewer_are_two(viewer, network, tmp_path, qtbot):
     left = docks[1].state
     assert not left.closed
     left.show(left.seeded(4))
-    qtbot.waitUntil(lambda: picture_told(viewer.layers[1]) is not None, timeout=30_000)
-    qtbot.waitUntil(lambda: picture_told(viewer.layers[1])["point"]["seed"] == 4, timeout=30_000)
+    qtbot.waitUntil(lambda: provenance_in(viewer.layers[1]) is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: provenance_in(viewer.layers[1])["point"]["seed"] == 4, timeout=30_000)
     left.close(wait_s=10)
 
 

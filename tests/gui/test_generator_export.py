@@ -12,9 +12,11 @@ from generators import WaitingSampler, random_sampler
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from glissile.gan.maker import Maker, rebuilt
 from glissile.gan.points import Point
-from glissile.gan.provenance import Maker, of_walk, read_provenance, rebuilt
+from glissile.gan.provenance import of_walk
 from glissile.gan.randomised import random_generator
+from glissile.gan.records import read_provenance
 from glissile.gan.sampler import Sampler
 from glissile.gan.sliders import fit_sliders, save_sliders, sliders_path
 from glissile.gan.walk import Walk, WalkSettings
@@ -36,7 +38,7 @@ from glissile.widgets.gan._resolve_export import (
 )
 from glissile.widgets.gan.walk_layer import NAME
 from glissile.widgets.generator import GeneratorDock
-from glissile.workflow.generation import measure_of
+from glissile.workflow.measuring import measure_of
 
 STEPS = 4
 

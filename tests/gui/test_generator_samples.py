@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from generators import WaitingSampler, random_sampler
+from generators import WaitingSampler, provenance_in, random_sampler
 from napari.layers import Image
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
@@ -16,16 +16,17 @@ from qtpy.QtWidgets import (
 )
 
 from glissile.errors import InputError
+from glissile.gan.maker import rebuilt
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import Provenance, rebuilt
+from glissile.gan.provenance import Provenance
 from glissile.widgets.gan import samples as samples_module
 from glissile.widgets.gan._pace import SMOOTH_S, Pace
 from glissile.widgets.gan._pins import Pins
 from glissile.widgets.gan._resolve_picture import picture_text
 from glissile.widgets.gan._seed_pages import PER_PAGE, Consecutive, Drawn, pages_of
 from glissile.widgets.gan.look import LookSection
-from glissile.widgets.gan.picture import NAME, Picture, picture_told
+from glissile.widgets.gan.picture import NAME, Picture
 from glissile.widgets.gan.samples import SamplesSection
 from glissile.widgets.gan.state import GeneratorState
 from glissile.widgets.sections.section import style
@@ -53,7 +54,7 @@ class Docked:
 
     @property
     def told(self):
-        told = None if self.picture.layer is None else picture_told(self.picture.layer)
+        told = None if self.picture.layer is None else provenance_in(self.picture.layer)
         return None if told is None else Provenance.model_validate(told)
 
 
@@ -463,7 +464,7 @@ def test_a_preview_comes_first_and_the_image_by_itself(docked, waiting, sampler,
 
     def see(event):
         layer = event.value
-        seen.append((np.array(layer.data), picture_told(layer)))
+        seen.append((np.array(layer.data), provenance_in(layer)))
 
     docked.viewer.layers.events.inserted.connect(see)
     docked.state.show(Point(seed=8))

@@ -483,4 +483,7 @@ def test_measuring_is_told_plainly():
     none = FITTED.model_copy(update={"sliders": FITTED.sliders[2:]})
     assert text(fitted=none).startswith("None of the 1 measures can be set")
     every = FITTED.model_copy(update={"sliders": FITTED.sliders[:2]})
-    assert text(fitted=every).startswith("All 2 measures can be set. This was learned from 98 images")
+    learned = "All 2 measures can be set. This was learned from 98 images of this generator"
+    assert text(fitted=every) == f"{learned}."
+    without = every.model_copy(update={"noise": "none"})
+    assert text(fitted=without) == f"{learned} without noise."

@@ -9,19 +9,9 @@ import torch
 from glissile.defects import DEFAULT_CLASSES
 from glissile.errors import InputError
 from glissile.io import checkpoint
-from glissile.io.checkpoint import (
-    Architecture,
-    Calibration,
-    Certainty,
-    FramesUsed,
-    ModelCard,
-    Normalisation,
-    load_model,
-    read_card,
-    read_tensors,
-    save_model,
-    write_tensors,
-)
+from glissile.io.checkpoint import load_model, read_card, save_model
+from glissile.io.model_card import Architecture, Calibration, Certainty, FramesUsed, ModelCard, Normalisation
+from glissile.io.tensor_file import read_tensors, write_tensors
 
 
 def card(**changes):

@@ -26,7 +26,7 @@ from stylegan_files import (
 from stylegan_fixtures import FIXTURES, needs_fixtures
 
 from glissile.errors import InputError
-from glissile.gan.networks import Discriminator
+from glissile.gan.discriminator import Discriminator
 from glissile.gan.randomised import random_generator, randomise
 from glissile.gan.sampler import Sampler
 from glissile.io.generator_card import DiscriminatorShape, GeneratorCard, GeneratorShape, TrainingData

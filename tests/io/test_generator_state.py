@@ -7,7 +7,8 @@ import re
 import pytest
 from stylegan_fixtures import FIXTURES, needs_fixtures
 
-from glissile.gan.networks import Discriminator, Generator
+from glissile.gan.discriminator import Discriminator
+from glissile.gan.networks import Generator
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape, widths_of
 from glissile.io.generator_state import (
     FILTER,

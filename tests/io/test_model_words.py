@@ -1,7 +1,7 @@
 import pytest
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
+from glissile.io.model_card import Architecture, Certainty, FramesUsed, ModelCard, Normalisation
 from glissile.io.model_words import (
     IMPORTED,
     behind_copying,

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from stylegan_files import Call, Named, Part, Writer, all_tensors, network, rosinality_state, write
 
 from glissile.errors import InputError
-from glissile.gan.networks import Discriminator
+from glissile.gan.discriminator import Discriminator
 from glissile.gan.randomised import random_generator
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape
 from glissile.io.generator_file import read_generator, tensors_sha256
 from glissile.io.generator_state import discriminator_tensors, generator_tensors
-from glissile.io.restricted_pickle import PLAIN, Budget, Span, UnreadableError, read_pickle
+from glissile.io.pickle_values import PLAIN, Span
+from glissile.io.restricted_pickle import read_pickle
+from glissile.io.unreadable import Budget, UnreadableError
 
 SHAPE = GeneratorShape(
     resolution=8, channels=1, widths=(3, 2), z_dim=4, w_dim=4, mapping_layers=2, mapping_width=4, clamp=256

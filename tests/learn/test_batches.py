@@ -7,7 +7,8 @@ import torch
 from drawings import drawings, job_of, small_recipe
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Normalisation, load_model
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import Normalisation
 from glissile.learn import batches, training
 from glissile.learn.batches import Batches, pinned
 from glissile.learn.labelled import gathered

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from glissile.io.checkpoint import Calibration
+from glissile.io.model_card import Calibration
 from glissile.learn.calibrate import area_offsets, fitted, thinned, thinning_shares, with_calibration
 
 HALF = (0.0, 0.5, 0.5)

@@ -4,7 +4,7 @@ import torch
 from overconfident import sample
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Normalisation
+from glissile.io.model_card import Normalisation
 from glissile.learn.certainty import found_on
 from glissile.learn.labelled import gathered
 

@@ -8,7 +8,9 @@ import torch
 from drawings import drawings, job_of, small_recipe
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, load_model, read_tensors
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import Architecture
+from glissile.io.tensor_file import read_tensors
 from glissile.learn import trainer as trainer_module
 from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch

@@ -7,7 +7,7 @@ import torch
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, Calibration, FramesUsed, ModelCard, Normalisation
+from glissile.io.model_card import Architecture, Calibration, FramesUsed, ModelCard, Normalisation
 from glissile.learn import export
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.export import ExportedNetwork, onnx_model

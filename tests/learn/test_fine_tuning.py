@@ -9,7 +9,8 @@ from drawings import job_of, small_recipe
 
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, Normalisation, load_model, read_card, save_model
+from glissile.io.checkpoint import load_model, read_card, save_model
+from glissile.io.model_card import Architecture, Normalisation
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.recipes import Recipe
 from glissile.learn.references import without_references

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glissile.io.checkpoint import Normalisation
+from glissile.io.model_card import Normalisation
 from glissile.learn.intensity import normalised
 
 PERCENTILES, FULL = Normalisation(), Normalisation(kind="full range")

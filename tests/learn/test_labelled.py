@@ -3,7 +3,7 @@ import pytest
 
 from glissile.defects import DEFAULT_CLASSES, DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Normalisation
+from glissile.io.model_card import Normalisation
 from glissile.learn.labelled import gathered
 
 

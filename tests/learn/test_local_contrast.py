@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn.local_contrast import LocalContrast
 from glissile.learn.unet import build
 

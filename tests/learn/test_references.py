@@ -7,7 +7,9 @@ import torch
 from drawings import job_of
 
 from glissile.defects import DEFAULT_CLASSES
-from glissile.io.checkpoint import Architecture, Normalisation, load_model, write_tensors
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import Architecture, Normalisation
+from glissile.io.tensor_file import write_tensors
 from glissile.learn.intensity import normalised
 from glissile.learn.judging import Judge
 from glissile.learn.labelled import gathered

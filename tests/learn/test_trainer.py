@@ -3,7 +3,7 @@ import pytest
 import torch
 from drawings import drawings, small_recipe
 
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn import losses
 from glissile.learn.losses import dice_loss
 from glissile.learn.patches import Batch

@@ -13,7 +13,8 @@ import torch
 from drawings import job_of
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import load_model, read_tensors
+from glissile.io.checkpoint import load_model
+from glissile.io.tensor_file import read_tensors
 from glissile.learn import training
 from glissile.learn.train import train
 from glissile.progress import finish
@@ -188,7 +189,7 @@ def test_resuming_from_a_broken_checkpoint_is_one_sentence(tmp_path, damage):
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-100])
     else:
-        from glissile.io.checkpoint import write_tensors
+        from glissile.io.tensor_file import write_tensors
 
         tensors, texts = read_tensors(path)
         tensors = {k: v for k, v in tensors.items() if not k.startswith("network.head")}

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn.recipes import RECIPES
 from glissile.learn.unet import build, fold, logits_of, winners
 

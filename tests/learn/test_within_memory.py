@@ -6,7 +6,8 @@ import torch
 from drawings import drawings, job_of, small_recipe
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, load_model
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import Architecture
 from glissile.learn import trainer as trainer_module
 from glissile.learn import within_memory
 from glissile.learn.patches import Batch

@@ -9,7 +9,8 @@ import torch
 from untrained import CPU, all_steps, frames, model, video
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import Normalisation, load_model, save_model
+from glissile.io.checkpoint import load_model, save_model
+from glissile.io.model_card import Normalisation
 from glissile.learn.tiling import tiles
 from glissile.learn.unet import build
 from glissile.segment.predict import Predictor, segment

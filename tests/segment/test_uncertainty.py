@@ -6,7 +6,8 @@ import tifffile
 from untrained import CLASSES, CPU, all_steps, model, video
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import Certainty, load_model, save_model
+from glissile.io.checkpoint import load_model, save_model
+from glissile.io.model_card import Certainty
 from glissile.learn.probability import entropy
 from glissile.segment.predict import Predictor, segment
 from glissile.segment.uncertainty import Ensemble, segment_by_all

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from glissile.defects import DefectClass
-from glissile.io.checkpoint import Architecture, FramesUsed, ModelCard, Normalisation, save_model
+from glissile.io.checkpoint import save_model
+from glissile.io.model_card import Architecture, FramesUsed, ModelCard, Normalisation
 from glissile.learn.unet import build
 from glissile.progress import finish
 from glissile.segment.settings import SegmentSettings

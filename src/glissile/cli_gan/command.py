@@ -11,11 +11,12 @@ from glissile.options_gan import Noise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from glissile.gan.look import Look
     from glissile.gan.points import Point
-    from glissile.gan.provenance import Look, Provenance
+    from glissile.gan.provenance import Provenance
     from glissile.gan.sampler import Sampler
     from glissile.io.generator_card import GeneratorCard
-    from glissile.workflow.image_work import Measuring
+    from glissile.workflow.measuring import Measuring
 
 
 def still(noise: Noise) -> Literal["const", "none"]:
@@ -23,13 +24,15 @@ def still(noise: Noise) -> Literal["const", "none"]:
     return "none" if noise is Noise.none else "const"
 
 
-def refuse_output(net: Path, output: Path, count: int, *, grid: bool = False) -> None:
+def refuse_output(net: Path, output: Path, count: int, *, grid: bool = False, measures: bool = False) -> None:
     """Refuse an impossible output before the network is read."""
     from glissile.workflow import generation
 
     form = generation.form_of(output, count, grid=grid)
     generation.refuse_target(output, form, net)
     generation.refuse_too_many(output, count)
+    if measures:
+        generation.refuse_measures(output, form, net)
 
 
 def opened(net: Path, device: Device) -> "Sampler":
@@ -66,9 +69,26 @@ def class_of(card: "GeneratorCard", label: str | None) -> int | None:
 
 def look_of(noise: Noise, noise_seed: int) -> "Look":
     """Read the options of the noise."""
-    from glissile.gan.provenance import Look
+    from glissile.gan.look import Look
 
     return Look(noise=noise.value, noise_seed=noise_seed)
+
+
+def measuring(net: Path, card: "GeneratorCard", noise: Noise) -> "Measuring":
+    """Read by what numbers images are measured; InputError where there are none yet."""
+    from glissile.gan.sliders import load_sliders, sliders_path
+    from glissile.workflow.measuring import measure_of
+
+    path = sliders_path(net)
+    if not path.exists():
+        raise InputError(f"{net}: nothing is measured yet; run glissile gan measure on it first")
+    sliders = load_sliders(path, card)
+    if sliders.noise not in (None, noise.value):
+        print(
+            f"these images have --noise {noise.value}; {path.name} and its threshold are of images with "
+            f"--noise {sliders.noise}"
+        )
+    return measure_of(sliders)
 
 
 def write(
@@ -84,7 +104,6 @@ def write(
 ) -> None:
     """Generate images into a file or folder, and say so."""
     from glissile.workflow import generation
-    from glissile.workflow.frame_table import table_beside
 
     before = console.in_place_of(output)
     steps = generation.write_images(
@@ -99,6 +118,6 @@ def write(
     )
     done = console.show("Generate", steps)
     print(f"{console.counted(done.images, 'synthetic image')} in {output} ({done.form.value}){before}")
-    if measure is not None:
-        beside = done.form is generation.Form.video
-        print(f"measures in {table_beside(output) if beside else 'the metadata of each image'}")
+    if done.table is not None:
+        also = "" if done.form is generation.Form.video else ", and in the metadata of each image"
+        print(f"measures in {done.table}{also}")

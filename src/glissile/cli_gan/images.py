@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from glissile import console
-from glissile.cli_gan.command import class_of, look_of, opened, points_of, refuse_output, write
+from glissile.cli_gan.command import class_of, look_of, measuring, opened, points_of, refuse_output, write
 from glissile.errors import InputError
 from glissile.options import Device, DeviceOption
 from glissile.options_gan import (
     Cutoff,
     Label,
+    Measures,
     Method,
     NetPath,
     Noise,
@@ -37,27 +38,19 @@ def sample(
     noise_seed: NoiseSeed = 0,
     label: Label = None,
     device: DeviceOption = Device.auto,
-    measures: Annotated[
-        bool, typer.Option("--measures", help="Measure each image, by the numbers of glissile gan measure.")
-    ] = False,
+    measures: Measures = False,
 ) -> None:
     """Generate the images of seeds, one by one or on a contact sheet."""
     from glissile.gan.latent import seeds_of
     from glissile.gan.provenance import of_points
-    from glissile.gan.sliders import load_sliders, sliders_path
-    from glissile.workflow import generation
 
     chosen = seeds_of(seeds)
     columns = None if grid is None else _columns_of(grid, len(chosen), output)
-    refuse_output(net, output, len(chosen), grid=grid is not None)
+    refuse_output(net, output, len(chosen), grid=grid is not None, measures=measures)
     sampler = opened(net, device)
     points = points_of(sampler, chosen, psi, cutoff, label)
     images = of_points(sampler.card, points, look_of(noise, noise_seed))
-    measure = None
-    if measures:
-        if not sliders_path(net).exists():
-            raise InputError(f"{net}: nothing is measured yet; run glissile gan measure on it first")
-        measure = generation.measure_of(load_sliders(sliders_path(net), sampler.card))
+    measure = measuring(net, sampler.card, noise) if measures else None
     write(sampler, images, output, f"seeds {seeds}", net, columns=columns, measure=measure)
 
 

@@ -31,7 +31,7 @@ def measure(
 ) -> None:
     """Measure many images and learn how w rules phase fraction, island size and more: the sliders.
 
-    They are kept beside NET, where the dock and sample --measures find them.
+    They are kept beside NET, where the dock and the option --measures of sample and slerp find them.
     """
     from glissile.gan.sliders import fit_sliders, load_sliders, save_sliders, sliders_path
     from glissile.io.outputs import refuse_in_experiment

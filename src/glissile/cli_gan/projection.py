@@ -43,7 +43,7 @@ def project(
     device: DeviceOption = Device.auto,
 ) -> None:
     """Find the latent vectors by which a generator comes closest to a micrograph."""
-    from glissile.gan.projection import ProjectionSettings
+    from glissile.gan.projection_settings import ProjectionSettings
     from glissile.workflow.generation import Form, refuse_target
     from glissile.workflow.projection import opened_generator, project_micrograph
 

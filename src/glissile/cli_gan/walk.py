@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glissile import console
-from glissile.cli_gan.command import look_of, opened, points_of, refuse_output, write
+from glissile.cli_gan.command import look_of, measuring, opened, points_of, refuse_output, write
 from glissile.errors import InputError
 from glissile.options import Device, DeviceOption
 from glissile.options_gan import (
@@ -15,6 +15,7 @@ from glissile.options_gan import (
     Easing,
     Fps,
     Label,
+    Measures,
     NetPath,
     Noise,
     NoiseOption,
@@ -92,11 +93,13 @@ def slerp(
     noise_seed: NoiseSeed = 0,
     label: Label = None,
     device: DeviceOption = Device.auto,
+    measures: Measures = False,
 ) -> None:
     """Walk from seed to seed; if nothing else is said, as in Lambard et al. (2023): a minute, 1440 frames."""
+    from glissile.gan.equal_speed import timed
     from glissile.gan.latent import seeds_of
     from glissile.gan.provenance import of_walk
-    from glissile.gan.walk import WalkSettings, timed
+    from glissile.gan.walk import WalkSettings
 
     chosen = seeds_of(seeds)
     settings = WalkSettings(
@@ -110,12 +113,13 @@ def slerp(
     if output.suffix.lower() == ".png":
         raise InputError(f"{output}: a walk is written as video, stack or folder; give another name")
     count = settings.steps_per_leg * (len(chosen) - (not closed)) + (not closed)
-    refuse_output(net, output, count)
+    refuse_output(net, output, count, measures=measures)
     sampler = opened(net, device)
+    measure = measuring(net, sampler.card, noise) if measures else None
     walk = _walk(points_of(sampler, chosen, psi, cutoff, label), settings)
     walk = console.show("Measure", timed(walk, sampler, noise=noise.value, noise_seed=noise_seed))
     images = of_walk(sampler.card, walk, look_of(noise, noise_seed))
-    write(sampler, images, output, f"walk through seeds {seeds}", net, fps=fps)
+    write(sampler, images, output, f"walk through seeds {seeds}", net, fps=fps, measure=measure)
 
 
 def _steps_per_leg(keys: int, frames: int, *, closed: bool) -> int:

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from glissile.device import memory_format
+from glissile.gan.layers import EPSILON, HALF, rectified
 from glissile.gan.modulation import NoiseMaps, Styles
-from glissile.gan.networks import EPSILON, HALF, Generator, Layer, SynthesisBlock, ToImage, rectified
+from glissile.gan.networks import Generator, Layer, SynthesisBlock, ToImage
 from glissile.gan.resample import filter_of, upsampled
 
 BATCHES = (16, 4, 1)  # images in one call; fewer kinds are fewer recordings

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import read_tensors
+from glissile.io.tensor_file import read_tensors
 
 Measure = Callable[[Tensor], Tensor]
 Distance = Callable[[Tensor], Measure]

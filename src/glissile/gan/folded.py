@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from glissile.gan.folded_layers import FoldedLayer, FoldedPainting, FoldedSkip
+from glissile.gan.layers import HALF
 from glissile.gan.modulation import NoiseMaps
-from glissile.gan.networks import HALF, Generator, SynthesisBlock
+from glissile.gan.networks import Generator, SynthesisBlock
 from glissile.gan.resample import upsampled
 from glissile.io.generator_card import GeneratorShape
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from glissile.gan.layers import GAIN, HALF, SLOPE, Convolution
 from glissile.gan.modulation import Demodulation, NoiseMaps, Styles
-from glissile.gan.networks import GAIN, HALF, SLOPE, Convolution, Layer, ToImage
+from glissile.gan.networks import Layer, ToImage
 from glissile.gan.packed import Packed, convolved, doubled
 from glissile.gan.resample import filter_of
 from glissile.gan.winograd import Winograd, pays

@@ -131,23 +131,6 @@ def mixed(ws_a: Real, ws_b: Real, layers: Sequence[int]) -> Array:
     return found
 
 
-def first_changed(ws_a: Real, ws_b: Real) -> int:
-    """Tell from which layer on two images differ: what was computed before it can be used again.
-
-    Parameters
-    ----------
-    ws_a, ws_b : ndarray of float, shape (num_ws, w_dim)
-        One w for each layer.
-
-    Returns
-    -------
-    int
-        The first layer whose w is not the same; `num_ws` where all are.
-    """
-    same = (ws_a == ws_b).all(axis=1)
-    return len(same) if same.all() else int(np.argmin(same))
-
-
 def slerp(a: Real, b: Real, t: float) -> Real:
     """Go from one vector to another at constant angular speed (Shoemake 1985).
 

@@ -19,11 +19,6 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
     return softplus(-fake_logits).mean()
 
 
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Loss of the discriminator, from its logits of real and of generated images; a scalar."""
-    return softplus(fake_logits).mean() + softplus(-real_logits).mean()
-
-
 def r1_penalty(images: Tensor, logits_of: Callable[[Tensor], Tensor]) -> Tensor:
     """Squared gradient of the logits with respect to real images.
 

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from glissile.gan.networks import EPSILON, Layer, Noise, ToImage
+from glissile.gan.layers import EPSILON
+from glissile.gan.look import Noise
+from glissile.gan.networks import Layer, ToImage
 from glissile.io.generator_card import GeneratorShape
 
 

@@ -23,6 +23,7 @@ from scipy import ndimage
 from glissile.atomic import replacing
 from glissile.errors import InputError
 from glissile.gan.crop import cut_square
+from glissile.gan.index_cache import is_own
 from glissile.io.grey import grey_of_colour
 from glissile.io.image_folders import read_image
 from glissile.naming import image_files
@@ -142,9 +143,10 @@ def index_images(folder: Path, cache: Path | None = None) -> Steps[Index]:
     Raises
     ------
     InputError
-        If there is no image, or one that cannot be read, or the cache is a file of something else.
+        If there is no image, or one that cannot be read, or the cache is something else; where it is a file
+        of `glissile.gan.index_cache`, it is made anew instead.
     """
-    if cache is not None:
+    if cache is not None and not is_own(cache):
         _refuse_foreign(cache)
     paths = _images(folder)
     stamp = _stamp(folder, paths)
@@ -286,10 +288,12 @@ def _stamp(folder: Path, paths: Sequence[Path]) -> str:
 def _refuse_foreign(cache: Path) -> None:
     """Refuse to replace what was not kept here; an index that was cut off begins as a whole one does."""
     try:
+        if not cache.exists():
+            return
+        if not cache.is_file():
+            raise InputError(f"{cache}: is no file; choose another one")
         with cache.open("rb") as file:
             begins = file.read(8 + len(_CACHE_BEGINS))
-    except (FileNotFoundError, NotADirectoryError):
-        return
     except OSError as problem:
         raise InputError(f"{cache}: cannot be read ({problem.strerror}); choose another file") from problem
     if begins and begins[8:] != _CACHE_BEGINS:
@@ -311,7 +315,7 @@ def _cached(cache: Path, paths: list[Path], stamp: str) -> Index | None:
     from safetensors import SafetensorError, safe_open
 
     with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError):
-        if cache.stat().st_size > _MOST_BYTES:
+        if not cache.is_file() or cache.stat().st_size > _MOST_BYTES:
             return None
         with safe_open(cache, framework="numpy") as stored:
             if (stored.metadata() or {}).get(_CACHE_KEY) != stamp:

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from glissile.gan.networks import Discriminator, Generator, ToImage
+from glissile.gan.discriminator import Discriminator
+from glissile.gan.networks import Generator, ToImage
 from glissile.io.generator_card import GeneratorCard, GeneratorShape, widths_of
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from glissile.errors import InputError
+from glissile.gan.maker import Maker
 from glissile.gan.points import Point, refuse_misfit
-from glissile.gan.provenance import Maker, Provenance, read_provenance, refuse_other_generator
+from glissile.gan.provenance import Provenance, refuse_other_generator
+from glissile.gan.records import read_provenance
 from glissile.gan.walk import MOST_KEYS, WalkSettings
 
 if TYPE_CHECKING:

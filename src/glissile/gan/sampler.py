@@ -4,7 +4,7 @@ import time
 from collections import deque
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from glissile import device as devices
 from glissile.errors import InputError
-from glissile.gan import networks
+from glissile.gan import weights
 from glissile.gan.batched import BatchedSynthesis
 from glissile.gan.folded import FoldedSynthesis
+from glissile.gan.look import Noise, Precision
 from glissile.gan.modulation import NoiseMaps
-from glissile.gan.networks import Generator, Noise
+from glissile.gan.networks import Generator
 from glissile.gan.turns import Turns
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 
-Precision = Literal["float32", "quick"]
 _RECENT_IMAGES = 9
 Array = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ class Sampler:
 
         found = read_generator(path)
         generator = Generator(found.card.shape)
-        networks.load(generator, found.tensors)
+        weights.load(generator, found.tensors)
         return cls(generator, found.card, device=device)
 
     @property

@@ -9,7 +9,7 @@ from glissile.gan.pixels import as_pixels
 from glissile.io.generator_card import GeneratorShape
 
 if TYPE_CHECKING:
-    from glissile.gan.provenance import Look
+    from glissile.gan.look import Look
     from glissile.gan.sampler import Sampler
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def quick_pixels(sampler: "Sampler", ws: NDArray[np.floating[Any]], look: "Look"
 
 
 def exact_pixels(sampler: "Sampler", ws: NDArray[np.floating[Any]], look: "Look") -> Pixels:
-    """Make an image, as `glissile.gan.provenance.rebuilt` makes it again.
+    """Make an image, as `glissile.gan.maker.rebuilt` makes it again.
 
     Parameters
     ----------

@@ -1,15 +1,17 @@
 """Frames of a walk that are made when they are asked for, and kept as long as there is room."""
 
-import operator
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glissile.errors import InputError
-from glissile.gan.provenance import STANDARD_LOOK, GeneratorName, Look, Maker, Provenance
+from glissile.gan.look import STANDARD_LOOK, Look
+from glissile.gan.maker import Maker
+from glissile.gan.provenance import GeneratorName, Provenance
 from glissile.gan.thumbnails import enlarged, quick_pixels
 from glissile.gan.walk import Walk
 
@@ -25,7 +27,7 @@ _PREVIEWS = 64
 class WalkFrames:
     """Images (t, y, x) or (t, y, x, 3) of a walk, uint8, each made when it is first asked for.
 
-    They are what `glissile.gan.provenance.Maker` makes of their records: the same bits as in an export.
+    They are what `glissile.gan.maker.Maker` makes of their records: the same bits as in an export.
     Can be used by several threads at once.
 
     Parameters
@@ -203,24 +205,43 @@ class WalkFrames:
         return found
 
     def __getitem__(self, key: Any) -> Pixels:
-        first, *rest = key if isinstance(key, tuple) else (key,)
-        if first is Ellipsis or first is None:
-            return np.asarray(np.asarray(self)[key])
-        if isinstance(first, slice | list | np.ndarray):
-            return np.asarray(self._stack(np.arange(len(self))[first])[(slice(None), *rest)])
-        index = operator.index(first)
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame {index} of a walk of {len(self)} frames")
-        return np.asarray(self.frame(index % len(self))[tuple(rest)])
+        return indexed(key, self.shape, self.frame)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self._stack(range(len(self))).astype(dtype or self.dtype, copy=False)
+        return self[:].astype(dtype or self.dtype, copy=False)
 
-    def _stack(self, frames: Any) -> Pixels:
-        found = np.empty((len(frames), *self.shape[1:]), np.uint8)
-        for pixels, frame in zip(found, frames, strict=True):
-            pixels[...] = self.frame(int(frame))
-        return found
+
+def indexed(key: Any, shape: tuple[int, ...], frame: Callable[[int], Pixels]) -> Pixels:
+    """Index frames as numpy does an array, where each is only made, or looked up, when it is met.
+
+    Parameters
+    ----------
+    key : int, slice, list or ndarray of int, Ellipsis, or tuple of them
+        What stands in the brackets.
+    shape : tuple of int
+        Of all frames, (t, y, x) or (t, y, x, 3).
+    frame : callable
+        Gives the frame, uint8, of an index along t.
+
+    Returns
+    -------
+    ndarray of uint8
+
+    Raises
+    ------
+    IndexError
+        If there is no such frame.
+    """
+    first, *rest = key if isinstance(key, tuple) else (key,)
+    if first is Ellipsis or first is None:
+        return np.asarray(indexed(slice(None), shape, frame)[key])
+    chosen = np.arange(shape[0])[first]
+    if chosen.ndim == 0:
+        return np.asarray(frame(int(chosen))[tuple(rest)])
+    found = np.empty((len(chosen), *shape[1:]), np.uint8)
+    for pixels, index in zip(found, chosen.tolist(), strict=True):
+        pixels[...] = frame(index)
+    return np.asarray(found[(slice(None), *rest)])
 
 
 def key_frames(walk: Walk) -> tuple[int, ...]:

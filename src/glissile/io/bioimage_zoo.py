@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from glissile.atomic import replacing
-from glissile.io.checkpoint import WEIGHTS_FILE, ModelCard
+from glissile.io.checkpoint import WEIGHTS_FILE
+from glissile.io.model_card import ModelCard
 from glissile.io.model_words import grey_range, score_rows, told, training
 
 FORMAT_VERSION = "0.5.12"

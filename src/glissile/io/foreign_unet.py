@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glissile.errors import InputError
 from glissile.io.archives import open_archive
-from glissile.io.checkpoint import Architecture, read_tensors
+from glissile.io.model_card import Architecture
+from glissile.io.tensor_file import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -29,10 +29,12 @@ from glissile.naming import TIFF_SUFFIXES
 
 KEY = "glissile"
 LATENT_SUFFIXES = frozenset({".npz", ".json"})
-SUFFIXES = frozenset({".png"}) | TIFF_SUFFIXES | VIDEO_SUFFIXES | LATENT_SUFFIXES
+PICTURE_SUFFIXES = frozenset({".png"}) | TIFF_SUFFIXES | VIDEO_SUFFIXES
+SUFFIXES = PICTURE_SUFFIXES | LATENT_SUFFIXES
 _FORMAT = "glissile generated images"
 _RECORDS = "records.json"
 _MOST_BYTES = 32 << 20
+_MORE_BYTES = 4 << 10  # what formats put around the document
 _MOST_JSON_BYTES = 64 << 20  # with the numbers of w beside the document
 _MOST_FIELDS = 32
 MOST_IMAGES = 100_000
@@ -79,13 +81,30 @@ class Records:
         InputError
             If it is longer than what is read again.
         """
-        text = json.dumps(self.document(), separators=(",", ":"), allow_nan=False)
-        if len(text) > _MOST_BYTES:
+        text = _dumped(self.document())
+        if len(text) <= _MOST_BYTES - _MORE_BYTES:
+            return text
+        fitting = self._fitting(len(text))
+        if not fitting:
             raise InputError(
-                f"{self.title}: what tells how {len(self.images)} images were made is too long for one file; "
-                "write fewer at a time"
+                f"{self.title}: what tells how it was made is too long for one file; use fewer key frames"
             )
-        return text
+        raise InputError(
+            f"{self.title}: what tells how {len(self.images)} images were made is too long for one file, "
+            f"which holds that of {fitting}; write fewer at a time"
+        )
+
+    def _fitting(self, length: int) -> int:
+        """Count the images whose document is short enough; that of all is `length` long."""
+        count = len(self.images)
+        while count and length > _MOST_BYTES - _MORE_BYTES:
+            count -= 1
+            length -= len(_dumped(self.images[count])) + 1
+        return count
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def write_png(path: Path, pixels: Pixels, records: Records) -> None:
@@ -163,7 +182,7 @@ def writing_tiff(
             described["finterval"] = 1 / frames_per_second
         described["notice"] = SYNTHETIC_NOTICE
         described[KEY] = records().document()
-        tifffile.tiffcomment(temporary, json.dumps(described, separators=(",", ":"), allow_nan=False))
+        tifffile.tiffcomment(temporary, _dumped(described))
 
 
 def writing_clip(

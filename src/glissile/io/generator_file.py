@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from glissile.atomic import write_text
 from glissile.errors import InputError
 from glissile.io.archives import open_archive
-from glissile.io.checkpoint import read_tensors, read_texts, write_tensors
 from glissile.io.generator_card import SCHEMA_VERSION, DiscriminatorShape, GeneratorCard, Origin
 from glissile.io.generator_state import FILTER, generator_tensors
-from glissile.io.restricted_pickle import Budget, UnreadableError
+from glissile.io.tensor_file import read_tensors, read_texts, write_tensors
+from glissile.io.unreadable import Budget, UnreadableError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,7 +1,7 @@
 """What a model card says, in words: for the terminal, and for those who get the model."""
 
 from glissile.defects import named
-from glissile.io.checkpoint import ModelCard, Normalisation
+from glissile.io.model_card import ModelCard, Normalisation
 
 _KINDS = {"residual": "small residual U-Net", "ronneberger": "U-Net of Ronneberger et al. (2015)"}
 _MEASURES = {

@@ -1,164 +1,20 @@
 """Pickles read without running anything: an interpreter of those instructions that weights are kept in.
 
 Python's own unpickler imports and calls what a file names. This one has no way to: a name is only looked up
-in a table that the caller gives, and becomes a plain value. What is long stays in the file, so that weights
-that nobody asks for, and texts of programs, are never in memory.
+in a table that the caller gives, and becomes a plain value.
 """
 
-import io
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal
 
-import numpy as np
+from glissile.io.pickle_values import Global, Inert, Maker, NumpyType, Span, decoded
+from glissile.io.unreadable import DAMAGED, Budget, UnreadableError
 
-Maker = Callable[[tuple[object, ...]], object]
-
-# A snapshot with networks for 1024 px has some 50 thousand instructions, and each makes less than 100 bytes.
-_MOST_INSTRUCTIONS = 500_000
-_MOST_INLINE_BYTES = 32 << 20
 _LONGEST_INLINE = 4096
 _LONGEST_NAME = 200
 _LONGEST_INTEGER = 16
 _PROTOCOLS = range(2, 6)
-_DAMAGED = "is damaged; get the file again"
-_NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
-
-
-class UnreadableError(ValueError):
-    """Why a file is not read: the end of a sentence that begins with the name of the file.
-
-    Attributes
-    ----------
-    words : frozenset of str
-        Short texts that were read until then, by which a file can be told.
-    """
-
-    words: frozenset[str] = frozenset()
-
-
-@dataclass
-class Budget:
-    """How much more of one file may be read, nested pickles included."""
-
-    instructions: int = _MOST_INSTRUCTIONS
-    inline_bytes: int = _MOST_INLINE_BYTES
-
-    def spend(self, *, instructions: int = 0, inline_bytes: int = 0) -> None:
-        """Count what is read; UnreadableError where it is too much."""
-        self.instructions -= instructions
-        self.inline_bytes -= inline_bytes
-        if self.instructions < 0 or self.inline_bytes < 0:
-            raise UnreadableError("is more involved than any generator; it is not read on")
-
-
-class Span(NamedTuple):
-    """Bytes or a text that stay in the file.
-
-    Attributes
-    ----------
-    kind : {"bytes", "text", "latin1"}
-        Bytes, a text in UTF-8, or bytes that are written as such a text, one letter each.
-    """
-
-    file: BinaryIO
-    start: int
-    length: int
-    kind: Literal["bytes", "text", "latin1"]
-
-    def opened(self) -> tuple[BinaryIO, int, int]:
-        """File of the bytes, and where they begin and end in it."""
-        if self.kind == "bytes":
-            return self.file, self.start, self.start + self.length
-        self.file.seek(self.start)
-        found = _latin1(_decoded(self.file.read(self.length)))
-        return io.BytesIO(found), 0, len(found)
-
-
-class Global(NamedTuple):
-    """What stands for a function or class that a file names.
-
-    Attributes
-    ----------
-    make : callable
-        Gets the arguments that the file gives, and makes a plain value of them.
-    """
-
-    name: str
-    make: Maker
-
-
-class Inert:
-    """An object of which nothing is kept."""
-
-
-class NumpyType:
-    """A `numpy.dtype` of plain numbers, without its byte order until that is told."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-
-    def number(self, data: bytes) -> bool | int | float:
-        """Value of one number."""
-        kind = np.dtype(self.code)
-        if len(data) != kind.itemsize:
-            raise UnreadableError(_DAMAGED)
-        value: bool | int | float = np.frombuffer(data, kind)[0].item()
-        return value
-
-
-def no_call(_: tuple[object, ...]) -> object:
-    """Refuse arguments: for what may be named, but not called."""
-    raise UnreadableError(_DAMAGED)
-
-
-def _mapping(arguments: tuple[object, ...]) -> object:
-    if arguments:
-        raise UnreadableError(_DAMAGED)
-    return {}
-
-
-def _inert(_: tuple[object, ...]) -> object:
-    return Inert()
-
-
-def _encoded(arguments: tuple[object, ...]) -> object:
-    """Bytes that a pickle of protocol 2 keeps as a text."""
-    match arguments:
-        case (str() as text, "latin1"):
-            return _latin1(text)
-        case (Span(kind="text") as span, "latin1"):
-            return span._replace(kind="latin1")
-    raise UnreadableError(_DAMAGED)
-
-
-def _numpy_type(arguments: tuple[object, ...]) -> object:
-    match arguments:
-        case (str() as code, *_) if code in _NUMBERS:
-            return NumpyType(code)
-    raise UnreadableError("holds numpy values of an unknown kind; it is not read")
-
-
-def _numpy_scalar(arguments: tuple[object, ...]) -> object:
-    match arguments:
-        case (NumpyType() as kind, bytes() as data):
-            return kind.number(data)
-    raise UnreadableError(_DAMAGED)
-
-
-PLAIN: Mapping[str, Maker] = {
-    "collections.OrderedDict": _mapping,
-    "dnnlib.util.EasyDict": _mapping,
-    "argparse.Namespace": _inert,
-    "builtins.set": _inert,
-    "__builtin__.set": _inert,
-    "_codecs.encode": _encoded,
-    "numpy.dtype": _numpy_type,
-    "numpy.core.multiarray.scalar": _numpy_scalar,
-    "numpy._core.multiarray.scalar": _numpy_scalar,
-}
-"""Names without which no such file can do: collections, byte strings of protocol 2 and numpy numbers."""
 
 
 def read_pickle(
@@ -204,20 +60,6 @@ def read_pickle(
     except UnreadableError as problem:
         problem.words |= {value for value in reader.memo.values() if isinstance(value, str)}
         raise
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as problem:
-        raise UnreadableError(_DAMAGED) from problem
-
-
-def _latin1(text: str) -> bytes:
-    try:
-        return text.encode("latin1")
-    except UnicodeEncodeError as problem:
-        raise UnreadableError(_DAMAGED) from problem
 
 
 class _Reader:
@@ -272,12 +114,12 @@ class _Reader:
 
     def top(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         return self.stack[-1]
 
     def pop_to_mark(self) -> list[object]:
         if not self.marks:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         mark = self.marks.pop()
         found = self.stack[mark:]
         del self.stack[mark:]
@@ -292,7 +134,7 @@ class _Reader:
         if length <= _LONGEST_INLINE:
             self.budget.spend(inline_bytes=length)
             data = self.take(length)
-            self.push(data if kind == "bytes" else _decoded(data))
+            self.push(data if kind == "bytes" else decoded(data))
             return
         if length > self.end - self.at:
             raise UnreadableError("is cut short; copy it again")
@@ -313,7 +155,7 @@ class _Reader:
     def append(self, values: list[object]) -> None:
         target = self.top()
         if not isinstance(target, list):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         target.extend(values)
 
     def append_one(self) -> None:
@@ -322,7 +164,7 @@ class _Reader:
     def set_items(self, flat: list[object]) -> None:
         target = self.top()
         if not isinstance(target, dict) or len(flat) % 2:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         for key, value in zip(flat[::2], flat[1::2], strict=True):
             if not isinstance(key, str | int):
                 raise UnreadableError("holds a table by other keys than names; it is not read")
@@ -336,12 +178,12 @@ class _Reader:
     def drop_items(self) -> None:
         self.pop_to_mark()
         if not isinstance(self.top(), Inert):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
 
     def get(self, form: str) -> None:
         number = self.number(form)
         if number not in self.memo:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         self.push(self.memo[number])
 
     def put(self, number: int) -> None:
@@ -349,7 +191,7 @@ class _Reader:
 
     def push_global(self, module: object, name: object) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         full = f"{module}.{name}"
         make = self.allowed.get(full)
         if make is None:
@@ -369,8 +211,8 @@ class _Reader:
         found = self.file.readline(min(_LONGEST_NAME, self.end - self.at))
         self.at += len(found)
         if not found.endswith(b"\n"):
-            raise UnreadableError(_DAMAGED)
-        return _decoded(found[:-1])
+            raise UnreadableError(DAMAGED)
+        return decoded(found[:-1])
 
     def push_global_of_stack(self) -> None:
         name = self.pop()
@@ -379,7 +221,7 @@ class _Reader:
     def call(self) -> None:
         arguments, named = self.pop(), self.pop()
         if not (isinstance(named, Global) and type(arguments) is tuple):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         made = named.make(arguments)
         if isinstance(made, bytes):
             self.budget.spend(inline_bytes=len(made))
@@ -388,18 +230,17 @@ class _Reader:
     def build(self) -> None:
         state, target = self.pop(), self.top()
         match target, state:
-            case NumpyType(), (_, "<" | ">" | "|" | "=" as order, *_) if target.code in _NUMBERS:
-                # "=" would be the order of this machine, and means that of the one that wrote it: little.
-                target.code = order.replace("=", "<") + target.code
+            case NumpyType(), (_, "<" | ">" | "|" | "=" as order, *_):
+                target.set_order(order)
             case ((dict() | Inert()), _):
                 pass  # attributes of a mapping: the versions of layers
             case _:
-                raise UnreadableError(_DAMAGED)
+                raise UnreadableError(DAMAGED)
 
     def push_persistent(self) -> None:
         found = self.pop()
         if self.persistent is None or type(found) is not tuple:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         self.push(self.persistent(found))
 
     def pass_frame(self) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glissile.io.generator_state import shape_of_generator
-from glissile.io.restricted_pickle import Budget, UnreadableError
 from glissile.io.stylegan_pickle import ForeignGenerator
 from glissile.io.torch_storage import StoredTensor, tensors_of
+from glissile.io.unreadable import Budget, UnreadableError
 
 if TYPE_CHECKING:
     from torch import Tensor

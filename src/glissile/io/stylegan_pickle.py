@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from glissile.io.generator_card import DiscriminatorShape, GeneratorShape, TrainingData
 from glissile.io.generator_state import Size, shape_of_discriminator, shape_of_generator
 from glissile.io.other_generators import family, refusal
-from glissile.io.restricted_pickle import Budget, Maker, UnreadableError, read_pickle
+from glissile.io.pickle_values import Maker
+from glissile.io.restricted_pickle import read_pickle
 from glissile.io.torch_storage import IN_PICKLES, StoredTensor, tensors_of
+from glissile.io.unreadable import DAMAGED, Budget, UnreadableError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SNAPSHOT = "StyleGAN2-ADA snapshot"
 
-_DAMAGED = "is damaged; get the file again"
 _NETWORK = "torch_utils.persistence._reconstruct_persistent_obj"
 _CALL = "a checkpoint of StyleGAN2-ADA (PyTorch)"
 _DEEPEST = 8
@@ -82,7 +83,7 @@ def _part(arguments: tuple[object, ...]) -> object:
     match arguments:
         case ({"type": "class", "class_name": str() as kind, "state": dict() as attributes},):
             return Part(kind, attributes)
-    raise UnreadableError(_DAMAGED)
+    raise UnreadableError(DAMAGED)
 
 
 _ALLOWED: Mapping[str, Maker] = {**IN_PICKLES, _NETWORK: _part}
@@ -160,7 +161,7 @@ def _walk(network: Part) -> _Walked:
         for tensors in ("_parameters", "_buffers"):
             for full, tensor in _entries(name, part, tensors, budget):
                 if not isinstance(tensor, StoredTensor):
-                    raise UnreadableError(_DAMAGED)
+                    raise UnreadableError(DAMAGED)
                 walked.tensors[full] = tensor
     return walked
 
@@ -169,7 +170,7 @@ def _parts(name: str, part: Part, budget: Budget, deeper: int) -> Iterator[tuple
     yield name, part
     for full, child in _entries(name, part, "_modules", budget):
         if not isinstance(child, Part) or not deeper:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         yield from _parts(full, child, budget, deeper - 1)
 
 
@@ -177,11 +178,11 @@ def _entries(name: str, part: Part, which: str, budget: Budget) -> Iterator[tupl
     """Full names and values of the parts or tensors of a part, without those that it has not."""
     found = part.attributes.get(which)
     if not isinstance(found, dict):
-        raise UnreadableError(_DAMAGED)
+        raise UnreadableError(DAMAGED)
     for key, value in found.items():
         budget.spend(instructions=1)
         if len(key) > _LONGEST_NAME:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         if value is not None:
             yield f"{name}.{key}" if name else key, value
 

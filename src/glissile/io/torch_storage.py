@@ -16,16 +16,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from glissile.io.archives import Archive
-from glissile.io.restricted_pickle import (
-    PLAIN,
-    Budget,
-    Global,
-    Maker,
-    Span,
-    UnreadableError,
-    no_call,
-    read_pickle,
-)
+from glissile.io.pickle_values import PLAIN, Global, Maker, Span, no_call
+from glissile.io.restricted_pickle import read_pickle
+from glissile.io.unreadable import DAMAGED, Budget, UnreadableError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +46,6 @@ _MOST_STORAGES = 20_000
 _PICKLE_LIMIT_BYTES = 64 << 20
 _SMALLEST_FLOAT_BYTES = 2
 _SLACK_BYTES = 1 << 20
-_DAMAGED = "is damaged; get the file again"
 Bytes = NDArray[np.uint8]
 
 
@@ -120,7 +112,7 @@ class NestedStorage(NamedTuple):
         else:
             found = read_stream(*self.data.opened(), _STORAGES, budget)
         if not isinstance(found, Storage):
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         return found
 
 
@@ -146,14 +138,14 @@ def _tensor(arguments: tuple[object, ...]) -> object:
             plain = all(type(count) is int and 0 <= count < 1 << 40 for count in counts)
             if plain and len(size) == len(stride) <= _MOST_AXES:
                 return StoredTensor(storage, offset, size, stride)
-    raise UnreadableError(_DAMAGED)
+    raise UnreadableError(DAMAGED)
 
 
 def _parameter(arguments: tuple[object, ...]) -> object:
     match arguments:
         case (StoredTensor() as tensor, *_):
             return tensor
-    raise UnreadableError(_DAMAGED)
+    raise UnreadableError(DAMAGED)
 
 
 def _nested(arguments: tuple[object, ...]) -> object:
@@ -162,7 +154,7 @@ def _nested(arguments: tuple[object, ...]) -> object:
             return NestedStorage(data)
         case (Span(kind="bytes" | "latin1") as data,):
             return NestedStorage(data)
-    raise UnreadableError(_DAMAGED)
+    raise UnreadableError(DAMAGED)
 
 
 _STORAGES: Mapping[str, Maker] = dict.fromkeys(_KINDS, no_call)
@@ -191,7 +183,7 @@ class _Storages:
                 found = self.by_key.setdefault(key, Storage(_KINDS[name], count))
                 if (found.kind, found.count) == (_KINDS[name], count) and len(self.by_key) <= _MOST_STORAGES:
                     return found
-        raise UnreadableError(_DAMAGED)
+        raise UnreadableError(DAMAGED)
 
 
 def is_stream(file: BinaryIO, size: int) -> bool:
@@ -231,24 +223,24 @@ def read_stream(file: BinaryIO, start: int, end: int, allowed: Mapping[str, Make
     version, at = read_pickle(file, at, end, {}, budget)
     system, at = read_pickle(file, at, end, {}, budget)
     if (magic, version) != (MAGIC, _VERSION) or not isinstance(system, dict):
-        raise UnreadableError(_DAMAGED)
+        raise UnreadableError(DAMAGED)
     if system.get("little_endian") is not True:
         raise UnreadableError("was written by a big-endian machine and is not read; save it again on another")
     storages = _Storages()
     found, at = read_pickle(file, at, end, allowed, budget, persistent=storages.find)
     keys, at = read_pickle(file, at, end, {}, budget)
     if not isinstance(keys, list):
-        raise UnreadableError(_DAMAGED)
+        raise UnreadableError(DAMAGED)
     for key in keys:
         storage = storages.by_key.get(key) if isinstance(key, str) else None
         if storage is None:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         file.seek(at)
         at += 8
         if at + storage.nbytes > end:
             raise UnreadableError("is cut short; copy it again")
         if int.from_bytes(file.read(8), "little") != storage.count:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         storage.source = partial(_bytes_at, file, at, storage.nbytes)
         at += storage.nbytes
     return found
@@ -301,7 +293,7 @@ def read_zip(archive: Archive, budget: Budget) -> object:
         member = f"{root}data/{key}"
         info = archive.members.get(member)
         if info is None or info.file_size != storage.nbytes:
-            raise UnreadableError(_DAMAGED)
+            raise UnreadableError(DAMAGED)
         storage.source = partial(_member_bytes, archive, member, storage.nbytes)
     return found
 

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glissile.io.checkpoint import Calibration
+from glissile.io.model_card import Calibration
 
 # A class that the network cannot see must not be forced upon it.
 _LARGEST_OFFSET = 4.0

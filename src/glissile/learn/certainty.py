@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glissile.io.checkpoint import Certainty
+from glissile.io.model_card import Certainty
 from glissile.learn.labelled import Labelled
 from glissile.learn.probability import (
     fitted_area_factors,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from glissile.defects import class_values
 from glissile.errors import InputError
-from glissile.io.checkpoint import ModelCard
+from glissile.io.model_card import ModelCard
 from glissile.io.model_words import grey_range
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.intensity import FURTHEST, normalised

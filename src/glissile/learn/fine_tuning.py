@@ -9,7 +9,8 @@ from torch import Tensor
 
 from glissile.defects import DefectClass
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture, ModelCard, Normalisation, Parent, load_model
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import Architecture, ModelCard, Normalisation, Parent
 from glissile.learn.recipes import Recipe
 from glissile.learn.references import without_references
 from glissile.learn.unet import build

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import ModelCard, read_texts
+from glissile.io.model_card import ModelCard
+from glissile.io.tensor_file import read_texts
 from glissile.learn.recipes import Recipe
 
 CHECKPOINT_FILE = "checkpoint.safetensors"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile.flat_field import evened
-from glissile.io.checkpoint import Normalisation
+from glissile.io.model_card import Normalisation
 
 # A hot pixel or a burnt-in clock must not outweigh the specimen.
 FURTHEST = 1.0

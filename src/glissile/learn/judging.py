@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glissile.io.checkpoint import Calibration, Certainty, Normalisation
+from glissile.io.model_card import Calibration, Certainty, Normalisation
 from glissile.learn.agreement import ClassScore, Tally
 from glissile.learn.calibrate import fitted, with_calibration
 from glissile.learn.certainty import found_on

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from glissile.errors import InputError
-from glissile.io.checkpoint import read_tensors, write_tensors
+from glissile.io.tensor_file import read_tensors, write_tensors
 from glissile.learn.identity import CHECKPOINT_FILE
 
 # What may be other than it was when a training was cut short, by its name in the identity of a training.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glissile.defects import DefectClass, class_values
 from glissile.errors import InputError
-from glissile.io.checkpoint import Normalisation
+from glissile.io.model_card import Normalisation
 from glissile.learn.intensity import normalised
 from glissile.learn.scoring import FrameScores
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn.intensity import FURTHEST
 from glissile.learn.labelled import Labelled, Part
 from glissile.learn.unet import build

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glissile.defects import DefectClass
-from glissile.io.checkpoint import ModelCard
+from glissile.io.model_card import ModelCard
 from glissile.learn.labelled import Part
 from glissile.learn.recipes import Recipe
 from glissile.learn.training import Training

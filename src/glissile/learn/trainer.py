@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from glissile.device import memory_format, quick_precision
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn.losses import segmentation_loss
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe

@@ -18,16 +18,9 @@ from glissile import __version__
 from glissile.defects import DefectClass
 from glissile.device import describe
 from glissile.errors import InputError
-from glissile.io.checkpoint import (
-    Architecture,
-    Calibration,
-    FramesUsed,
-    ModelCard,
-    Normalisation,
-    Parent,
-    save_model,
-    write_tensors,
-)
+from glissile.io.checkpoint import save_model
+from glissile.io.model_card import Architecture, Calibration, FramesUsed, ModelCard, Normalisation, Parent
+from glissile.io.tensor_file import write_tensors
 from glissile.learn.batches import Batches
 from glissile.learn.fine_tuning import begun_from, shortened
 from glissile.learn.identity import CHECKPOINT_FILE, identity

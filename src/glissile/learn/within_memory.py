@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glissile.device import choose, describe, out_of_memory, release_memory
 from glissile.errors import InputError
-from glissile.io.checkpoint import Architecture
+from glissile.io.model_card import Architecture
 from glissile.learn.patches import Batch
 from glissile.learn.recipes import Recipe
 from glissile.learn.tiling import blended, tiles

@@ -17,7 +17,8 @@ from torch import Tensor
 from glissile.defects import class_values
 from glissile.device import choose, describe, memory_format, out_of_memory, quick_precision
 from glissile.errors import InputError
-from glissile.io.checkpoint import ModelCard, load_model
+from glissile.io.checkpoint import load_model
+from glissile.io.model_card import ModelCard
 from glissile.learn.calibrate import with_calibration
 from glissile.learn.intensity import normalised
 from glissile.learn.labelled import Part

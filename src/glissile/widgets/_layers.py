@@ -14,6 +14,7 @@ from glissile.experiment import MaskStore
 from glissile.stabilize.field_of_view import FieldOfView
 from glissile.stabilize.regions import ANCHOR, LEFT_OUT
 from glissile.video import Trim, Video
+from glissile.widgets._placement import scaled
 from glissile.workflow.annotators import ONLY_FIRST, ONLY_SECOND, OTHER_CLASS, WITHIN_TOLERANCE
 
 # Masks lie over the video so that the defects below stay visible, and thin lines show on dark ground too.
@@ -49,16 +50,10 @@ def placement(video: Video) -> dict[str, Any]:
     dict
         `scale`, `translate`, `units` and `axis_labels`, each for (t, y, x). One step along t is one frame.
     """
-    nm = video.nm_per_pixel
-    top, left = video.origins_px[0]
-    size = 1.0 if nm is None else nm
-    unit = "pixel" if nm is None else "nm"
-    return {
-        "scale": (1.0, size, size),
-        "translate": (0.0, float(top) * size, float(left) * size),
-        "units": ("pixel", unit, unit),
-        "axis_labels": ("t", "y", "x"),
-    }
+    found = scaled("tyx", video.nm_per_pixel)
+    _, *sizes = found["scale"]
+    corner = (float(at) * size for at, size in zip(video.origins_px[0], sizes, strict=True))
+    return {**found, "translate": (0.0, *corner)}
 
 
 def video_layer(video: Video, role: str, experiment: Path, limits: tuple[float, float]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from glissile import workflow
 from glissile.contrast import video_contrast
 from glissile.errors import InputError
 from glissile.experiment import Backup, Calibration, Experiment, MaskStore
-from glissile.io.checkpoint import ModelCard
+from glissile.io.model_card import ModelCard
 from glissile.label import annotations
 from glissile.learn.identity import identity
 from glissile.learn.recipes import Recipe

@@ -10,17 +10,18 @@ import numpy as np
 
 from glissile.errors import InputError
 from glissile.gan.directions import Direction
+from glissile.gan.look import STANDARD_LOOK, Look
 from glissile.gan.points import Point, ws_of
-from glissile.gan.provenance import STANDARD_LOOK, Look, Provenance, of_mixing, of_points
-from glissile.gan.sliders import Sliders
+from glissile.gan.provenance import Provenance, of_mixing, of_points
 from glissile.io import contact_sheet, generated_images
 from glissile.io.generator_card import GeneratorCard
 from glissile.io.outputs import refuse_in_experiment, refuse_same
 from glissile.io.video_writer import VIDEO_SUFFIXES
 from glissile.naming import TIFF_SUFFIXES
 from glissile.progress import Steps
-from glissile.workflow.frame_table import refuse_table
-from glissile.workflow.image_work import ImageWork, Measuring, Pixels
+from glissile.workflow.image_table import refuse_table, table_of
+from glissile.workflow.image_work import ImageWork
+from glissile.workflow.measuring import Measuring
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
@@ -52,11 +53,14 @@ class Generated:
         What it is.
     images : int
         How many it holds.
+    table : Path, optional
+        Of what was measured in them; None where nothing was.
     """
 
     target: Path
     form: Form
     images: int
+    table: Path | None = None
 
 
 def form_of(target: Path, images: int, *, grid: bool = False) -> Form:
@@ -145,6 +149,27 @@ def refuse_too_many(target: Path, images: int) -> None:
         )
 
 
+def refuse_measures(target: Path, form: Form, *read: Path) -> None:
+    """Refuse to measure images where none are made, or their table would take the place of something else.
+
+    Parameters
+    ----------
+    target, form, *read
+        As of `refuse_target`.
+
+    Raises
+    ------
+    InputError
+        If latents are written, or as of `glissile.workflow.image_table.refuse_table`.
+    """
+    if form is Form.latents:
+        raise InputError(
+            f"{target}: images are measured only where they are written as .png, .tif, a video or a folder; "
+            "write such a one"
+        )
+    refuse_table(target, *read)
+
+
 def _generated(path: Path) -> bool:
     try:
         generated_images.read_records(path)
@@ -180,9 +205,9 @@ def write_images(
         Images in a row of a contact sheet; as many as rows if absent.
     frames_per_second : float
         Of a video, or a walk as TIFF.
-    measure : callable, optional
-        From pixels to numbers by name, which go into the records; those of a video, whose records are written
-        before its frames, into a table beside it, see `glissile.workflow.frame_table`.
+    measure : Measuring, optional
+        What it finds goes into a table, see `glissile.workflow.image_table`, and into the records, but for
+        those of a video, which are written before its frames.
     read : sequence of Path
         Files that must not be replaced.
 
@@ -198,7 +223,7 @@ def write_images(
     Raises
     ------
     InputError
-        As `form_of` and `refuse_target`, if there is no image, or it cannot be written so.
+        As `form_of`, `refuse_target` and `refuse_measures`, if there is no image, or it cannot be written so.
     """
     asked = [image for image in images if image is not None]
     if not asked:
@@ -206,18 +231,12 @@ def write_images(
     form = form_of(target, len(images), grid=columns is not None)
     refuse_target(target, form, *read)
     refuse_too_many(target, len(asked))
-    if measure is not None and form is Form.latents:
-        raise InputError(
-            f"{target}: images are measured only where they are written as .png, .tif, a video or a folder; "
-            "write such a one"
-        )
-    if measure is not None and form is Form.video:
-        refuse_table(target, *read)
+    if measure is not None:
+        refuse_measures(target, form, *read)
     channels = sampler.shape.channels
     if form is not Form.latents and channels not in (1, 3):
         raise InputError(f"{target}: images of {channels} channels are no pictures; write latents (.npz)")
     work = ImageWork(sampler, images, target, f"Synthetic: {title}", measure)
-    work.check()
     if form is Form.sheet:
         yield from work.sheet(columns or int(np.ceil(np.sqrt(len(images)))))
     elif form is Form.latents:
@@ -230,7 +249,7 @@ def write_images(
         yield from work.stack(frames_per_second)
     else:
         yield from work.video(frames_per_second)
-    return Generated(target, form, len(asked))
+    return Generated(target, form, len(asked), None if measure is None else table_of(target))
 
 
 def table_of_mixing(
@@ -306,15 +325,3 @@ def strips(
         for amount in amounts
     ]
     return of_points(sampler.card, moved, look)
-
-
-def measure_of(sliders: Sliders) -> Measuring:
-    """Measure images as the sliders were: numbers by name with unit; those without a meaning are left out."""
-
-    def measured(pixels: Pixels) -> dict[str, float]:
-        found = sliders.measured_in(pixels).values()
-        names = [one.name for one in sliders.sliders if one.name in found]
-        units = {name: sliders.unit(name) for name in names}
-        return {f"{name}, {units[name]}" if units[name] else name: found[name] for name in names}
-
-    return measured

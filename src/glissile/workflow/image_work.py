@@ -1,29 +1,29 @@
 """Images of a generator on their way into one file or folder, in each of the forms there are."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glissile import atomic
 from glissile.errors import InputError
+from glissile.gan.maker import Maker
 from glissile.gan.points import z_of
-from glissile.gan.provenance import Maker, Provenance, documented
+from glissile.gan.provenance import Provenance
+from glissile.gan.records import documented
 from glissile.io import contact_sheet, generated_images
 from glissile.io.generated_images import Records
 from glissile.io.generator_card import GeneratorCard
 from glissile.progress import Step, Steps
-from glissile.workflow.frame_table import drop_table, write_table
+from glissile.workflow.image_table import drop_table, seed_of, table_of, write_table
+from glissile.workflow.measuring import Measuring, Pixels
 
 if TYPE_CHECKING:
     from glissile.gan.sampler import Sampler
 
 T = TypeVar("T")
-Pixels = NDArray[np.uint8]
-Measuring = Callable[[Pixels], dict[str, float]]
 
 _MOST_JSON_BYTES = 8 << 20
 _MOST_LATENT_BYTES = 4 << 30
@@ -71,28 +71,27 @@ class ImageWork:
         self._told: list[Provenance] = []  # with the measures of the pixels
         self._last: Pixels | None = None
 
-    def check(self) -> None:
-        """Refuse more than one file can tell, before anything is made."""
-        self._records(self._asked).text()
-
     def image(self) -> Steps[None]:
         """Write the one image as PNG."""
+        self._check(with_measures=True)
         pixels = self._made(self._asked[0])
         generated_images.write_png(self._target, pixels, self._records(self._told))
+        self._table()
         yield self._step()
 
     def folder(self) -> Steps[None]:
-        """Write each image as a PNG of its own."""
-        digits = max(4, len(str(len(self._asked) - 1)))
+        """Write each image as a PNG of its own, named by its seed where each has one, else by its place."""
         with atomic.replacing_folder(self._target) as place:
-            for index, image in enumerate(self._asked):
+            for image, name in zip(self._asked, self._names(), strict=True):
                 pixels = self._made(image)
-                name = f"{self._target.name}_{index:0{digits}}.png"
                 generated_images.write_png(place / name, pixels, self._records(self._told[-1:]))
                 yield self._step()
+            if self._measure is not None:
+                write_table(place / table_of(self._target).name, self._measure.names, self._told)
 
     def stack(self, frames_per_second: float) -> Steps[None]:
         """Write the images as pages of a TIFF."""
+        self._check(with_measures=True)
         shape = self._sampler.shape
         walked = self._asked[0].walk is not None
         writing = generated_images.writing_tiff(
@@ -104,9 +103,11 @@ class ImageWork:
             frames_per_second=frames_per_second if walked else None,
         )
         yield from self._followed(writing)
+        self._table(frames_per_second if walked else None)
 
     def video(self, frames_per_second: float) -> Steps[None]:
-        """Write the images as frames of a video, and what is measured in them as a table beside it."""
+        """Write the images as frames of a video, whose records are written before any is measured."""
+        self._check(with_measures=False)
         writing = generated_images.writing_clip(
             self._target,
             map(self._made, self._asked),
@@ -114,13 +115,11 @@ class ImageWork:
             frames_per_second=frames_per_second,
         )
         yield from self._followed(writing)
-        if self._measure is not None:
-            write_table(self._target, self._told, frames_per_second)
-        else:
-            drop_table(self._target)
+        self._table(frames_per_second)
 
     def sheet(self, columns: int) -> Steps[None]:
         """Write the images on one sheet, with captions."""
+        self._check(with_measures=True)
         resolution = self._sampler.shape.resolution
         captions = ["" if image is None else image.title for image in self._places]
         found = contact_sheet.laid_out(
@@ -129,9 +128,11 @@ class ImageWork:
         images = (None if image is None else self._made(image) for image in self._places)
         drawn = yield from self._followed(contact_sheet.drawing(found, images, captions))
         generated_images.write_png(self._target, drawn, self._records(self._told))
+        self._table()
 
     def latents(self) -> Steps[None]:
         """Write what the images are made of, and make none."""
+        self._check(with_measures=False)
         shape = self._sampler.shape
         n_bytes = 4 * len(self._asked) * shape.num_ws * shape.w_dim
         if self._target.suffix.lower() == ".json" and n_bytes > _MOST_JSON_BYTES:
@@ -161,6 +162,33 @@ class ImageWork:
         self._told.append(image)
         self._last = pixels
         return pixels
+
+    def _check(self, *, with_measures: bool) -> None:
+        """Refuse more than one file can tell, before anything is made."""
+        images = self._asked
+        if with_measures and self._measure is not None:
+            images = [
+                image.model_copy(update={"measures": self._measure.longest(index)})
+                for index, image in enumerate(images)
+            ]
+        self._records(images).text()
+
+    def _names(self) -> list[str]:
+        """Name the files of a folder: by seeds where all images are of seeds that differ, else by places."""
+        seeds = [seed_of(image) for image in self._asked]
+        known = [seed for seed in seeds if seed is not None]
+        by_seed = len(set(known)) == len(seeds)
+        numbers = known if by_seed else range(len(seeds))
+        digits = max(4, len(str(max(numbers))))
+        begins = f"{self._target.name}_{'seed' if by_seed else ''}"
+        return [f"{begins}{number:0{digits}}.png" for number in numbers]
+
+    def _table(self, frames_per_second: float | None = None) -> None:
+        """Write what was measured beside the file; without measures take the table of earlier images away."""
+        if self._measure is None:
+            drop_table(self._target)
+        else:
+            write_table(table_of(self._target), self._measure.names, self._told, frames_per_second)
 
     def _records(self, images: Sequence[Provenance]) -> Records:
         common, alone = documented(images)

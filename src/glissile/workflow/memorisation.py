@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from glissile import atomic
 from glissile.errors import InputError
+from glissile.gan.maker import Maker
 from glissile.gan.nearest import Nearest, Verdict, index_images, nearest
 from glissile.gan.pixels import as_pixels
-from glissile.gan.provenance import Maker, Provenance, documented
+from glissile.gan.provenance import Provenance
+from glissile.gan.records import documented
 from glissile.gan.target import as_target
 from glissile.io import contact_sheet
 from glissile.io.generated_images import MOST_IMAGES, Records, write_png

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from glissile import atomic
 from glissile.errors import InputError
 from glissile.experiment import Experiment
-from glissile.io.checkpoint import ModelCard, has_model, read_card
+from glissile.io.checkpoint import has_model, read_card
+from glissile.io.model_card import ModelCard
 from glissile.learn.identity import CHECKPOINT_FILE, interrupted, settings_of
 from glissile.learn.recipes import Recipe
 from glissile.naming import natural_order, possible_name

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from glissile import atomic
 from glissile.errors import InputError
 from glissile.gan.crop import cut_square
+from glissile.gan.look import Look
+from glissile.gan.maker import Maker
 from glissile.gan.pixels import as_pixels
 from glissile.gan.points import Point
-from glissile.gan.provenance import Look, Maker, Provenance, documented, of_points
+from glissile.gan.provenance import Provenance, of_points
+from glissile.gan.records import documented
 from glissile.io import contact_sheet
 from glissile.io.generated_images import Records, write_latents, write_png
 from glissile.io.generator_card import GeneratorCard
@@ -25,7 +28,8 @@ from glissile.workflow.generation import Form, refuse_target
 
 if TYPE_CHECKING:
     from glissile.gan.networks import Generator
-    from glissile.gan.projection import Projection, ProjectionSettings
+    from glissile.gan.projection import Projection
+    from glissile.gan.projection_settings import ProjectionSettings
 
 _COMPARED = ("micrograph", "synthetic", "difference")
 
@@ -58,12 +62,13 @@ def opened_generator(network: Path) -> tuple["Generator", GeneratorCard]:
     InputError
         If the file is none.
     """
-    from glissile.gan import networks
+    from glissile.gan import weights
+    from glissile.gan.networks import Generator
     from glissile.io.generator_file import read_generator
 
     found = read_generator(network)
-    generator = networks.Generator(found.card.shape)
-    networks.load(generator, found.tensors)
+    generator = Generator(found.card.shape)
+    weights.load(generator, found.tensors)
     return generator, found.card
 
 

@@ -26,7 +26,7 @@ from glissile.workflow.models import (
 from glissile.workflow.stabilization import working_video
 
 if TYPE_CHECKING:
-    from glissile.io.checkpoint import ModelCard
+    from glissile.io.model_card import ModelCard
     from glissile.learn.train import TrainingJob
 
 

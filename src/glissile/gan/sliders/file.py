@@ -41,6 +41,8 @@ def load_sliders(path: Path, card: GeneratorCard) -> Sliders:
         If it cannot be read, is damaged, or belongs to another generator.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is no file; choose a file of sliders")
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path}: is larger than {_MOST_BYTES >> 20} MiB; choose a file of sliders")
         text = path.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Images made and measured, and the measures regressed on w."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from glissile.errors import InputError
 from glissile.gan.latent import latents
 from glissile.gan.microstructure import SMOOTHING_PX, Microstructure, measure, threshold_of
 from glissile.gan.pixels import as_pixels
-from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Scale, Slider, Sliders
+from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Noise, Scale, Slider, Sliders
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 from glissile.progress import Step, Steps
 
@@ -46,9 +46,7 @@ class Makes(Protocol):
     ) -> NDArray[np.float32]:
         """Map z (n, z_dim) and classes (n,) to ws (n, num_ws, w_dim)."""
 
-    def images(
-        self, ws: NDArray[np.floating[Any]], *, noise: Literal["const", "none"] = "const"
-    ) -> NDArray[np.float32]:
+    def images(self, ws: NDArray[np.floating[Any]], *, noise: Noise = "const") -> NDArray[np.float32]:
         """Make images (n, channels, y, x) of ws (n, num_ws, w_dim)."""
 
 
@@ -61,7 +59,7 @@ def fit_sliders(
     labels: Sequence[int] | None = None,
     threshold: float | None = None,
     smoothing_px: float = SMOOTHING_PX,
-    noise: Literal["const", "none"] = "const",
+    noise: Noise = "const",
 ) -> Steps[Sliders]:
     """Make many images, measure them, and regress the measures on w.
 
@@ -135,6 +133,7 @@ def fit_sliders(
         measured=int(np.count_nonzero(whole)),
         seed=seed,
         psi=psi,
+        noise=noise,
         threshold=threshold,
         smoothing_px=smoothing_px,
         nm_per_pixel=nm_per_pixel,
@@ -149,7 +148,7 @@ def _batches(
     seed: int,
     psi: float,
     labels: Sequence[int] | None,
-    noise: Literal["const", "none"],
+    noise: Noise,
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.uint8]]]:
     """Yield the number of the first image, ws (k, num_ws, w_dim) and pixels (k, y, x) or (k, y, x, 3)."""
     shape = sampler.shape

@@ -16,6 +16,7 @@ from glissile.gan.points import Vector
 Floats = NDArray[np.float64]
 Trust = Literal["reliable", "rough", "no use"]
 Scale = Literal["linear", "logarithmic"]
+Noise = Literal["const", "none"]
 
 SCHEMA_VERSION = 2  # 1 had no logarithms
 RELIABLE_R2 = 0.7
@@ -117,6 +118,8 @@ class Sliders(BaseModel):
         Of these, those in which all measures have a meaning.
     psi : float
         Truncation of the samples.
+    noise : {"const", "none"}, optional
+        Of the samples; None where a file does not say.
     threshold, smoothing_px : float
         As of `glissile.gan.microstructure.measure`.
     nm_per_pixel : float, optional
@@ -133,6 +136,7 @@ class Sliders(BaseModel):
     measured: int = Field(ge=1)
     seed: int = Field(ge=0, le=LARGEST_SEED)
     psi: float = Field(1.0, ge=-100, le=100)
+    noise: Noise | None = None
     threshold: float
     smoothing_px: float = Field(SMOOTHING_PX, ge=0, le=100)
     nm_per_pixel: float | None = Field(None, ge=1e-2, le=1e6)

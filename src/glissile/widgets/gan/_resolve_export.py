@@ -121,7 +121,8 @@ def measures_in(kind: Format) -> str:
     if kind is Format.mp4:
         return "By the microstructure sliders; a row for each frame in a table (.csv) beside the video"
     return (
-        "By the microstructure sliders; the numbers are in the file, with what tells how each image was made"
+        "By the microstructure sliders; the numbers are in a table (.csv), beside the file or in the folder, "
+        "and in each image, with what tells how it was made"
     )
 
 

@@ -43,7 +43,7 @@ class Quality:
     title : str
         For a person.
     samples, steps, starts : int
-        As of `glissile.gan.projection.ProjectionSettings`.
+        As of `glissile.gan.projection_settings.ProjectionSettings`.
     """
 
     title: str

@@ -163,7 +163,8 @@ def _text(facts: SliderFacts) -> str:
             "size and the like can be set by sliders."
         )
     useful, of = sum(one.trust != "no use" for one in fitted.sliders), len(fitted.sliders)
-    learned = f"This was learned from {fitted.measured} images of this generator."
+    noise = " without noise" if fitted.noise == "none" else ""
+    learned = f"This was learned from {fitted.measured} images of this generator{noise}."
     if not useful:
         return f"None of the {of} measures can be set: images cannot be steered by them. {learned}"
     text = f"All {of} measures can be set. {learned}"

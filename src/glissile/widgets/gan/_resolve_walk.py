@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from glissile.gan.walk import MOST_KEYS, PAPER_WALK, Walk, WalkSettings
+from glissile.gan.walk import MOST_KEYS, PAPER_WALK, Walk, WalkSettings, no_way_in_z
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,14 +176,8 @@ def _refused(facts: WalkFacts) -> str:
         return "Add two key frames or more"
     if facts.settings is None:
         return "Correct the settings first"
-    if facts.settings.space == "z":
-        for number, key in enumerate(facts.keys, 1):
-            if key.w is not None:
-                return f"Key frame {number} ({key.title}) is a vector w and has no z: choose space w"
-            if (key.label or 0) != (facts.keys[0].label or 0):
-                return f"Key frame {number} ({key.title}) is of another class than the first: choose space w"
-            if key.cutoff != facts.keys[0].cutoff:
-                return f"Key frame {number} ({key.title}) has another cutoff than the first: choose space w"
+    if facts.settings.space == "z" and (refused := no_way_in_z(facts.keys)):
+        return refused
     if walk_of(facts.keys, facts.settings) is None:
         return "The walk is too long: take fewer steps per leg"
     return ""

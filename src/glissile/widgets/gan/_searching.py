@@ -34,7 +34,7 @@ def sought(sampler: Sampler, cut: Cut, settings: dict[str, Any], label: int | No
     cut : Cut
         The micrograph, and what of it is used.
     settings : dict
-        Of a `glissile.gan.projection.ProjectionSettings`.
+        Of a `glissile.gan.projection_settings.ProjectionSettings`.
     label : int, optional
         Class, of conditional generators.
 
@@ -47,7 +47,8 @@ def sought(sampler: Sampler, cut: Cut, settings: dict[str, Any], label: int | No
     -------
     Projection
     """
-    from glissile.gan.projection import ProjectionSettings, project
+    from glissile.gan.projection import project
+    from glissile.gan.projection_settings import ProjectionSettings
 
     square = cut.square(sampler.card)
     given = ProjectionSettings.model_validate(settings)

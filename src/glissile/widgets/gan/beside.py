@@ -9,6 +9,7 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from glissile.widgets._placement import scaled
 from glissile.widgets.gan._thumbnails import no_picture, pixmap_of
 from glissile.widgets.gan.micrograph_choice import CROP_ROLE
 
@@ -70,8 +71,7 @@ def crop_layer(pixels: Pixels, card: GeneratorCard) -> Image:
     card : GeneratorCard
         Of the generator.
     """
-    nm = card.nm_per_pixel
-    unit = "pixel" if nm is None else "nm"
+    placed = scaled("yx", card.nm_per_pixel)
     rgb = pixels.ndim == 3
     shown: dict[str, Any] = {} if rgb else {"colormap": "gray", "contrast_limits": (0, 255)}
     return Image(
@@ -79,10 +79,8 @@ def crop_layer(pixels: Pixels, card: GeneratorCard) -> Image:
         name=CROP_NAME,
         rgb=rgb,
         metadata={"glissile": {"role": CROP_ROLE}},
-        scale=(nm or 1.0,) * 2,
-        translate=(0, (1 + _GAP) * pixels.shape[1] * (nm or 1.0)),
-        units=(unit,) * 2,
-        axis_labels=("y", "x"),
+        translate=(0, (1 + _GAP) * pixels.shape[1] * placed["scale"][1]),
+        **placed,
         **shown,
     )
 

@@ -29,15 +29,16 @@ from glissile.widgets.gan._resolve_export import (
 )
 from glissile.widgets.gan.long_work import LongWork
 from glissile.widgets.sections.section import words
-from glissile.workflow.frame_table import refuse_table, table_beside
-from glissile.workflow.generation import Form, form_of, measure_of, refuse_target, write_images
+from glissile.workflow.generation import Form, form_of, refuse_measures, refuse_target, write_images
+from glissile.workflow.measuring import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from glissile.gan.look import Look
     from glissile.gan.points import Point
-    from glissile.gan.provenance import Look, Provenance
+    from glissile.gan.provenance import Provenance
     from glissile.gan.sampler import Sampler
     from glissile.gan.sliders import Sliders
     from glissile.gan.walk import Walk
@@ -213,10 +214,9 @@ class ExportSection(Fold):
         try:
             form = form_of(target, count, grid=alone)
             fitted = self._fitted() if self.measures.isChecked() and form is not Form.latents else None
-            table = table_beside(target) if fitted is not None and form is Form.video else None
             refuse_target(target, form, *read)
-            if table is not None:
-                refuse_table(target, *read)
+            if fitted is not None:
+                refuse_measures(target, form, *read)
         except (InputError, OSError) as error:
             show_error(str(error))
             return
@@ -238,7 +238,7 @@ class ExportSection(Fold):
                 )
             )
 
-        self.work.run(steps, description="Exporting", on_done=lambda done: _tell(done, table))
+        self.work.run(steps, description="Exporting", on_done=_tell)
 
     def _images(self, what: What) -> Callable[[Sampler], Steps[list[Provenance]]] | None:
         """Give what lists the images, in the background where that takes long."""
@@ -266,9 +266,9 @@ def _of_walk(timed: Callable[[], Steps[Walk]], look: Look) -> Callable[[Sampler]
     return listed
 
 
-def _tell(done: Generated, table: Path | None) -> None:
+def _tell(done: Generated) -> None:
     images = "1 synthetic image" if done.images == 1 else f"{done.images} synthetic images"
-    beside = "" if table is None else f", their measures in {table.name}"
+    beside = "" if done.table is None else f", their measures in {done.table.name}"
     show_info(f"{images} in {done.target} ({done.form.value}){beside}")
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
+    from glissile.gan.look import Look
     from glissile.gan.points import Point
-    from glissile.gan.provenance import Look
     from glissile.gan.sampler import Sampler
     from glissile.widgets.gan._resolve_walk import WalkControls
     from glissile.widgets.gan.state import GeneratorState

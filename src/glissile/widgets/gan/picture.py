@@ -10,6 +10,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from glissile.gan.thumbnails import enlarged, exact_pixels, quick_pixels
+from glissile.widgets._placement import scaled
 from glissile.widgets.gan._pace import Pace
 from glissile.widgets.gan._resolve_picture import picture_text
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
+    from glissile.gan.look import Look
     from glissile.gan.points import Point
-    from glissile.gan.provenance import Look
     from glissile.gan.sampler import Sampler
     from glissile.widgets.gan.state import GeneratorState
 
@@ -147,7 +148,7 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
         if layer is not None:
             self._viewer.layers.remove(layer)
             self._unwanted = False
-        rgb = pixels.ndim == 3
+        rgb, card = pixels.ndim == 3, self._state.card
         shown = {} if rgb else {"colormap": "gray", "contrast_limits": (0, 255)}
         self._layer = Image(
             pixels,
@@ -155,7 +156,7 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
             rgb=rgb,
             metadata={"glissile": told},
             **shown,
-            **self._placement(),
+            **scaled("yx", None if card is None else card.nm_per_pixel),
         )
         self._keep()
         self._viewer.add_layer(self._layer)
@@ -163,12 +164,6 @@ class Picture(QObject):  # type: ignore[misc]  # qtpy brings no types
     def _keep(self) -> None:
         if self._layer is not None:
             _keepers[self._layer] = self._state
-
-    def _placement(self) -> dict[str, Any]:
-        card = self._state.card
-        nm = None if card is None else card.nm_per_pixel
-        unit = "pixel" if nm is None else "nm"
-        return {"scale": (nm or 1.0,) * 2, "units": (unit,) * 2, "axis_labels": ("y", "x")}
 
 
 def _left_in(viewer: ViewerModel) -> Image | None:
@@ -184,12 +179,6 @@ class _Made(NamedTuple):
     ws: NDArray[np.float32]
     told: dict[str, Any]
     seconds: float
-
-
-def picture_told(layer: Any) -> dict[str, Any] | None:
-    """Give the `Provenance` of the picture in a layer as JSON; None for previews and other layers."""
-    told = dict(layer.metadata.get("glissile", {}))
-    return told.get("provenance") if told.get("role") == ROLE else None
 
 
 def _preview(

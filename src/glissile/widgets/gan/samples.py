@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qtpy.QtGui import QPixmap
 
-    from glissile.gan.provenance import Look
+    from glissile.gan.look import Look
     from glissile.gan.sampler import Sampler
     from glissile.widgets.gan.state import GeneratorState
 

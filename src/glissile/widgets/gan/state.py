@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from glissile.gan.look import Look
     from glissile.gan.points import Point
-    from glissile.gan.provenance import Look
     from glissile.gan.sampler import Sampler
     from glissile.io.generator_card import GeneratorCard
 
@@ -147,7 +147,7 @@ class GeneratorState(QObject):  # type: ignore[misc]  # qtpy brings no types
     @property
     def look(self) -> Look:
         """Noise of all images."""
-        from glissile.gan.provenance import Look
+        from glissile.gan.look import Look
 
         return Look.model_validate({"noise": self._noise, "noise_seed": self._noise_seed})
 

@@ -8,7 +8,8 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox
 
 from glissile.errors import InputError
-from glissile.gan.walk import Walk, WalkSettings, measured_distances, retimed, timed
+from glissile.gan.equal_speed import measured_distances, retimed, timed
+from glissile.gan.walk import Walk, WalkSettings
 from glissile.gan.walk_frames import key_frames
 from glissile.widgets._fold import Fold
 from glissile.widgets._form import SettingsForm, WheelGuard
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from glissile.gan.provenance import Look
+    from glissile.gan.look import Look
     from glissile.gan.sampler import Sampler
     from glissile.progress import Steps
     from glissile.widgets.gan._kept_walks import KeptWalks

@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from glissile.gan.walk_frames import WalkFrames
+from glissile.gan.walk_frames import WalkFrames, indexed
 from glissile.widgets._layer_list import remove
+from glissile.widgets._placement import scaled
 from glissile.widgets._window import WindowAround
 from glissile.widgets.gan._pace import Pace
 from glissile.widgets.gan._whole_walk import made_whole
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from glissile.gan.provenance import Look
+    from glissile.gan.look import Look
     from glissile.gan.walk import Walk
     from glissile.widgets.gan.state import GeneratorState
 
@@ -64,14 +65,16 @@ class LazyWalk:
     def __getitem__(self, key: Any) -> Pixels:
         if threading.current_thread() is not threading.main_thread():
             return self.frames[key]
-        first, *rest = key if isinstance(key, tuple) else (key,)
-        shown = np.arange(len(self))[first]
-        if shown.ndim == 0:
-            found = self._at_hand(int(shown))[tuple(rest)]
-        else:
-            found = np.stack([self._at_hand(int(index)) for index in shown])[(slice(None), *rest)]
-        self._ask(tuple(shown.ravel().tolist()))
-        return np.asarray(found)
+        shown: list[int] = []
+
+        def at_hand(frame: int) -> Pixels:
+            shown.append(frame)
+            found = self.frames.at_hand(frame)
+            return np.zeros(self.shape[1:], np.uint8) if found is None else found
+
+        found = indexed(key, self.shape, at_hand)
+        self._ask(tuple(shown))
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if threading.current_thread() is not threading.main_thread():
@@ -81,10 +84,6 @@ class LazyWalk:
     def __deepcopy__(self, memo: Any) -> LazyWalk:
         """Share the frames with a layer that is duplicated."""
         return self
-
-    def _at_hand(self, index: int) -> Pixels:
-        found = self.frames.at_hand(index)
-        return np.zeros(self.shape[1:], np.uint8) if found is None else found
 
 
 class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
@@ -160,7 +159,7 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
                     multiscale=False,
                     contrast_limits=(0, 255),
                     metadata={"glissile": told},
-                    **_placement(self._state.sampler.card.nm_per_pixel),
+                    **scaled("tyx", self._state.sampler.card.nm_per_pixel),
                 )
                 self._viewer.add_layer(self._layer)
         self.progressed.emit()
@@ -250,12 +249,6 @@ class WalkLayer(QObject):  # type: ignore[misc]  # qtpy brings no types
             self._go_ahead()
 
 
-def walk_told(layer: Any) -> dict[str, Any] | None:
-    """Give how the first frame of the walk in a layer is made; None for other layers."""
-    told = dict(layer.metadata.get("glissile", {}))
-    return told.get("provenance") if told.get("role") == ROLE else None
-
-
 def _make(frames: WalkFrames, index: int, size: int | None) -> float:
     """Make a frame, or a preview of `size` pixels; tell how many seconds that took."""
     begin = time.perf_counter()
@@ -272,14 +265,3 @@ def _make_ahead(frames: WalkFrames, begin: int, forward: bool) -> None:
         frames.frame(index)
         if time.monotonic() > end:
             return
-
-
-def _placement(nm_per_pixel: float | None) -> dict[str, Any]:
-    """Put a walk in napari's world: one step along t is one frame."""
-    size = 1.0 if nm_per_pixel is None else nm_per_pixel
-    unit = "pixel" if nm_per_pixel is None else "nm"
-    return {
-        "scale": (1.0, size, size),
-        "units": ("pixel", unit, unit),
-        "axis_labels": ("t", "y", "x"),
-    }
