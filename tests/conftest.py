@@ -1,5 +1,6 @@
 """Tiny videos with known frames, for all tests."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,18 +19,25 @@ settings.load_profile("unhurried")
 Encode = Callable[..., Path]
 
 PLAYED_PER_SECOND = 20
+_BY_FILE = ("tests/gui/", "tests/learn/test_export.py", "tests/test_exchange.py", "tests/test_volume.py")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Leave the tests in a window to one process by file: what a file opens first is warm for the rest."""
+    """Leave some files to one process each: what their first test opens or makes is there for the rest."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class WindowsByFile(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+    class SomeByFile(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.split("::")[0] if "tests/gui/" in nodeid else nodeid
+            file = nodeid.split("::")[0]
+            return file if file.startswith(_BY_FILE) else nodeid
 
-    return WindowsByFile(config, log)
+    return SomeByFile(config, log)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use a process more than there are cores: those with windows wait for other threads at times."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

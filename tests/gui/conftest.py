@@ -4,13 +4,17 @@ import gc
 import os
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from idling import idle
-from qtpy.QtCore import QObject, QSettings
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSettings
+from qtpy.QtWidgets import QApplication
 
 from glissile.widgets._bench import Bench
 from glissile.widgets.glissile_dock import MOTION_NAME, GlissileDock
+
+_LAST_TO_GO_S = 10
 
 
 def pytest_collection_modifyitems(items):
@@ -47,9 +51,35 @@ def _keeps_nothing(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
+def _nothing_leaks(request, qapp):
+    """No window, menu or popup is left a while after the viewer was closed: some go later than others."""
+    before = set(QApplication.topLevelWidgets())
+    yield
+    if not request.node.rep_call.passed:
+        return  # its traceback holds widgets
+    until = monotonic() + _LAST_TO_GO_S
+    while left := _of_this_test(before):
+        if monotonic() > until:
+            pytest.fail(f"these are left once the viewer is closed: {', '.join(left)}")
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        qapp.processEvents()
+        gc.collect()
+
+
+def _of_this_test(before):
+    """Describe the windows that were not there before, but for canvases of vispy, which are never deleted."""
+    kinds = ((type(each).__name__, each) for each in set(QApplication.topLevelWidgets()) - before)
+    return sorted(
+        f"{kind} {each.objectName() or each.windowTitle()}".strip()
+        for kind, each in kinds
+        if kind != "CanvasBackendDesktop"
+    )
+
+
+@pytest.fixture
+def viewer(_nothing_leaks, make_napari_viewer_proxy):
     """A viewer as plugins get it: private access is an error, since warnings are."""
-    return make_napari_viewer_proxy(strict_qt="raise")
+    return make_napari_viewer_proxy()
 
 
 @pytest.fixture

@@ -102,6 +102,12 @@ def at_rest(monkeypatch):
     monkeypatch.setattr(Trainer, "learn", lambda self, batch, *, step, steps: 0.0)
 
 
+@pytest.fixture
+def never_resumed(monkeypatch):
+    """Let checkpoints cost their time, and not be written."""
+    monkeypatch.setattr(training, "write_checkpoint", lambda *arguments: None)
+
+
 LONG_CALIBRATE_S = 12.0  # so that the end takes as long as 120 steps
 TRIED = 6  # steps that find the first pace
 
@@ -117,7 +123,7 @@ TRIED = 6  # steps that find the first pace
 )
 @pytest.mark.parametrize(("minutes", "quicker", "hang_s"), [(10, 5, 60), (0.25, 100, 1)])
 def test_what_hangs_once_ends_no_training(
-    tmp_path, timed, at_rest, monkeypatch, minutes, quicker, hang_s, method, call
+    tmp_path, timed, at_rest, never_resumed, monkeypatch, minutes, quicker, hang_s, method, call
 ):
     clock = Clock()
     progress = timed(clock, quicker=quicker, calibrate_s=LONG_CALIBRATE_S)
@@ -164,7 +170,9 @@ def slow_at_first(monkeypatch):
 @pytest.mark.parametrize("per_epoch", [6, 400])
 @pytest.mark.parametrize("slower", [8, 20])
 @pytest.mark.parametrize("steps", [0, 3])
-def test_a_slow_start_ends_no_training(tmp_path, timed, at_rest, slow_at_first, slower, steps, per_epoch):
+def test_a_slow_start_ends_no_training(
+    tmp_path, timed, at_rest, never_resumed, slow_at_first, slower, steps, per_epoch
+):
     clock = Clock()
     progress = timed(clock, quicker=40, calibrate_s=LONG_CALIBRATE_S)
     slow_at_first(clock, slower, steps)
