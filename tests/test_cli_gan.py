@@ -406,14 +406,15 @@ def test_measure_replaces_nothing_but_sliders_of_its_own(tmp_path):
     assert "measured only where" in refused("sample", net, *options, tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
     done("sample", net, *options, tmp_path / "a.mp4")
-    header, *rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
+    header, *rows = (tmp_path / "a.mp4.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("frame,time_s,synthetic_image,seed,phase_fraction")
     assert [row.split(",")[2:4] for row in rows] == [[f"seed {seed}", f"{seed}"] for seed in range(3)]
+    out = done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
+    assert out.endswith(f"{tmp_path / 'a.mp4.csv'}, the table of the images before, was removed\n")
+    assert not (tmp_path / "a.mp4.csv").exists()  # its numbers were of other images
+    (tmp_path / "a.mp4.csv").write_text("of somebody else\n")
     done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
-    assert not (tmp_path / "a.csv").exists()  # its numbers were of other images
-    (tmp_path / "a.csv").write_text("of somebody else\n")
-    done("sample", net, "--seeds", "5", "--output", tmp_path / "a.mp4")
-    assert (tmp_path / "a.csv").read_text() == "of somebody else\n"
+    assert (tmp_path / "a.mp4.csv").read_text() == "of somebody else\n"
 
 
 def test_measure_looks_at_the_noise_that_is_asked_for_and_keeps_it(tmp_path):
@@ -434,7 +435,7 @@ def test_measure_looks_at_the_noise_that_is_asked_for_and_keeps_it(tmp_path):
     for noise in ("const", "random"):
         line, *_, last = done(*sample, noise).splitlines()
         assert line == other.format(noise)
-        assert last == f"measures in {tmp_path / 'a.csv'}, and in the metadata of each image"
+        assert last == f"measures in {tmp_path / 'a.png.csv'}, and in the metadata of each image"
     # A file of before does not say, and nothing is said of it.
     old = found["none"].model_copy(update={"noise": None})
     save_sliders(sliders_path(net), old)
@@ -480,7 +481,7 @@ def test_every_frame_of_a_walk_is_measured(measured, tmp_path, name):
     told = [one for file in files_of(target) for one in read_provenance(file)]
     wanted = truth_in(measured, map(maker.pixels, told))
     assert len({one["phase_fraction"] for one in wanted}) == 5
-    table = target / "walk.csv" if name == "walk" else tmp_path / "walk.csv"
+    table = target / "walk.csv" if name == "walk" else tmp_path / f"{name}.csv"
     rows = table_in(table)
     also = "" if name == "walk.mkv" else ", and in the metadata of each image"
     assert out.endswith(f"measures in {table}{also}\n")
@@ -512,9 +513,9 @@ def test_measures_wait_for_those_of_the_generator(net, measured, tmp_path, optio
     assert "measured only where" in refused(
         command, measured, *rest, "--measures", "--output", tmp_path / "a.npz"
     )
-    (tmp_path / "a.csv").write_text("of somebody else\n")
-    assert "no table of such frames" in refused(command, measured, *rest, "--measures", "--output", target)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    (tmp_path / "a.tif.csv").write_text("of somebody else\n")
+    assert "no table of such images" in refused(command, measured, *rest, "--measures", "--output", target)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif.csv"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")

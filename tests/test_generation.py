@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 
 import av
 import numpy as np
@@ -222,7 +223,7 @@ def test_what_is_measured_stands_in_a_table(tmp_path, grey, name, walked, timed)
     done = finish(
         write_images(grey, images, tmp_path / name, title="x", frames_per_second=4, measure=MEASURING)
     )
-    table = tmp_path / "a" / "a.csv" if name == "a" else (tmp_path / name).with_suffix(".csv")
+    table = tmp_path / "a" / "a.csv" if name == "a" else tmp_path / f"{name}.csv"
     assert done.table == table
     header, *rows = rows_in(table)
     first = ["frame", *(["time_s"] if timed else []), "synthetic_image", *([] if walked else ["seed"])]
@@ -244,42 +245,83 @@ def test_what_is_measured_stands_in_a_table(tmp_path, grey, name, walked, timed)
 def test_a_mixed_image_is_of_no_seed(tmp_path, grey):
     images = table_of_mixing(grey.card, [Point(seed=0)], [Point(seed=4)], (0, 1))
     finish(write_images(grey, images, tmp_path / "a.png", title="x", columns=2, measure=MEASURING))
-    assert [row[2] for row in rows_in(tmp_path / "a.csv")] == ["seed", "4", "0", ""]
+    assert [row[2] for row in rows_in(tmp_path / "a.png.csv")] == ["seed", "4", "0", ""]
 
 
 def test_a_measure_that_no_image_has_keeps_its_column(tmp_path, grey):
     nothing = Measuring(("a", "b", "c"), lambda pixels: {"b": 1.0})
     finish(write_images(grey, seeds(grey, 0), tmp_path / "a.png", title="x", measure=nothing))
-    assert rows_in(tmp_path / "a.csv")[1] == ["0", "seed 0", "0", "", "1", ""]
+    assert rows_in(tmp_path / "a.png.csv")[1] == ["0", "seed 0", "0", "", "1", ""]
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.mp4"])
+@pytest.mark.parametrize("name", ["a.tif", "a.PNG", "a.mp4"])
 def test_a_table_lies_beside_its_images_only(tmp_path, grey, name):
     """Images that are written anew without measures take it along; that of other images stays."""
-    path, table = tmp_path / name, tmp_path / "a.csv"
+    path, table = tmp_path / name, tmp_path / f"{name}.csv"
     finish(write_images(grey, seeds(grey, 0, 1), path, title="x", measure=MEASURING))
     one = table.read_bytes()
-    other = tmp_path / ("a.tif" if name == "a.png" else "a.png")
-    finish(write_images(grey, seeds(grey, 2, 3), other, title="x"))
+    for measure in (None, MEASURING):
+        for other in ("a.png", "a.TIF", "a.mkv"):
+            done = finish(write_images(grey, seeds(grey, 2, 3), tmp_path / other, title="x", measure=measure))
+            assert done.dropped is None
     assert table.read_bytes() == one
-    with pytest.raises(InputError, match=rf"a\.csv: may be the table of {name}, which is there"):
-        finish(write_images(grey, seeds(grey, 2, 3), other, title="x", measure=MEASURING))
-    assert table.read_bytes() == one
-    other.unlink()
     finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
     assert table.read_bytes() != one
-    finish(write_images(grey, seeds(grey, 0, 1), path, title="x"))
+    done = finish(write_images(grey, seeds(grey, 0, 1), path, title="x"))
+    assert done.dropped == table
     assert not table.exists()
     table.write_text("frame,mine\n")
     finish(write_images(grey, seeds(grey, 0, 1), path, title="x"))
-    with pytest.raises(InputError, match="no table of such frames"):
+    with pytest.raises(InputError, match="no table of such images"):
         finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
     assert table.read_text() == "frame,mine\n"
     assert [told.point.seed for told in read_provenance(path)] == [0, 1]
     table.unlink()
     table.mkdir()
-    with pytest.raises(InputError, match="no table of such frames"):
+    with pytest.raises(InputError, match="no table of such images"):
         finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
+
+
+def test_a_table_that_was_kept_outlives_its_images(tmp_path, grey):
+    path, table = tmp_path / "a.tif", tmp_path / "a.tif.csv"
+    finish(write_images(grey, seeds(grey, 0, 1), path, title="x", measure=MEASURING))
+    path.unlink()
+    kept = table.read_bytes()
+    finish(write_images(grey, seeds(grey, 2, 3), path, title="x"))
+    assert table.read_bytes() == kept
+
+
+def test_a_sheet_within_a_folder_of_images_leaves_their_table(tmp_path, grey):
+    finish(write_images(grey, seeds(grey, 0, 1), tmp_path / "a", title="x", measure=MEASURING))
+    kept = (tmp_path / "a" / "a.csv").read_bytes()
+    for measure in (MEASURING, None):
+        finish(write_images(grey, seeds(grey, 2, 3), tmp_path / "a" / "a.png", title="x", measure=measure))
+        assert (tmp_path / "a" / "a.csv").read_bytes() == kept
+
+
+def test_a_table_that_is_held_open_is_told_before_anything_is_made(tmp_path, grey, monkeypatch):
+    path, table = tmp_path / "a.tif", tmp_path / "a.tif.csv"
+    finish(write_images(grey, seeds(grey, 0, 1), path, title="x", measure=MEASURING))
+    before, real = path.read_bytes(), Path.open
+
+    def held(self, mode="r", *arguments, **options):
+        if self == table and "+" in mode:
+            raise PermissionError(13, "Permission denied")
+        return real(self, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", held)
+    with pytest.raises(InputError, match=r"a\.tif\.csv: cannot be replaced \(Permission denied\); close it"):
+        finish(write_images(grey, seeds(grey, 2, 3), path, title="x", measure=MEASURING))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("title", ["=1+1", "@a", "-2", 'a\nb,"c"'])
+def test_a_title_of_others_is_one_line_and_no_formula(tmp_path, grey, title):
+    images = of_points(grey.card, [Point.of_w(np.ones(8), title)])
+    finish(write_images(grey, images, tmp_path / "a.png", title="x", measure=MEASURING))
+    _, row = rows_in(tmp_path / "a.png.csv")
+    assert row[1] == {'a\nb,"c"': 'a b,"c"'}.get(title, f"'{title}")
+    assert len((tmp_path / "a.png.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
@@ -315,17 +357,18 @@ def test_as_many_measured_images_are_written_as_are_read_again(tmp_path, grey, m
 @pytest.mark.parametrize(
     ("points", "names"),
     [
-        ([Point(seed=12), Point(seed=3)], ["seed0012", "seed0003"]),
+        ([Point(seed=3), Point(seed=12)], ["seed0003", "seed0012"]),
+        ([Point(seed=12), Point(seed=3)], ["0000", "0001"]),  # in the order that they were asked for
         ([Point(seed=12, name="mine", psi=0.5), Point(seed=123456)], ["seed000012", "seed123456"]),
         ([Point(seed=12), Point(seed=12, psi=0.5)], ["0000", "0001"]),
         ([Point(seed=12), Point(z=(0.5,) * 8)], ["0000", "0001"]),
     ],
 )
-def test_files_of_a_folder_are_named_by_seeds_that_differ(tmp_path, grey, points, names):
+def test_files_of_a_folder_are_named_by_seeds_that_rise(tmp_path, grey, points, names):
     images = of_points(grey.card, points)
     finish(write_images(grey, images, tmp_path / "out", title="x"))
     files = [tmp_path / "out" / f"out_{name}.png" for name in names]
-    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+    assert files == sorted((tmp_path / "out").iterdir())
     for file, point, pixels in zip(files, points, made(grey, images), strict=True):
         assert read_keys(file, grey).keys == (point,)
         with Image.open(file) as found:

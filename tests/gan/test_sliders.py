@@ -382,15 +382,6 @@ def test_measures_that_go_together_cannot_be_set_apart(sliders, others):
     doubled = sliders.model_copy(update={"sliders": (*rest, twin)})
     with pytest.raises(InputError, match="Phase fraction, Matrix free path: these change together"):
         doubled.moved(others, {"phase_fraction": 0.5, "free_path": 0.3})
-    assert "free_path" not in doubled.holdable("phase_fraction")
-    assert doubled.holdable("phase_fraction")
-
-
-def test_what_is_holdable_can_be_held(sliders, others):
-    for name in ("phase_fraction", "boundary_density"):
-        hold = sliders.holdable(name)
-        assert name not in hold
-        sliders.moved(others[0], {name: sliders.slider(name).mean}, hold)
 
 
 def test_the_same_seed_gives_the_same_sliders(sampler):

@@ -208,8 +208,8 @@ def test_what_is_measured_in_a_film_lies_beside_it(measured, qtbot, tmp_path, sa
     assert not measured.export.measures.isHidden()
     measured.export.rate.setValue(25)
     path = exported(measured, qtbot, What.walk, Format.mp4, tmp_path / "walk.mp4")
-    assert any("their measures in walk.csv" in message for message in said)
-    with (tmp_path / "walk.csv").open(encoding="utf-8", newline="") as file:
+    assert any("their measures in walk.mp4.csv" in message for message in said)
+    with (tmp_path / "walk.mp4.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert header[:3] == ["frame", "time_s", "synthetic_image"]
     assert [row[0] for row in rows] == [str(frame) for frame in range(2 * STEPS + 1)]
@@ -222,16 +222,16 @@ def test_what_is_measured_in_a_film_lies_beside_it(measured, qtbot, tmp_path, sa
         assert found == pytest.approx(wanted, rel=1e-6)
     # Another export replaces both; a table of somebody else is left alone.
     exported(measured, qtbot, What.walk, Format.mp4, path)
-    (tmp_path / "walk.csv").write_text("frame,mine\n", encoding="utf-8")
+    (tmp_path / "walk.mp4.csv").write_text("frame,mine\n", encoding="utf-8")
     before = path.read_bytes()
     measured.export.rate.setValue(30)
     exported(measured, qtbot, What.walk, Format.mp4, path)
-    assert any("no table of such frames" in message for message in said)
+    assert any("no table of such images" in message for message in said)
     assert path.read_bytes() == before
     measured.export.measures.setChecked(False)
     exported(measured, qtbot, What.walk, Format.mp4, path)
     assert path.read_bytes() != before
-    assert (tmp_path / "walk.csv").read_text(encoding="utf-8") == "frame,mine\n"
+    assert (tmp_path / "walk.mp4.csv").read_text(encoding="utf-8") == "frame,mine\n"
 
 
 def test_measures_are_offered_where_images_are_made_and_it_is_known_how(measured, qtbot, tmp_path):

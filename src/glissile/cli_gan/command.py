@@ -118,6 +118,8 @@ def write(
     )
     done = console.show("Generate", steps)
     print(f"{console.counted(done.images, 'synthetic image')} in {output} ({done.form.value}){before}")
+    if done.dropped is not None:
+        print(f"{done.dropped}, the table of the images before, was removed")
     if done.table is not None:
         also = "" if done.form is generation.Form.video else ", and in the metadata of each image"
         print(f"measures in {done.table}{also}")

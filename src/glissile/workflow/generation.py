@@ -55,12 +55,15 @@ class Generated:
         How many it holds.
     table : Path, optional
         Of what was measured in them; None where nothing was.
+    dropped : Path, optional
+        Table of the file that was replaced, which was taken away.
     """
 
     target: Path
     form: Form
     images: int
     table: Path | None = None
+    dropped: Path | None = None
 
 
 def form_of(target: Path, images: int, *, grid: bool = False) -> Form:
@@ -249,7 +252,8 @@ def write_images(
         yield from work.stack(frames_per_second)
     else:
         yield from work.video(frames_per_second)
-    return Generated(target, form, len(asked), None if measure is None else table_of(target))
+    table = None if measure is None else table_of(target)
+    return Generated(target, form, len(asked), table, work.dropped)
 
 
 def table_of_mixing(

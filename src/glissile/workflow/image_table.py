@@ -8,7 +8,6 @@ from pathlib import Path
 from glissile import atomic
 from glissile.errors import InputError
 from glissile.gan.provenance import Provenance
-from glissile.io.generated_images import PICTURE_SUFFIXES
 from glissile.io.outputs import refuse_same
 
 _TIME = "time_s"
@@ -17,12 +16,12 @@ _BEGINS = (f"frame,{_TIME},synthetic_image,".encode(), b"frame,synthetic_image,"
 
 
 def table_of(target: Path) -> Path:
-    """Give the path of the table: "walk.csv" beside "walk.mp4", "seeds/seeds.csv" in the folder "seeds"."""
-    return target.with_suffix(".csv") if target.suffix else target / f"{target.name}.csv"
+    """Give the path of the table: "a.mp4.csv" beside "a.mp4", "seeds/seeds.csv" in the folder "seeds"."""
+    return target.with_name(f"{target.name}.csv") if target.suffix else target / f"{target.name}.csv"
 
 
 def refuse_table(target: Path, *read: Path) -> None:
-    """Refuse to write the table where something else lies.
+    """Refuse to write the table where something else lies, or where it cannot be replaced.
 
     Parameters
     ----------
@@ -34,7 +33,8 @@ def refuse_table(target: Path, *read: Path) -> None:
     Raises
     ------
     InputError
-        If the table is what is read, a folder, a file that is no such table, or may be that of other images.
+        If the table is what is read, a folder, a file that is no such table, or one that cannot be written,
+        as where another program has it open.
     """
     table = table_of(target)
     if not table.exists():
@@ -44,13 +44,15 @@ def refuse_table(target: Path, *read: Path) -> None:
             refuse_same(table, source)
     if not _is_table(table):
         raise InputError(
-            f"{table}: is there already, and is no table of such frames; give {target.name} another name"
+            f"{table}: is there already, and is no table of such images; give {target.name} another name"
         )
-    other = _other(target)
-    if other is not None:
+    try:
+        table.open("r+b").close()
+    except OSError as problem:
         raise InputError(
-            f"{table}: may be the table of {other.name}, which is there, too; give {target.name} another name"
-        )
+            f"{table}: cannot be replaced ({problem.strerror}); close it in other programs, or give "
+            f"{target.name} another name"
+        ) from problem
 
 
 def write_table(
@@ -83,21 +85,39 @@ def write_table(
         found = image.measures
         cells = [f"{found[name]:.7g}" if name in found else "" for name in names]
         # An empty cell where it is None.
-        rows.writerow([index, *time, image.title, *([seed] if seeded else []), *cells])
+        rows.writerow([index, *time, _told(image.title), *([seed] if seeded else []), *cells])
     atomic.write_text(table, text.getvalue())
 
 
-def drop_table(target: Path) -> None:
-    """Take the table of earlier images away, whose numbers are not of these; others stay.
+def drop_table(target: Path) -> Path | None:
+    """Take the table away that belonged to a file before it was replaced; a file of others stays.
 
     Parameters
     ----------
     target : Path
-        File that was written.
+        File that was replaced.
+
+    Returns
+    -------
+    Path or None
+        Of the table; None where there was none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be removed.
     """
     table = table_of(target)
-    if _is_table(table) and _other(target) is None:
+    if not _is_table(table):
+        return None
+    try:
         table.unlink()
+    except OSError as problem:
+        raise InputError(
+            f"{table}: holds numbers of the {target.name} before, and cannot be removed "
+            f"({problem.strerror}); remove it"
+        ) from problem
+    return table
 
 
 def seed_of(image: Provenance) -> int | None:
@@ -105,13 +125,10 @@ def seed_of(image: Provenance) -> int | None:
     return None if image.point is None or image.mixing is not None else image.point.seed
 
 
-def _other(target: Path) -> Path | None:
-    """Find another file of images that would have the same table."""
-    for suffix in sorted(PICTURE_SUFFIXES) if target.suffix else ():
-        other = target.with_suffix(suffix)
-        if other.exists() and not (target.exists() and other.samefile(target)):
-            return other
-    return None
+def _told(title: str) -> str:
+    """Write a title, which may come from a file of others, on one line and as no formula of a spreadsheet."""
+    line = " ".join(title.split())
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def _is_table(path: Path) -> bool:

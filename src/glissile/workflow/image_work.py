@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,6 +69,8 @@ class ImageWork:
         self._target = target
         self._title = title
         self._measure = measure
+        self._replaces = target.is_file()
+        self.dropped: Path | None = None  # table of the file before
         self._told: list[Provenance] = []  # with the measures of the pixels
         self._last: Pixels | None = None
 
@@ -80,7 +83,7 @@ class ImageWork:
         yield self._step()
 
     def folder(self) -> Steps[None]:
-        """Write each image as a PNG of its own, named by its seed where each has one, else by its place."""
+        """Write each image as a PNG of its own, named as `_names` says, and a table within."""
         with atomic.replacing_folder(self._target) as place:
             for image, name in zip(self._asked, self._names(), strict=True):
                 pixels = self._made(image)
@@ -174,21 +177,22 @@ class ImageWork:
         self._records(images).text()
 
     def _names(self) -> list[str]:
-        """Name the files of a folder: by seeds where all images are of seeds that differ, else by places."""
+        """Name the files of a folder: by seeds where all images are of seeds that rise, else by places."""
         seeds = [seed_of(image) for image in self._asked]
         known = [seed for seed in seeds if seed is not None]
-        by_seed = len(set(known)) == len(seeds)
+        # So that their names are in the order of the images.
+        by_seed = len(known) == len(seeds) and all(a < b for a, b in pairwise(known))
         numbers = known if by_seed else range(len(seeds))
         digits = max(4, len(str(max(numbers))))
         begins = f"{self._target.name}_{'seed' if by_seed else ''}"
         return [f"{begins}{number:0{digits}}.png" for number in numbers]
 
     def _table(self, frames_per_second: float | None = None) -> None:
-        """Write what was measured beside the file; without measures take the table of earlier images away."""
-        if self._measure is None:
-            drop_table(self._target)
-        else:
+        """Write what was measured beside the file, or take the table of the one before away."""
+        if self._measure is not None:
             write_table(table_of(self._target), self._measure.names, self._told, frames_per_second)
+        elif self._replaces:
+            self.dropped = drop_table(self._target)
 
     def _records(self, images: Sequence[Provenance]) -> Records:
         common, alone = documented(images)

@@ -34,7 +34,7 @@ class Measuring:
         return {name: float(f"{value:.{_DIGITS}g}") for name, value in self.found(pixels).items()}
 
     def longest(self, index: int) -> dict[str, float]:
-        """Give numbers that take as much room as any, to know beforehand what fits into a file.
+        """Give numbers that take as much room as measures do at most, to know what fits into a file.
 
         Parameters
         ----------

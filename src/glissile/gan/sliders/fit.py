@@ -10,7 +10,7 @@ from glissile.errors import InputError
 from glissile.gan.latent import latents
 from glissile.gan.microstructure import SMOOTHING_PX, Microstructure, measure, threshold_of
 from glissile.gan.pixels import as_pixels
-from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Noise, Scale, Slider, Sliders
+from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Scale, Slider, Sliders, StillNoise
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 from glissile.progress import Step, Steps
 
@@ -46,7 +46,7 @@ class Makes(Protocol):
     ) -> NDArray[np.float32]:
         """Map z (n, z_dim) and classes (n,) to ws (n, num_ws, w_dim)."""
 
-    def images(self, ws: NDArray[np.floating[Any]], *, noise: Noise = "const") -> NDArray[np.float32]:
+    def images(self, ws: NDArray[np.floating[Any]], *, noise: StillNoise = "const") -> NDArray[np.float32]:
         """Make images (n, channels, y, x) of ws (n, num_ws, w_dim)."""
 
 
@@ -59,7 +59,7 @@ def fit_sliders(
     labels: Sequence[int] | None = None,
     threshold: float | None = None,
     smoothing_px: float = SMOOTHING_PX,
-    noise: Noise = "const",
+    noise: StillNoise = "const",
 ) -> Steps[Sliders]:
     """Make many images, measure them, and regress the measures on w.
 
@@ -148,7 +148,7 @@ def _batches(
     seed: int,
     psi: float,
     labels: Sequence[int] | None,
-    noise: Noise,
+    noise: StillNoise,
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.uint8]]]:
     """Yield the number of the first image, ws (k, num_ws, w_dim) and pixels (k, y, x) or (k, y, x, 3)."""
     shape = sampler.shape

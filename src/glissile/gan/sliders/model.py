@@ -16,7 +16,7 @@ from glissile.gan.points import Vector
 Floats = NDArray[np.float64]
 Trust = Literal["reliable", "rough", "no use"]
 Scale = Literal["linear", "logarithmic"]
-Noise = Literal["const", "none"]
+StillNoise = Literal["const", "none"]
 
 SCHEMA_VERSION = 2  # 1 had no logarithms
 RELIABLE_R2 = 0.7
@@ -136,7 +136,7 @@ class Sliders(BaseModel):
     measured: int = Field(ge=1)
     seed: int = Field(ge=0, le=LARGEST_SEED)
     psi: float = Field(1.0, ge=-100, le=100)
-    noise: Noise | None = None
+    noise: StillNoise | None = None
     threshold: float
     smoothing_px: float = Field(SMOOTHING_PX, ge=0, le=100)
     nm_per_pixel: float | None = Field(None, ge=1e-2, le=1e6)
@@ -263,23 +263,6 @@ class Sliders(BaseModel):
         names, wanted = self._wanted(ws, targets, hold)
         squares = np.sum(self._weights(names, wanted) * wanted, axis=-1)
         return np.asarray(np.sqrt(np.maximum(squares, 0)))
-
-    def holdable(self, name: str) -> tuple[str, ...]:
-        """List measures that can be held all together while `name` changes, the best predicted ones first.
-
-        Raises
-        ------
-        InputError
-            If there is no such measure.
-        """
-        held = [name]
-        self._index(name)
-        for other in sorted(self.sliders, key=lambda one: -one.r2):
-            if other.name == name or other.trust == "no use":
-                continue
-            if self._apart([*held, other.name]) >= _LEAST_APART:
-                held.append(other.name)
-        return tuple(held[1:])
 
     @property
     def _gradients(self) -> Floats:

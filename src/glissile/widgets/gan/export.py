@@ -269,7 +269,8 @@ def _of_walk(timed: Callable[[], Steps[Walk]], look: Look) -> Callable[[Sampler]
 def _tell(done: Generated) -> None:
     images = "1 synthetic image" if done.images == 1 else f"{done.images} synthetic images"
     beside = "" if done.table is None else f", their measures in {done.table.name}"
-    show_info(f"{images} in {done.target} ({done.form.value}){beside}")
+    gone = "" if done.dropped is None else f"; {done.dropped.name}, of the images before, was removed"
+    show_info(f"{images} in {done.target} ({done.form.value}){beside}{gone}")
 
 
 def _allow(box: QComboBox, row: int, refused: str) -> None:
