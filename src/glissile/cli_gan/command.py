@@ -1,7 +1,7 @@
 """What the commands of `glissile gan` share: options are read, a generator is opened, images are written."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from glissile import console
 from glissile.errors import InputError
@@ -11,7 +11,7 @@ from glissile.options_gan import Noise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from glissile.gan.look import Look
+    from glissile.gan.look import Look, StillNoise
     from glissile.gan.points import Point
     from glissile.gan.provenance import Provenance
     from glissile.gan.sampler import Sampler
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from glissile.workflow.measuring import Measuring
 
 
-def still(noise: Noise) -> Literal["const", "none"]:
+def still(noise: Noise) -> "StillNoise":
     """Narrow noise to that which is part of the generator, once random noise is refused."""
     return "none" if noise is Noise.none else "const"
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Noise = Literal["const", "none", "random"]
+StillNoise = Literal["const", "none"]  # that an image has by itself
 Precision = Literal["float32", "quick"]
 
 

@@ -212,7 +212,9 @@ class WalkFrames:
 
 
 def indexed(key: Any, shape: tuple[int, ...], frame: Callable[[int], Pixels]) -> Pixels:
-    """Index frames as numpy does an array, where each is only made, or looked up, when it is met.
+    """Index frames as an array, where each is only made, or looked up, when it is met.
+
+    First along t, then all that were chosen alike; numpy would pair two lists of indices.
 
     Parameters
     ----------

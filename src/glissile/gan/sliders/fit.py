@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from glissile.errors import InputError
 from glissile.gan.latent import latents
+from glissile.gan.look import StillNoise
 from glissile.gan.microstructure import SMOOTHING_PX, Microstructure, measure, threshold_of
 from glissile.gan.pixels import as_pixels
-from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Scale, Slider, Sliders, StillNoise
+from glissile.gan.sliders.model import LOGARITHMIC, SLIDING, Floats, Scale, Slider, Sliders
 from glissile.io.generator_card import GeneratorCard, GeneratorShape
 from glissile.progress import Step, Steps
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from glissile.errors import InputError
 from glissile.gan.latent import LARGEST_SEED
+from glissile.gan.look import StillNoise
 from glissile.gan.measures import MEASURES, Measure
 from glissile.gan.microstructure import SMOOTHING_PX, Microstructure, measure
 from glissile.gan.points import Vector
@@ -16,7 +17,6 @@ from glissile.gan.points import Vector
 Floats = NDArray[np.float64]
 Trust = Literal["reliable", "rough", "no use"]
 Scale = Literal["linear", "logarithmic"]
-StillNoise = Literal["const", "none"]
 
 SCHEMA_VERSION = 2  # 1 had no logarithms
 RELIABLE_R2 = 0.7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from glissile.gan.look import StillNoise
     from glissile.gan.microstructure import Microstructure
     from glissile.gan.sampler import Sampler
     from glissile.gan.sliders import Sliders
@@ -104,7 +105,7 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
         if sampler is None:
             return
         network = self._network
-        noise: Literal["const", "none"] = "none" if state.look.noise == "none" else "const"
+        noise: StillNoise = "none" if state.look.noise == "none" else "const"
         path = None if state.path is None else sliders_path(state.path)
         self.work.run(
             lambda: _fitted(sampler, noise, path),
@@ -292,7 +293,7 @@ class MicrostructureSliders(QWidget):  # type: ignore[misc]  # qtpy brings no ty
             slider.note.setText(f"{known}{trust_text(one)}")
 
 
-def _fitted(sampler: Sampler, noise: Literal["const", "none"], path: Path | None) -> Steps[Sliders]:
+def _fitted(sampler: Sampler, noise: StillNoise, path: Path | None) -> Steps[Sliders]:
     """Fit the sliders, and keep them beside the network, unless something else lies there."""
     fitted = yield from fit_sliders(sampler, samples=SAMPLES, noise=noise)
     if path is not None:
